@@ -1,0 +1,1 @@
+"""WordAround chat: a distributed chat node on Flask-SocketIO and Redis that loses no acknowledged message."""

@@ -1,0 +1,1 @@
+"""The backends: how a cluster's members come to be: processes, or Docker containers."""

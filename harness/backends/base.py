@@ -1,0 +1,82 @@
+"""The one small interface that runner and faults use to handle members."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.records.plan import ClusterPlan, Role
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A member of a started cluster.
+
+    `url` is where clients of this machine reach a node (`http://127.0.0.1:PORT`), and stays the same
+    over restarts; for Redis it is `redis://127.0.0.1:PORT/0`, or `None` where the host cannot reach it.
+    """
+
+    name: str
+    role: Role
+    url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Which incarnation of a member is alive: two that are equal are the same start of it.
+
+    `host_pid` is the process's id as this machine sees it; `started` is the kernel's or the engine's own
+    word for when it began (never our clock), so that a reused pid is not mistaken for the old process.
+    """
+
+    kind: str  # "process" | "container"
+    host_pid: int
+    started: str
+    container: str = ""  # the container's short id
+
+    def __str__(self) -> str:
+        of = f"container {self.container} " if self.container else ""
+        return f"{of}pid {self.host_pid} started {self.started}"
+
+
+class Backend(Protocol):
+    """Starts, watches, kills and removes the members of one cluster.
+
+    All methods block, carry their own deadlines and raise a `HarnessError` that says what, where and
+    how to mend it. All but `start` may be called from several threads. `close` is idempotent, works
+    at any moment (also while `start` runs or after it failed), and leaves nothing behind.
+    """
+
+    @property
+    def name(self) -> str:
+        """`process` or `docker`."""
+
+    def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
+        """Start Redis, then the nodes, until all are ready; logs go to `logs/<member>.log`.
+
+        Raises:
+            MemberError: a member died or did not become ready; has its last log lines.
+        """
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the members, Redis first."""
+
+    def identity(self, member: str) -> Identity | None:
+        """Return the identity of the living member, `None` when it is down. Cheap: asked 4 times a second."""
+
+    def kill(self, member: str) -> None:
+        """SIGKILL the member (process: its whole group) and wait until it is gone."""
+
+    def restart(self, member: str) -> None:
+        """Start a member that is down again, same name and addresses; returns once it was launched."""
+
+    def wait_ready(self, member: str, *, timeout_s: float) -> None:
+        """Wait until the member is ready (node: `/ready` is 200; Redis: answers PING)."""
+
+    def log_tail(self, member: str, lines: int = 15) -> tuple[str, ...]:
+        """Return the member's last log lines."""
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what members run on (`redis`, `docker engine`, images), for `meta.json`."""
+
+    def close(self) -> None:
+        """Stop and remove everything; make sure that the logs are complete in the run folder."""

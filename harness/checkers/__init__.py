@@ -1,0 +1,1 @@
+"""The guarantees, one pure checker a file."""

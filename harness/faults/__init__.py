@@ -1,0 +1,1 @@
+"""The faults, one a file: `available`, `inject`, `prove`, `heal`."""

@@ -1,0 +1,34 @@
+"""Frozen dataclasses to and from JSON, strictly: an unknown or ill-typed field is an error."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+def dump_json(record: object, *, indent: int | None = 2) -> bytes:
+    """Return the record as UTF-8 JSON, keys in field order, so that equal records give equal bytes."""
+    return TypeAdapter(type(record)).dump_json(record, indent=indent)
+
+
+def load_json(kind: type[T], data: bytes | str) -> T:
+    """Parse JSON into the record type.
+
+    Raises:
+        pydantic.ValidationError: the JSON is no such record; the message says where.
+    """
+    return TypeAdapter(kind).validate_json(data)
+
+
+def write_json(path: Path, record: object) -> None:
+    """Write the record so that a reader sees the old file or the new one, never half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(dump_json(record) + b"\n")
+    part.replace(path)
+
+
+def read_json(kind: type[T], path: Path) -> T:
+    """Read a record that `write_json` wrote."""
+    return load_json(kind, path.read_bytes())

@@ -1,0 +1,102 @@
+"""Two append-only JSON-lines files: `faults.jsonl` (what was done) and `members.jsonl` (what was seen).
+
+Every line is synced before the call returns: the journal is what a later `heal` trusts.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, TypeVar
+
+from harness.records.codec import dump_json, load_json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FaultEntry:
+    """One step in the life of an injected fault.
+
+    `undo` is written before the inject, and names what would have to be undone. `injected` and `healed`
+    are stamped when the step *began* (`t_ns`) and when it was over (`done_ns`). `proved` and
+    `heal_proved` carry the evidence; `failed` says what went wrong. A fault without a heal of its own
+    (a kill whose member stays down) ends with `proved`.
+    """
+
+    t_ns: int
+    done_ns: int
+    fault_id: str
+    fault: str
+    step: Literal["undo", "injected", "proved", "healed", "heal_proved", "failed"]
+    targets: tuple[str, ...]
+    evidence: dict[str, str] = field(default_factory=dict)
+
+
+class MemberState(StrEnum):
+    """What the runner saw of a member."""
+
+    STARTING = "starting"
+    READY = "ready"
+    NOT_READY = "not-ready"  # alive, but its `/ready` says no or does not answer
+    DOWN = "down"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemberEntry:
+    """A member was seen in a new state, or with a new identity."""
+
+    t_ns: int
+    member: str
+    role: Literal["node", "redis"]
+    state: MemberState
+    identity: str  # "pid 4711 started 123456" or "container 3f2a… pid 4711 started 2026-…"; "" when down
+
+
+class Journal:
+    """Appends records as JSON lines, synced one by one. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._lock = threading.Lock()
+
+    def append(self, record: FaultEntry | MemberEntry) -> None:
+        """Write one record and wait until it is on disk."""
+        with self._lock:
+            os.write(self._file, dump_json(record, indent=None) + b"\n")
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_journal(kind: type[T], path: Path) -> tuple[T, ...]:
+    """Read a journal; a line cut off at the end by a crash is left out."""
+    return tuple(_records(kind, path)) if path.exists() else ()
+
+
+def _records(kind: type[T], path: Path) -> Iterator[T]:
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            json.loads(line)
+        except ValueError:
+            if number == len(lines) - 1:
+                return
+            raise
+        yield load_json(kind, line)

@@ -1,0 +1,129 @@
+"""The plan: a scenario with every choice made. Pure data, equal for equal scenario and seed.
+
+Times are seconds from the start of the load (the beginning of the warm-up) as floats. Names of rooms
+and bots are logical; on the wire they carry the run's id (`wire_name`), so that two runs on one
+cluster never meet.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Role(StrEnum):
+    """What a member of the cluster is."""
+
+    NODE = "node"
+    REDIS = "redis"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterPlan:
+    """The cluster to start: `redis` and `node-1` … `node-<nodes>`."""
+
+    nodes: tuple[str, ...]
+    delivery: Literal["durable", "pubsub"]
+    appendfsync: Literal["always", "everysec", "no"]
+
+    @property
+    def redis(self) -> str:
+        """The name of the Redis member."""
+        return "redis"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every member, Redis first: the order in which they start."""
+        return (self.redis, *self.nodes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BotPlan:
+    """One bot: who it is, where it begins, what it sends."""
+
+    ordinal: int  # 1-based; the `bot` column of the history
+    name: str  # "bot-07"
+    rooms: tuple[str, ...]  # logical names
+    first_node: str  # the node it connects to first
+    start_at_s: float  # after the bots' process is told to spawn
+    messages_per_second: float  # this bot's own rate, over all its rooms
+    seed: int  # of the bot's own random stream (pauses, backoff, texts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhasePlan:
+    """A phase of the run; `[start_s, end_s)`."""
+
+    name: Literal["warmup", "steady", "chaos", "recovery"]
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FaultPlan:
+    """One planned injection.
+
+    `restart_after_s` belongs to one-shot faults that take a member down: the harness brings the member
+    back that much later, as part of the plan; `None` leaves it down.
+    """
+
+    id: str
+    fault: str  # the fault's name: "kill"
+    at_s: float
+    targets: tuple[str, ...]  # member names
+    restart_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Deadlines that guarantees are judged by, in seconds."""
+
+    reconnection_s: float = 5.0
+    silent_cut_reconnection_s: float = 12.0
+    presence_s: float = 20.0
+    convergence_s: float = 10.0
+    longest_wait_s: float = 8.0
+    drain_s: float = 15.0  # after the load stops: resends, catching up, final reads
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """What the scenario says that the verdict will be."""
+
+    verdict: Literal["pass", "fail"] = "pass"
+    violates: tuple[str, ...] = ()
+    may_violate: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Everything that a run will do, decided before anything starts."""
+
+    scenario: str
+    description: str
+    seed: int
+    cluster: ClusterPlan
+    rooms: tuple[str, ...]
+    bots: tuple[BotPlan, ...]
+    messages_per_second: float  # of all bots together
+    phases: tuple[PhasePlan, ...]
+    faults: tuple[FaultPlan, ...]
+    checks: tuple[str, ...]  # names of guarantees, in the order of the report
+    checks_named: bool  # the scenario listed them one by one: none of them may be n/a
+    limits: Limits
+    expect: Expectation
+
+    @property
+    def load_s(self) -> float:
+        """Seconds from the start of the load to its stop."""
+        return self.phases[-1].end_s
+
+
+def wire_name(name: str, run_id: str) -> str:
+    """Return the name that a room or user of this run has on the wire: `room-1.3fa9c2d1`."""
+    return f"{name}.{run_id}"
+
+
+def logical_name(wire: str, run_id: str) -> str | None:
+    """Undo `wire_name`; `None` for a name that is not of this run."""
+    name, _, suffix = wire.rpartition(".")
+    return name if name and suffix == run_id else None

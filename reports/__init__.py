@@ -1,0 +1,1 @@
+"""Reports: a run folder in, `report.html`, `junit.xml` and `summary.md` out."""
