@@ -20,6 +20,7 @@ Bots to runner:
 Every message is one object with its name under `type`.
 """
 
+import contextlib
 import json
 import secrets
 import socket
@@ -59,10 +60,8 @@ class Link:
 
     def close(self) -> None:
         """Close this end; a reader on either side sees the end of the stream."""
-        try:
+        with contextlib.suppress(OSError):  # The other end closed it first.
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # The other end closed it first.
         self._reader.close()
         self._socket.close()
 
