@@ -25,10 +25,11 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from harness import clock
 from harness.errors import HarnessError
 
 Message = dict[str, Any]
@@ -86,17 +87,15 @@ class Listener:
         path.chmod(0o600)
         self._server.listen(1)
 
-    def accept(self, *, timeout_s: float) -> Link:
-        """Wait for the bots' process.
+    def accept(self, *, timeout_s: float, alive: Callable[[], bool] = lambda: True) -> Link:
+        """Wait for the bots' process, as long as it is `alive`.
 
         Raises:
             HarnessError: nobody came in time, or whoever came did not know the token.
         """
-        self._server.settimeout(timeout_s)
-        try:
-            sock, _ = self._server.accept()
-        except TimeoutError as error:
-            raise HarnessError(f"the bots' process did not report within {timeout_s:.0f} s") from error
+        sock = self._next(clock.deadline_ns(timeout_s), alive)
+        if sock is None:
+            raise HarnessError(f"the bots' process did not report within {timeout_s:.0f} s")
         sock.settimeout(None)
         link = Link(sock)
         hello = next(link.messages(), {})
@@ -104,6 +103,13 @@ class Listener:
             link.close()
             raise HarnessError("something that is not the bots' process connected to the control socket")
         return link
+
+    def _next(self, deadline: int, alive: Callable[[], bool]) -> socket.socket | None:
+        self._server.settimeout(0.1)
+        while alive() and clock.left_s(deadline):
+            with contextlib.suppress(TimeoutError):
+                return self._server.accept()[0]
+        return None
 
     def close(self) -> None:
         """Stop listening and remove the socket's file."""

@@ -1,0 +1,63 @@
+# Everything works from a bare clone with Python 3.11+ and make.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: demo setup check test lint clean wheel help
+
+help:  ## Show what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.installed  ## Start a cluster, kill a node, judge what the clients saw
+	$(BIN)/wordaround run scenarios/node-kill.yaml
+
+setup: $(VENV)/.installed-dev  ## Make the virtual environment with all that development needs
+
+check: setup lint  ## What CI checks first: lint, types, imports, fast tests
+	$(BIN)/python -m pytest -q tests/unit tests/contract
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup  ## Every test that this machine can run; says which were left out and why
+	$(BIN)/python -m pytest -m "not slow"
+
+wheel: setup  ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:  ## Remove what was built; runs/ stays
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "WordAround needs Python 3.11 or newer, and none was found on PATH." >&2; exit 1; }
+ifneq ($(UV),)
+	@uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+else
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python ($$($(PYTHON) -V)) comes without venv. On Debian or Ubuntu: apt-get install python3-venv;" >&2; \
+		echo "or install uv, which needs no venv module. Then run make again." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+endif
+	@touch $@
+
+ifneq ($(UV),)
+INSTALL := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+endif
+
+$(VENV)/.installed: $(VENV)/.made $(INPUTS)
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made $(INPUTS)
+	$(INSTALL) --group dev --editable .
+	@touch $@ $(VENV)/.installed

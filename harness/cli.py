@@ -1,0 +1,172 @@
+"""The `wordaround` command: parse, call one function, map what came of it to an exit code."""
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from harness import __version__, judging
+from harness.backends.choose import CHOICES, choose
+from harness.errors import HarnessError
+from harness.exit_codes import HARNESS_FAILED, INTERRUPTED, exit_code, worst
+from harness.interrupts import Interrupts
+from harness.plan import make_plan, timeline
+from harness.progress import make_progress
+from harness.records.codec import dump_json
+from harness.records.folder import RunFolder
+from harness.records.verdict import RunVerdict
+from harness.runner import Order, run
+from harness.scenario.library import Source, load, shipped
+
+app = typer.Typer(
+    help="Chaos tests for Socket.IO: start a real cluster, drive it with bots, inject faults, judge what they saw.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 as expected, 1 other than expected, 2 usage, 3 unknown, 4 the harness failed, 130 interrupted.",
+)
+
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print verdict.json, and nothing else, on stdout.")]
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command; the one place where errors become exit codes."""
+    try:
+        app(standalone_mode=True)
+    except HarnessError as error:
+        stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        stderr.print("wordaround: interrupted; everything that was started is stopped", style="yellow")
+        sys.exit(INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wordaround {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Chaos tests for Socket.IO: start a real cluster, drive it with bots, inject faults, judge what they saw."""
+
+
+@app.command("run")
+def run_command(
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO…", help="YAML files, or bare names of shipped scenarios.")
+    ],
+    backend: Annotated[
+        str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
+    ] = "auto",
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Makes the same choices again; drawn when absent.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved timeline; start nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run scenarios, one after the other: start, drive, hurt, judge, report."""
+    sources = [load(scenario) for scenario in scenarios]  # all are checked before anything starts
+    if dry_run:
+        for source in sources:
+            _print_timeline(source, seed)
+        return
+    codes = [_run_one(source, backend, seed, runs_dir, as_json=as_json) for source in sources]
+    raise typer.Exit(worst(codes))
+
+
+@app.command()
+def check(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders.")],
+    as_json: Json = False,
+) -> None:
+    """Judge saved runs again, and write their verdicts and reports anew."""
+    codes = []
+    for path in runs:
+        verdict = judging.judge_and_report(RunFolder(path))
+        _print_verdict(RunFolder(path), verdict, as_json=as_json)
+        codes.append(exit_code(verdict))
+    raise typer.Exit(worst(codes))
+
+
+@app.command()
+def report(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A judged run folder.")]) -> None:
+    """Write a saved run's reports again from its verdict."""
+    judging.report(RunFolder(run_folder))
+    typer.echo(str(RunFolder(run_folder).report))
+
+
+@app.command("scenarios")
+def scenarios_command() -> None:
+    """List the scenarios that ship with WordAround."""
+    for name, description in shipped().items():
+        typer.echo(f"{name}\n    {description}")
+
+
+def _seed_for(source: Source, asked: int | None) -> int:
+    if asked is not None:
+        return asked
+    if source.scenario.seed is not None:
+        return source.scenario.seed
+    return random.SystemRandom().randrange(10**6)
+
+
+def _print_timeline(source: Source, seed: int | None) -> None:
+    plan = make_plan(source.scenario, seed=_seed_for(source, seed))
+    typer.echo(f"{plan.scenario}, seed {plan.seed}")
+    for line in timeline(plan):
+        typer.echo(f"  {line}")
+
+
+def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path, *, as_json: bool) -> int:
+    plan = make_plan(source.scenario, seed=_seed_for(source, seed))
+    progress = make_progress(stderr)
+    try:
+        with Interrupts(progress.say) as interrupts:
+            progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
+            backend, reason = choose(backend_name)
+            command = (
+                "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
+            )  # fmt: skip
+            folder = run(
+                Order(
+                    plan=plan,
+                    scenario_text=source.text,
+                    runs_dir=runs_dir,
+                    backend=backend,
+                    backend_reason=reason,
+                    command=command,
+                ),
+                progress,
+                interrupts,
+            )
+            progress.say("Judging")
+            verdict = judging.judge_and_report(folder)
+    finally:
+        progress.close()
+    _print_verdict(folder, verdict, as_json=as_json)
+    return exit_code(verdict)
+
+
+def _print_verdict(folder: RunFolder, verdict: RunVerdict, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(dump_json(verdict).decode())
+        return
+    for line in judging.summary_lines(folder, verdict):
+        typer.echo(line)

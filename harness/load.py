@@ -1,0 +1,180 @@
+"""The runner's handle on the bots' process: start it, tell it the phases, hear what it sees."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness import clock
+from harness.backends.readiness import tail_lines
+from harness.control import Link, Listener
+from harness.errors import HarnessError
+from harness.final_reads import Head
+from harness.records.bots import BotsConfig
+from harness.records.codec import write_json
+
+HELLO_TIMEOUT_S = 20.0
+QUIT_TIMEOUT_S = 10.0
+TOKEN_VARIABLE = "WORDAROUND_CONTROL_TOKEN"
+
+Live = dict[str, Any]
+
+
+class Load:
+    """The bots' process, from its start to its end. All waits have deadlines."""
+
+    def __init__(self, make_config: Callable[[Path], BotsConfig], *, log: Path) -> None:
+        """`make_config` gets the control socket's path; what the process prints goes to `log`."""
+        self._make_config = make_config
+        self._log = log
+        # A short path of its own: a Unix socket's path may have 107 bytes, a run folder's may have more.
+        self._scratch = tempfile.TemporaryDirectory(prefix="wordaround-control-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: Link | None = None
+        self._changed = threading.Condition()
+        self._live: Live = {}
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._trouble = ""
+
+    def __enter__(self) -> "Load":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def live(self) -> Live:
+        """The newest figures: attempted, acked, delivered, connected, joined, …"""
+        return self._live
+
+    def start(self) -> None:
+        """Start the process and wait for its hello."""
+        scratch = Path(self._scratch.name)
+        listener = Listener(scratch / "control")
+        try:
+            config = scratch / "bots.json"
+            write_json(config, self._make_config(listener.path))
+            self._process = self._spawn(config, listener.token)
+            self._link = listener.accept(timeout_s=HELLO_TIMEOUT_S, alive=self._is_alive)
+        except HarnessError as error:
+            raise self._died(str(error)) from error
+        finally:
+            listener.close()
+        threading.Thread(target=self._listen, args=(self._link,), name="load-link", daemon=True).start()
+
+    def go(self, load_began_ns: int) -> None:
+        """Let the bots connect, join and send; time zero of the plan is `load_began_ns`."""
+        self._send("go", load_began_ns=load_began_ns)
+
+    def check(self) -> None:
+        """Raise a `HarnessError` when the bots' process has ended or gave up."""
+        if self._trouble or not self._is_alive():
+            raise self._died(self._trouble or "it ended in the middle of the run")
+
+    def stop_load(self) -> None:
+        """No new messages; what is not resolved is sent again."""
+        self._send("stop_load")
+
+    def wait_resolved(self, deadline_ns: int) -> bool:
+        """Wait until no send is unresolved; `False` when the deadline came first."""
+        return self._wait_for("resolved", deadline_ns) is not None
+
+    def catch_up(self, heads: dict[str, Head], deadline_ns: int) -> dict[str, str]:
+        """Wait until the bots' cursors reach the heads; returns who is behind and how."""
+        self._send("catch_up", heads=heads, deadline_ns=deadline_ns)
+        answer = self._wait_for("caught_up", deadline_ns + 2 * clock.NS)
+        if answer is None:
+            return {"the bots' process": "did not answer before the deadline"}
+        return {str(bot): str(how) for bot, how in answer["behind"].items()}
+
+    def quit(self) -> None:
+        """Let the bots leave; returns when their history is complete on disk and the process is gone."""
+        self._send("quit")
+        assert self._process is not None
+        try:
+            status = self._process.wait(QUIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise self._died(f"it did not end within {QUIT_TIMEOUT_S:.0f} s of being told to") from error
+        if status != 0:
+            raise self._died("it failed while it ended")
+
+    def close(self) -> None:
+        """End the process, whatever it is doing, and remove the control socket. Idempotent."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()  # the bots flush their history on this
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        self._scratch.cleanup()
+
+    def _spawn(self, config: Path, token: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "harness.bots", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, TOKEN_VARIABLE: token},
+                start_new_session=True,  # Ctrl-C in the terminal is the runner's to handle.
+            )
+
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        if self._link is None:
+            raise HarnessError("the bots' process was not started")
+        try:
+            self._link.send(kind, **fields)
+        except OSError as error:
+            raise self._died(f"it could not be told '{kind}': {error}") from error
+
+    def _listen(self, link: Link) -> None:
+        with contextlib.suppress(OSError, ValueError):  # `close` from this side ends the reading.
+            for message in link.messages():
+                with self._changed:
+                    self._take(message)
+                    self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message.pop("type"):
+            case "live":
+                self._live = message
+            case "error":
+                self._trouble = str(message["text"])
+            case kind:
+                self._answers[kind] = message
+
+    def _wait_for(self, kind: str, deadline_ns: int) -> dict[str, Any] | None:
+        with self._changed:
+            while kind not in self._answers:
+                left = clock.left_s(deadline_ns)
+                if not left:
+                    return None
+                self.check()
+                self._changed.wait(min(left, 0.5))
+            return self._answers[kind]
+
+    def _died(self, why: str) -> HarnessError:
+        status = self._process.poll() if self._process else None
+        state = "is running" if status is None else f"ended with status {status}"
+        tail = "".join(f"\n    {line}" for line in tail_lines(self._log, 15)) if self._log.exists() else ""
+        return HarnessError(f"the bots' process ({state}): {why}\n  the last lines of its log:{tail}")

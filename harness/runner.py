@@ -1,0 +1,275 @@
+"""One run, from a plan to a run folder: start, drive, hurt, heal, read, stop. Judging comes after.
+
+The order of things, and why:
+
+1. the folder with scenario, plan and meta is on disk before anything starts;
+2. the cluster is ready before the bots' process exists;
+3. time zero of the plan is the moment when the bots may begin; phases and faults count from there;
+4. the load stops, then every open fault is healed, then the bots get their last answers, then the nodes
+   are read until two rounds agree, and last the bots catch up with what was read;
+5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
+   can be judged too, and the verdict will say that it was.
+"""
+
+import os
+import platform
+import shlex
+import time
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from harness import __version__, clock
+from harness.backends.base import Backend, Member
+from harness.errors import HarnessError
+from harness.faults.executor import FaultExecutor
+from harness.final_reads import FinalReads, read_until_stable
+from harness.interrupts import Interrupts
+from harness.load import Load
+from harness.progress import Progress, Status
+from harness.records.bots import BotsConfig, NodeAddress
+from harness.records.codec import write_json
+from harness.records.folder import RunFolder
+from harness.records.history import HistoryWriter
+from harness.records.journal import FaultEntry, Journal
+from harness.records.meta import Meta
+from harness.records.plan import Plan, Role, wire_name
+from harness.watch import MemberWatch
+
+TICK_S = 0.1
+GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
+RATE_WINDOW_S = 1.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What to run: the plan, the scenario's own text, where to put the folder, on what."""
+
+    plan: Plan
+    scenario_text: str
+    runs_dir: Path
+    backend: Backend
+    backend_reason: str
+    command: tuple[str, ...]
+
+
+def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
+    """Make one run and return its folder, complete and not yet judged.
+
+    Raises:
+        HarnessError: the harness could not do its work; `meta.json` in the folder says why.
+        KeyboardInterrupt: someone stopped it; everything is ended and the folder kept.
+    """
+    began = clock.utc_now()
+    folder = RunFolder.create(
+        order.runs_dir, began=began, scenario=order.plan.scenario, seed=order.plan.seed
+    )
+    return _Run(order, folder, progress, interrupts, began).make()
+
+
+@dataclass
+class _Rates:
+    """Acknowledged and delivered messages a second, from the totals that the bots report."""
+
+    samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def add(self, at_s: float, acked: int, delivered: int) -> tuple[float, float]:
+        self.samples = [s for s in self.samples if at_s - s[0] <= RATE_WINDOW_S] + [(at_s, acked, delivered)]
+        then, acked_then, delivered_then = self.samples[0]
+        elapsed = at_s - then
+        if elapsed < 0.5:
+            return 0.0, 0.0
+        return (acked - acked_then) / elapsed, (delivered - delivered_then) / elapsed
+
+
+class _Run:
+    def __init__(
+        self,
+        order: Order,
+        folder: RunFolder,
+        progress: Progress,
+        interrupts: Interrupts,
+        began: datetime,
+    ) -> None:
+        self._order = order
+        self._plan = order.plan
+        self._backend = order.backend
+        self._folder = folder
+        self._progress = progress
+        self._interrupts = interrupts
+        self._rates = _Rates()
+        self._active_faults: dict[str, str] = {}
+        self._meta = Meta(
+            run_id=os.urandom(4).hex(),
+            backend=order.backend.name,
+            backend_reason=order.backend_reason,
+            command=shlex.join(order.command),
+            began=began,
+            began_ns=clock.now_ns(),
+            versions={"wordaround": __version__, "python": platform.python_version()},
+            machine=_machine(),
+        )
+
+    def make(self) -> RunFolder:
+        self._folder.scenario.write_text(self._order.scenario_text, encoding="utf-8")
+        write_json(self._folder.plan, self._plan)
+        self._save()
+        try:
+            self._through()
+        except KeyboardInterrupt:
+            self._save(aborted="interrupted by the user")
+            raise
+        except HarnessError as error:
+            self._save(aborted=str(error))
+            raise
+        finally:
+            self._save(ended_ns=clock.now_ns())
+        return self._folder
+
+    def _save(self, **changes: object) -> None:
+        self._meta = replace(self._meta, **changes)  # type: ignore[arg-type]
+        write_json(self._folder.meta, self._meta)
+
+    def _through(self) -> None:
+        """Start the cluster, use it, and end it whatever happens."""
+        plan = self._plan
+        self._progress.say(
+            f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
+            f"{self._order.backend_reason})"
+        )
+        try:
+            self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
+            self._save(versions={**self._meta.versions, **self._backend.versions()})
+            with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
+                watch = MemberWatch(self._backend, members)
+                watch.start()
+                try:
+                    self._drive(watch, faults)
+                finally:
+                    watch.stop()
+        finally:
+            with self._interrupts.shield():
+                self._backend.close()
+
+    def _drive(self, watch: MemberWatch, faults: Journal) -> None:
+        """Load and faults, then the end of the run."""
+        reader = HistoryWriter(self._folder.history, "reader")
+        try:
+            with Load(self._bots_config, log=self._folder.logs / "bots.log") as load:
+                load.start()
+                load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
+                load.go(load_began)
+                self._save(load_began_ns=load_began)
+                executor = FaultExecutor(
+                    self._plan.faults,
+                    self._backend,
+                    faults,
+                    load_began_ns=load_began,
+                    on_event=self._on_fault,
+                )
+                executor.start()
+                try:
+                    self._watch_phases(load, watch, load_began)
+                    load.stop_load()
+                    self._save(load_ended_ns=clock.now_ns())
+                    self._show("healing", load, watch, self._plan.load_s)
+                except BaseException:
+                    executor.stop(heal=False)  # The cluster is about to be removed.
+                    raise
+                executor.stop()
+                watch.sample()
+                self._end(load, reader)
+        finally:
+            reader.close()
+
+    def _bots_config(self, control_socket: Path) -> BotsConfig:
+        plan = self._plan
+        return BotsConfig(
+            run_id=self._meta.run_id,
+            bots=plan.bots,
+            delivery=plan.cluster.delivery,
+            nodes=tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes()),
+            history=str(self._folder.history.resolve()),
+            metrics=str(self._folder.metrics.resolve()),
+            control_socket=str(control_socket),
+        )
+
+    def _nodes(self) -> tuple[Member, ...]:
+        return tuple(member for member in self._backend.members() if member.role is Role.NODE)
+
+    def _watch_phases(self, load: Load, watch: MemberWatch, load_began: int) -> None:
+        for phase in self._plan.phases:
+            end = load_began + int(phase.end_s * clock.NS)
+            while (left := clock.left_s(end)) > 0:
+                load.check()
+                self._show(phase.name, load, watch, (clock.now_ns() - load_began) / clock.NS)
+                time.sleep(min(TICK_S, left))  # the phases are lengths of time
+
+    def _show(self, phase: str, load: Load, watch: MemberWatch, at_s: float) -> None:
+        live = load.live
+        acked, delivered = self._rates.add(at_s, live.get("acked", 0), live.get("delivered", 0))
+        self._progress.show(
+            Status(
+                phase=phase,
+                at_s=max(0.0, at_s),
+                of_s=self._plan.load_s,
+                members=watch.states,
+                faults=tuple(self._active_faults.values()),
+                joined=live.get("joined", 0),
+                bots=len(self._plan.bots),
+                acked_per_s=acked,
+                delivered_per_s=delivered,
+            )
+        )
+
+    def _on_fault(self, entry: FaultEntry) -> None:
+        targets = ", ".join(entry.targets)
+        match entry.step:
+            case "injected":
+                self._active_faults[entry.fault_id] = f"{entry.fault} {targets}"
+            case "heal_proved":
+                self._active_faults.pop(entry.fault_id, None)
+            case "failed":
+                why = entry.evidence.get("error", "")
+                self._progress.say(f"Fault {entry.fault_id} ({entry.fault} {targets}) failed: {why}")
+
+    def _end(self, load: Load, reader: HistoryWriter) -> None:
+        """The load has stopped and the faults are healed: last answers, final reads, catching up."""
+        deadline = clock.deadline_ns(self._plan.limits.drain_s)
+        if not load.wait_resolved(deadline):
+            self._progress.say("Some sends were still without an answer at the deadline")
+        reads = read_until_stable(
+            reader, self._living_nodes(), map(self._wire, self._plan.rooms), deadline_ns=deadline
+        )
+        self._say_reads(reads)
+        behind = load.catch_up(reads.heads, deadline)
+        for bot, how in list(behind.items())[:5]:
+            self._progress.say(f"{bot} did not catch up: {how}")
+        load.quit()
+
+    def _say_reads(self, reads: FinalReads) -> None:
+        if not reads.stable:
+            self._progress.say(f"The final reads did not settle: {reads.trouble}")
+
+    def _living_nodes(self) -> tuple[Member, ...]:
+        """The nodes that the plan leaves alive, whether they are or not."""
+        dead = {t for fault in self._plan.faults if fault.restart_after_s is None for t in fault.targets}
+        return tuple(node for node in self._nodes() if node.name not in dead)
+
+    def _wire(self, room: str) -> str:
+        return wire_name(room, self._meta.run_id)
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "cores": str(os.cpu_count() or "?"),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+    }
+
+

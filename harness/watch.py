@@ -1,0 +1,83 @@
+"""Watches the members of a running cluster and journals every change of state or identity."""
+
+import threading
+from collections.abc import Mapping
+
+from harness import clock
+from harness.backends.base import Backend, Identity, Member
+from harness.http_get import get
+from harness.records.journal import Journal, MemberEntry, MemberState
+from harness.records.plan import Role
+
+INTERVAL_S = 0.25
+PROBE_TIMEOUT_S = 0.5
+
+
+class MemberWatch:
+    """Samples every member four times a second, in a thread of its own."""
+
+    def __init__(self, backend: Backend, journal: Journal) -> None:
+        self._backend = backend
+        self._journal = journal
+        self._seen: dict[str, tuple[MemberState, str]] = {}
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="member-watch", daemon=True)
+
+    @property
+    def states(self) -> Mapping[str, MemberState]:
+        """The newest known state of each member, for progress lines."""
+        return {member: state for member, (state, _) in self._seen.items()}
+
+    def sample(self) -> None:
+        """Look at every member once, now."""
+        for member in self._backend.members():
+            self._note(member, self._backend.identity(member.name))
+
+    def start(self) -> None:
+        """Take a first sample, then go on in the background."""
+        self.sample()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop sampling; the error that ended the thread, if any, is raised here."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(INTERVAL_S):
+                self.sample()
+        except BaseException as failure:  # noqa: BLE001 - raised again by `stop`, in the runner's thread
+            self._failure = failure
+
+    def _note(self, member: Member, identity: Identity | None) -> None:
+        state = self._state(member, identity)
+        seen = (state, str(identity) if identity else "")
+        if self._seen.get(member.name) == seen:
+            return
+        self._seen[member.name] = seen
+        self._journal.append(
+            MemberEntry(
+                t_ns=clock.now_ns(), member=member.name, role=member.role.value, state=state, identity=seen[1]
+            )
+        )
+
+    def _state(self, member: Member, identity: Identity | None) -> MemberState:
+        if identity is None:
+            return MemberState.DOWN
+        if member.role is Role.REDIS or (member.url is not None and _answers_ready(member.url)):
+            return MemberState.READY
+        before = self._seen.get(member.name)
+        newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
+        return MemberState.STARTING if newly_started else MemberState.NOT_READY
+
+
+def _answers_ready(url: str) -> bool:
+    try:
+        return get(f"{url}/ready", timeout_s=PROBE_TIMEOUT_S)[0] == 200
+    except OSError:
+        return False
