@@ -1,0 +1,81 @@
+"""Where scenarios come from: a file, or the name of one that ships with WordAround."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.scenario.model import Scenario
+from harness.scenario.parse import parse
+from harness.scenario.values import did_you_mean
+
+_ENDINGS = (".yaml", ".yml")
+_REGRESSIONS = "regressions"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A scenario, the text that it was read from, and the argument that named it."""
+
+    argument: str
+    text: str
+    scenario: Scenario
+
+
+def load(argument: str) -> Source:
+    """Read the scenario that an argument names: an existing file, else a shipped one by its bare name.
+
+    Raises:
+        UsageError: there is neither, or it cannot be read; names what ships.
+        ScenarioError: it is wrong; lists all its mistakes.
+    """
+    path = Path(argument)
+    if path.is_file():
+        text = _text(path, argument)
+    elif argument in (known := _shipped_files()):
+        text = _text(known[argument], argument)
+    else:
+        raise UsageError(_nothing_there(path, argument, tuple(known)))
+    return Source(argument=argument, text=text, scenario=parse(text, label=argument))
+
+
+def shipped() -> dict[str, str]:
+    """Return the names and descriptions of the scenarios that ship, in the order of their names."""
+    return {name: parse(_text(file, name), label=name).description for name, file in _shipped_files().items()}
+
+
+def _shipped_files() -> dict[str, Traversable]:
+    root = files("scenarios")
+    found = dict(_yaml_files(root, ""))
+    regressions = root / _REGRESSIONS
+    if regressions.is_dir():
+        found.update(_yaml_files(regressions, f"{_REGRESSIONS}/"))
+    return dict(sorted(found.items()))
+
+
+def _yaml_files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for file in folder.iterdir():
+        if file.name.endswith(_ENDINGS):
+            yield prefix + file.name.rpartition(".")[0], file
+
+
+def _text(file: Traversable, label: str) -> str:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{label} is no UTF-8 text: see byte {error.start}") from error
+    except OSError as error:
+        raise UsageError(f"{label} cannot be read: {error.strerror}") from error
+
+
+def _nothing_there(path: Path, argument: str, known: tuple[str, ...]) -> str:
+    if path.is_dir():
+        what = f"{argument} is a folder, not a scenario"
+    elif argument.endswith(_ENDINGS):
+        what = f"there is no file {argument}{did_you_mean(path.stem, known)}"
+    else:
+        hint = did_you_mean(argument, known)
+        what = f"there is neither a file nor a shipped scenario called {argument!r}{hint}"
+    return f"{what}\n  shipped scenarios: {', '.join(known)}"

@@ -1,0 +1,180 @@
+"""The kinds of single values in a scenario: durations, numbers, names, words from a list.
+
+Each kind is a pydantic validator that says in one sentence what it wants and what it got instead, so
+that the sentence of a located error is written where the rule is.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pydantic import BeforeValidator
+
+from harness.records.guarantees import GUARANTEES, IMPLEMENTED
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m)", re.ASCII)
+_UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60)}
+_LONGEST_S = 24 * 60 * 60
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
+_NAME_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A YAML value that no key of a scenario wants: nothing, a truth value, a date, an octal number.
+
+    `kind` is what YAML takes it for, `text` what stands in the file, `hint` how to write it instead.
+    """
+
+    kind: str
+    text: str = ""
+    hint: str = ""
+
+
+def shown(value: object) -> str:
+    """Return how a wrong value is named in a sentence."""
+    match value:
+        case Foreign(kind, "", ""):
+            return kind
+        case Foreign(kind, written, hint):
+            return f"{kind} {_cut(written)!r} ({hint})"
+        case str():
+            return f"the text {_cut(value)!r}"
+        case int() | float():
+            return f"the number {value}"
+        case tuple():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def meant(word: str, options: Iterable[str]) -> str | None:
+    """Return the option that a misspelt word was probably meant to be, where one is close."""
+    by_folded = {option.casefold(): option for option in options}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?`, or nothing where no option is close to the word."""
+    option = meant(word, options)
+    return f"; did you mean {option!r}?" if option else ""
+
+
+def listed(options: Iterable[str]) -> str:
+    """Return the options as they are listed in a sentence."""
+    return ", ".join(options)
+
+
+def seconds(text: str) -> float | None:
+    """Return the seconds that `500ms`, `5s` or `2m` mean; `None` where the text is no duration."""
+    match = _DURATION.fullmatch(text)
+    return float(Decimal(match[1]) * _UNIT_S[match[2]]) if match else None
+
+
+def duration(*, zero: bool = False) -> BeforeValidator:
+    """Accept a duration as text, up to a day, and turn it into seconds."""
+    wanted = f"a duration {'' if zero else 'above zero '}like 500ms, 5s or 2m"
+
+    def check(value: object) -> float:
+        length = seconds(value) if isinstance(value, str) else None
+        if length is None or length > _LONGEST_S or (length == 0 and not zero):
+            limit = " (24 hours at most)" if length else ""
+            raise ValueError(f"wants {wanted}{limit}, not {shown(value)}{_with_unit(value)}")
+        return length
+
+    return BeforeValidator(check)
+
+
+def whole(least: int, most: int) -> BeforeValidator:
+    """Accept a whole number; bounds are included."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or not least <= value <= most:
+            wanted = f"a whole number from {least} to {most}" if least < most else f"the number {least}"
+            raise ValueError(f"wants {wanted}, not {shown(value)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def rate(most: float) -> BeforeValidator:
+    """Accept a number per second, above zero."""
+
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or not 0 < value <= most:
+            raise ValueError(f"wants a number above 0, up to {most:g}, not {shown(value)}")
+        return float(value)
+
+    return BeforeValidator(check)
+
+
+def text() -> BeforeValidator:
+    """Accept any text; white space around it is dropped."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"wants a text, not {shown(value)}")  # noqa: TRY004  pydantic collects ValueError
+        return value.strip()
+
+    return BeforeValidator(check)
+
+
+def name() -> BeforeValidator:
+    """Accept a name that is good for files, ids and addresses alike."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or len(value) > _NAME_LENGTH or not _NAME.fullmatch(value):
+            raise ValueError(
+                f"wants a name of small letters, digits and single hyphens between them, at most "
+                f"{_NAME_LENGTH} characters, not {shown(value)}"
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+def choice(*options: str, wanted: str = "") -> BeforeValidator:
+    """Accept one of the words."""
+    wanted = wanted or (f"one of {listed(options)}" if len(options) > 1 else listed(options))
+    return _word(lambda value: f"wants {wanted}, not {shown(value)}", options, options)
+
+
+def guarantee() -> BeforeValidator:
+    """Accept the name of a guarantee that this version checks."""
+
+    def sentence(value: object) -> str:
+        if isinstance(value, str) and value in GUARANTEES:
+            return f"names {value!r}, which this version does not check yet; it checks {listed(IMPLEMENTED)}"
+        return f"wants the name of a guarantee ({listed(IMPLEMENTED)}), not {shown(value)}"
+
+    return _word(sentence, IMPLEMENTED, set(IMPLEMENTED) | set(GUARANTEES))
+
+
+def _word(sentence: Callable[[object], str], options: Iterable[str], near: Iterable[str]) -> BeforeValidator:
+    allowed = frozenset(options)
+
+    def check(value: object) -> str:
+        # Where a word from a list is wanted, `no` can mean nothing but the word.
+        word = value.text if isinstance(value, Foreign) else value
+        if isinstance(word, str) and word in allowed:
+            return word
+        hint = did_you_mean(value, near) if isinstance(value, str) and value not in near else ""
+        raise ValueError(sentence(value) + hint)
+
+    return BeforeValidator(check)
+
+
+def _with_unit(value: object) -> str:
+    """Guess what was meant by a duration without unit, or with white space in it."""
+    if isinstance(value, int | float) and value > 0:
+        return f"; did you mean '{value}s'?"
+    if isinstance(value, str) and seconds(squeezed := "".join(value.split()).lower()):
+        return f"; did you mean {squeezed!r}?" if squeezed != value else ""
+    return ""
+
+
+def _cut(words: str, length: int = 40) -> str:
+    return words if len(words) <= length else words[: length - 1] + "…"
