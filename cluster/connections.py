@@ -1,0 +1,117 @@
+"""Who is connected to this node, and to which rooms: all in memory, no method switches greenlets.
+
+That last property is a promise that the delivery relies on (see `durable.py`): between two statements
+of a caller that uses only this module, no other greenlet runs.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engineio.exceptions import EngineIOError
+from engineio.packet import Packet
+from gevent.lock import Semaphore
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Connection:
+    """One Socket.IO session. `turn` lets its joins and leaves run one after the other."""
+
+    sid: str
+    eio_sid: str
+    user: str | None
+    producer: str  # what a client may use that has no identity of its own
+    turn: Semaphore = field(default_factory=Semaphore)
+    memberships: dict[str, "Membership"] = field(default_factory=dict)
+    open: bool = True
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Membership:
+    """A connection's stay in a room; all up to `position` was given to it."""
+
+    connection: Connection
+    room: str
+    user: str
+    joined_at: float  # Unix seconds, to tell which of a user's joins is the latest
+    epoch: str | None
+    position: int
+    listed: bool = False  # it got the room's user list
+
+
+class Connections:
+    """All connections and memberships of this node."""
+
+    def __init__(self) -> None:
+        self._by_sid: dict[str, Connection] = {}
+        self._rooms: dict[str, dict[str, Membership]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_sid)
+
+    def add(self, connection: Connection) -> None:
+        """Remember a new connection."""
+        self._by_sid[connection.sid] = connection
+
+    def get(self, sid: str) -> Connection | None:
+        """Return a connection that is open."""
+        return self._by_sid.get(sid)
+
+    def all(self) -> tuple[Connection, ...]:
+        """Return all open connections."""
+        return tuple(self._by_sid.values())
+
+    def enter(self, membership: Membership) -> None:
+        """Begin a membership, or replace the one that the connection has in that room."""
+        connection = membership.connection
+        connection.memberships[membership.room] = membership
+        self._rooms.setdefault(membership.room, {})[connection.sid] = membership
+
+    def leave(self, connection: Connection, room: str) -> Membership | None:
+        """End a membership and return it; `None` where there was none."""
+        membership = connection.memberships.pop(room, None)
+        if membership is not None:
+            members = self._rooms[room]
+            del members[connection.sid]
+            if not members:
+                del self._rooms[room]
+        return membership
+
+    def remove(self, sid: str) -> Connection | None:
+        """Forget a connection and its memberships; returns it with these still listed."""
+        connection = self._by_sid.pop(sid, None)
+        if connection is not None:
+            connection.open = False
+            memberships = dict(connection.memberships)
+            for room in memberships:
+                self.leave(connection, room)
+            connection.memberships = memberships
+        return connection
+
+    def members(self, room: str) -> tuple[Membership, ...]:
+        """Return the memberships in a room through this node."""
+        return tuple(self._rooms.get(room, {}).values())
+
+    def rooms(self) -> tuple[str, ...]:
+        """Return the rooms that have members through this node."""
+        return tuple(self._rooms)
+
+
+class Outbox:
+    """Queues packets for connections, past Socket.IO's own encoding.
+
+    A packet goes into the connection's queue, from which one greenlet writes to the socket. Sending to
+    somebody whose ping has timed out closes that connection on the spot and runs the disconnect
+    handler, which therefore must not block either.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def send(self, connection: Connection, packets: Iterable[Packet]) -> None:
+        """Queue packets in order; a connection that is gone gets nothing, it resumes elsewhere."""
+        try:
+            for packet in packets:
+                self._engine.send_packet(connection.eio_sid, packet)
+        except EngineIOError:
+            return  # It closed this very moment: its disconnect handler has run or will.

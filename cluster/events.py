@@ -1,0 +1,178 @@
+"""The Socket.IO events of a node: parse, ask the delivery, answer.
+
+Every handler returns what python-socketio queues as the acknowledgement right after it, in the same
+greenlet. Whatever a client sends is answered; nothing that it sends ends its connection or the node.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
+
+from cluster import log, wire
+from cluster.connections import Connection, Connections, Outbox
+from cluster.delivery import Answer, Delivery
+from cluster.presence import Presence
+from cluster.protocol import (
+    VERSION,
+    Code,
+    Refusal,
+    parse_connect,
+    parse_join,
+    parse_leave,
+    parse_send,
+)
+from cluster.registry import Registry
+from cluster.settings import Settings
+
+
+class Events:
+    """The handlers; `register` gives them to a python-socketio server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        server: Any,
+        connections: Connections,
+        outbox: Outbox,
+        delivery: Delivery,
+        presence: Presence,
+        registry: Registry,
+    ) -> None:
+        self._settings = settings
+        self._server = server
+        self._connections = connections
+        self._outbox = outbox
+        self._delivery = delivery
+        self._presence = presence
+        self._registry = registry
+        self._peers: list[dict[str, str]] = []
+        self.draining = False
+
+    def register(self) -> None:
+        """Begin to handle events."""
+        # python-socketio calls these with the session id first, and with whatever the client sent.
+        self._server.on("connect", self._on_connect)
+        self._server.on("disconnect", self._on_disconnect)
+        self._server.on("join", lambda sid, *args: self._answer(sid, self._join, args))
+        self._server.on("leave", lambda sid, *args: self._answer(sid, self._leave, args))
+        self._server.on("send_message", lambda sid, *args: self._answer(sid, self._send, args))
+        self._server.on("*", self._on_unknown)
+
+    def beat(self, leases_changed: bool) -> None:
+        """After each beat of the registry: tell clients where the peers are, if that has changed."""
+        peers = self._registry.peers()
+        if peers != self._peers:
+            self._peers = peers
+            self.tell_all()
+
+    def tell_all(self) -> None:
+        """Send everybody a `server_info`."""
+        for connection in self._connections.all():
+            self._tell(connection)
+
+    def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
+        if self._connections.get(sid) is not None:
+            return _no_event("connect")  # A client emitted an event of this name.
+        try:
+            request = parse_connect(auth)
+        except Refusal as refusal:
+            raise SocketIORefusal(refusal.message, {"code": refusal.code.value}) from refusal
+        connection = Connection(
+            sid=sid,
+            eio_sid=self._server.manager.eio_sid_from_sid(sid, "/"),
+            user=request.user,
+            producer=secrets.token_hex(8),
+        )
+        self._connections.add(connection)
+        log.debug("connected", sid=sid, user=request.user)
+        # After this handler returns, python-socketio tells the client that it is connected; what we
+        # spawn runs when this greenlet next waits, so it comes behind that.
+        gevent.spawn(self._tell, connection)
+        return None
+
+    def _on_disconnect(self, sid: str, *args: object) -> Answer | None:
+        if self._server.manager.is_connected(sid, "/"):
+            return _no_event("disconnect")  # A client emitted an event of this name.
+        connection = self._connections.remove(sid)
+        if connection is not None:
+            for membership in connection.memberships.values():
+                self._delivery.left(membership)
+                self._presence.left(membership)
+            log.debug("disconnected", sid=sid, user=connection.user, reason=args[0] if args else None)
+        return None
+
+    def _on_unknown(self, event: str, sid: str, *args: object) -> Answer:
+        return _no_event(str(event)[:64])
+
+    def _join(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_join(args)
+        user = connection.user or request.user
+        if user is None:
+            raise Refusal(Code.BAD_REQUEST, "neither the connection's auth nor this join names a user")
+        self._refuse_when_draining()
+        with connection.turn:
+            answer = self._delivery.join(connection, user, request)
+            membership = connection.memberships.get(request.room)
+            if connection.open and membership is not None:
+                self._presence.joined(membership)
+                self._presence.changed(request.room)
+        return answer
+
+    def _leave(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_leave(args)
+        with connection.turn:
+            membership = connection.memberships.get(request.room)
+            answer = self._delivery.leave(connection, request.room)
+            if membership is not None:
+                self._presence.left(membership)
+        return answer
+
+    def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_send(args)
+        membership = connection.memberships.get(request.room)
+        if membership is None:
+            raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
+        self._refuse_when_draining()
+        return self._delivery.send(connection, membership.user, request)
+
+    def _refuse_when_draining(self) -> None:
+        if self.draining:
+            raise Refusal(Code.DRAINING, "this node is shutting down; use another one")
+
+    def _answer(
+        self,
+        sid: str,
+        handle: Callable[[Connection, tuple[object, ...]], Answer],
+        args: tuple[object, ...],
+    ) -> Answer:
+        connection = self._connections.get(sid)
+        if connection is None:
+            return Refusal(Code.NOT_JOINED, "this connection is closed").answer()
+        try:
+            return handle(connection, args)
+        except Refusal as refusal:
+            log.debug("refused", sid=sid, code=refusal.code.value, reason=refusal.message)
+            return refusal.answer()
+        except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
+            log.bug("handler_failed", error, sid=sid)
+            return Refusal(
+                Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False
+            ).answer()
+
+    def _tell(self, connection: Connection) -> None:
+        payload = {
+            "server_id": self._settings.server_id,
+            "session_id": connection.sid,
+            "version": VERSION,
+            "draining": self.draining,
+            "producer": connection.producer,
+            "peers": self._registry.peers(),
+        }
+        self._outbox.send(connection, (wire.event("server_info", wire.dumps(payload)),))
+
+
+def _no_event(name: str) -> Answer:
+    return Refusal(Code.BAD_REQUEST, f"there is no event {name!r} to send").answer()

@@ -1,0 +1,53 @@
+"""The names of everything that is kept in Redis."""
+
+import zlib
+
+EPOCH = b"wa:epoch"
+SHARDS = b"wa:shards"  # how many shard logs this cluster has
+ROOMS = b"wa:rooms"
+NODES = b"wa:nodes"  # the registry: a hash from server_id to "<stamp ms> <json>"
+
+
+def shard_of(room: str, shards: int) -> int:
+    """Return the number of the shard log that carries a room; every node must agree."""
+    return zlib.crc32(room.encode()) % shards
+
+
+def shard_log(shard: int) -> bytes:
+    """A stream with ids `<k>-0`, k contiguous from 1."""
+    return b"wa:shard:%d:log" % shard
+
+
+def shard_head(shard: int) -> bytes:
+    """The last k that was given in a shard log."""
+    return b"wa:shard:%d:head" % shard
+
+
+def room_log(room: str) -> bytes:
+    """A stream with ids `<seq>-0`."""
+    return f"wa:room:{room}:log".encode()
+
+
+def room_head(room: str) -> bytes:
+    """The last seq that was given in a room."""
+    return f"wa:room:{room}:head".encode()
+
+
+def results(room: str, producer: str) -> bytes:
+    """A hash: `next`, and n -> "<seq> <epoch> <digest>" for the last results of a producer."""
+    return f"wa:room:{room}:results:{producer}".encode()
+
+
+def presence(room: str) -> bytes:
+    """A hash: connection id -> JSON of who is joined through it, and on which node."""
+    return f"wa:room:{room}:presence".encode()
+
+
+def presence_version(room: str) -> bytes:
+    """Counts the changes of a room's presence."""
+    return f"wa:room:{room}:presence:version".encode()
+
+
+def pubsub_list(room: str) -> bytes:
+    """The history of a room in the pub/sub variant: a list of JSON messages."""
+    return f"wa:pubsub:{room}:messages".encode()

@@ -1,0 +1,112 @@
+"""What this node has tailed, room by room: the end of each room's log, bounded.
+
+It closes the gap between a history that was read from Redis and the live messages (see `durable.py`),
+and it is what REST serves as `source=tail`. A room whose log could not be followed without a gap is
+forgotten, so what is here is always contiguous.
+"""
+
+from collections import OrderedDict, deque
+from itertools import islice
+
+from cluster.wire import Stored
+
+ALL_ROOMS_FACTOR = 20  # all rooms together keep at most this many times the limit of one
+
+
+class RoomTail:
+    """The end of one room's log. `last`: the last seq tailed; the messages end with it."""
+
+    __slots__ = ("last", "messages")
+
+    def __init__(self, last: int, limit: int) -> None:
+        self.last = last
+        self.messages: deque[Stored] = deque(maxlen=limit)
+
+    @property
+    def first(self) -> int:
+        """The seq of the oldest message that is here; `last + 1` where there is none."""
+        return self.last - len(self.messages) + 1
+
+    def append(self, message: Stored) -> None:
+        """Add the next message."""
+        if message.seq != self.last + 1:
+            raise ValueError(f"seq {message.seq} does not follow {self.last}")
+        self.messages.append(message)
+        self.last = message.seq
+
+    def after(self, seq: int) -> list[Stored] | None:
+        """Return all messages after a seq; `None` where they are not all here any more."""
+        if seq >= self.last:
+            return []
+        if seq + 1 < self.first:
+            return None
+        return list(islice(self.messages, seq + 1 - self.first, None))
+
+    def page(self, *, after: int | None, before: int | None, limit: int) -> list[Stored]:
+        """Return up to `limit` messages in (after, before), ascending.
+
+        Without `after` they are the last ones before `before`, or the last of all.
+        """
+        end = self.last + 1 if before is None else min(before, self.last + 1)
+        if after is None:
+            start = max(self.first, end - limit)
+        else:
+            start = max(self.first, after + 1)
+            end = min(end, start + limit)
+        return list(islice(self.messages, start - self.first, max(start, end) - self.first))
+
+
+class TailMemory:
+    """The tails of the rooms, the least recently written ones forgotten first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rooms: OrderedDict[str, RoomTail] = OrderedDict()
+        self._messages = 0
+        self.forgotten = 0  # counts what was dropped, for those who must notice
+
+    @property
+    def full(self) -> bool:
+        """Tell whether all rooms together have more than the common limit."""
+        return self._messages > self._limit * ALL_ROOMS_FACTOR
+
+    def get(self, room: str) -> RoomTail | None:
+        """Return a room's tail; `None` where this node has not seen the room."""
+        return self._rooms.get(room)
+
+    def open(self, room: str, last: int) -> RoomTail:
+        """Begin to follow a room after its message `last`; what was there is forgotten."""
+        self.forget(room)
+        tail = self._rooms[room] = RoomTail(last, self._limit)
+        return tail
+
+    def append(self, room: str, tail: RoomTail, message: Stored) -> None:
+        """Add the next message of a room."""
+        before = len(tail.messages)
+        tail.append(message)
+        self._messages += len(tail.messages) - before
+        self._rooms.move_to_end(room)
+
+    def forget(self, room: str) -> None:
+        """Drop a room's tail."""
+        tail = self._rooms.pop(room, None)
+        if tail is not None:
+            self._messages -= len(tail.messages)
+            self.forgotten += 1
+
+    def forget_all(self) -> None:
+        """Drop everything."""
+        self._rooms.clear()
+        self._messages = 0
+        self.forgotten += 1
+
+    def shrink(self, *, keep: frozenset[str]) -> None:
+        """Forget rooms that are not in `keep`, oldest first, until the common limit holds."""
+        for room in [room for room in self._rooms if room not in keep]:
+            if not self.full:
+                return
+            self.forget(room)
+
+    def rooms(self) -> tuple[str, ...]:
+        """Return the rooms that are followed."""
+        return tuple(self._rooms)

@@ -1,0 +1,161 @@
+"""The HTTP interface of a node. Success is the plain object; an error is `{error: {code, message}}`."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cluster import log, wire
+from cluster.connections import Connections
+from cluster.delivery import Delivery, Page, PageRequest
+from cluster.link import Health
+from cluster.presence import Presence
+from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
+from cluster.registry import Registry
+from cluster.settings import Settings
+
+_STATUS = {
+    Code.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
+    Code.ROOM_INVALID: HTTPStatus.BAD_REQUEST,
+    Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Rest:
+    """The routes; one object so that they share what they read."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        health: Health,
+        connections: Connections,
+        delivery: Delivery,
+        presence: Presence,
+        registry: Registry,
+        *,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._connections = connections
+        self._delivery = delivery
+        self._presence = presence
+        self._registry = registry
+        self._draining = draining
+
+    def register(self, app: Flask) -> None:
+        """Add the routes to a Flask application."""
+        app.add_url_rule("/health", view_func=self.health)
+        app.add_url_rule("/ready", view_func=self.ready)
+        app.add_url_rule("/info", view_func=self.info)
+        app.add_url_rule("/peers", view_func=self.peers)
+        app.add_url_rule("/rooms", view_func=self.rooms)
+        app.add_url_rule("/rooms/<room>/messages", view_func=self.messages)
+        app.add_url_rule("/rooms/<room>/users", view_func=self.users)
+        app.register_error_handler(Refusal, _refused)
+        app.register_error_handler(Exception, _failed)
+
+    def health(self) -> Response:
+        """Alive; with what is known of Redis."""
+        redis = {"up": self._health.up, "reason": self._health.reason}
+        return _json({"status": "ok", "redis": redis, **self._delivery.status()})
+
+    def ready(self) -> Response:
+        """200 when clients can be served, else 503 with the reason."""
+        reason = "the node is shutting down" if self._draining() else self._delivery.not_ready()
+        if reason is not None:
+            return _json({"ready": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return _json({"ready": True})
+
+    def info(self) -> Response:
+        """Who this node is."""
+        return _json(
+            {
+                "server_id": self._settings.server_id,
+                "url": self._settings.public_url,
+                "version": VERSION,
+                "delivery": self._settings.delivery,
+                "shards": self._settings.shards,
+                "incarnation": self._registry.incarnation,
+                "connections": len(self._connections),
+                "draining": self._draining(),
+            }
+        )
+
+    def peers(self) -> Response:
+        """The other nodes."""
+        return _json({"peers": self._registry.peers()})
+
+    def rooms(self) -> Response:
+        """The rooms that have messages."""
+        return _json({"rooms": self._delivery.rooms()})
+
+    def users(self, room: str) -> Response:
+        """Who is in a room."""
+        version, users = self._presence.users(_checked(room))
+        return _json({"room": room, "version": version, "users": users})
+
+    def messages(self, room: str) -> Response:
+        """A page of a room's messages, from the store or from this node's own memory."""
+        page_request = PageRequest(
+            room=_checked(room),
+            after=_number("after", least=0),
+            before=_number("before", least=0),
+            limit=_number("limit", least=1, most=PAGE_MOST) or PAGE_DEFAULT,
+        )
+        match request.args.get("source", "store"):
+            case "store":
+                page = self._delivery.stored(page_request)
+            case "tail":
+                page = self._delivery.delivered(page_request)
+            case other:
+                raise Refusal(Code.BAD_REQUEST, f"source must be 'store' or 'tail', not {other[:64]!r}")
+        return Response(_page_json(room, page), mimetype="application/json")
+
+
+def _page_json(room: str, page: Page) -> str:
+    head = wire.dumps(
+        {
+            "room": room,
+            "epoch": page.epoch,
+            "epochs": [{"epoch": e, "first": first, "last": last} for e, first, last in page.epochs],
+            "first": page.first,
+            "head": page.head,
+        }
+    )
+    return f'{head[:-1]},"messages":[{",".join(message.text for message in page.messages)}]}}'
+
+
+def _checked(room: str) -> str:
+    if not valid_room(room):
+        raise Refusal(Code.ROOM_INVALID, "room must be 1 to 64 letters, digits, '_', '.' or '-'")
+    return room
+
+
+def _number(name: str, *, least: int, most: int = MAX_INTEGER) -> int | None:
+    raw = request.args.get(name)
+    if raw is None:
+        return None
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and least <= int(raw) <= most):
+        raise Refusal(Code.BAD_REQUEST, f"{name} must be a whole number from {least} to {most}")
+    return int(raw)
+
+
+def _json(payload: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(wire.dumps(payload), status=status, mimetype="application/json")
+
+
+def _refused(refusal: Refusal) -> Response:
+    error = {"code": refusal.code.value, "message": refusal.message}
+    return _json({"error": error}, _STATUS.get(refusal.code, HTTPStatus.CONFLICT))
+
+
+def _failed(error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.code is not None:
+        code = (error.name or "http").lower().replace(" ", "_")
+        return _json({"error": {"code": code, "message": error.description}}, HTTPStatus(error.code))
+    log.bug("request_failed", error, path=request.path)
+    message = "the node has failed on this request"
+    return _json({"error": {"code": "internal", "message": message}}, HTTPStatus.INTERNAL_SERVER_ERROR)

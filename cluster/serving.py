@@ -1,0 +1,45 @@
+"""The HTTP server of a node: gevent's, made to end connections cleanly and to log as we do."""
+
+from types import TracebackType
+from typing import Any
+
+import gevent
+from flask import Flask
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from cluster import log
+
+
+class _Handler(WSGIHandler):
+    def run_application(self) -> None:
+        """After a WebSocket has ended its bytes are no further HTTP requests."""
+        try:
+            super().run_application()
+        finally:
+            environ = self.environ or {}
+            if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+                self.close_connection = True
+
+
+def make_server(host: str, port: int, app: Flask) -> WSGIServer:
+    """Return a server that is not started yet."""
+    errors = log.logger_for("pywsgi")
+    return WSGIServer((host, port), app, handler_class=_Handler, log=None, error_log=errors)
+
+
+def log_uncaught_exceptions() -> None:
+    """Make gevent log what ends a greenlet as one of our lines, not as bare text."""
+
+    def print_exception(
+        context: object,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(value, OSError):
+            log.debug("connection_lost", reason=str(value))  # A client went away in mid-answer.
+        elif value is not None:
+            log.bug("greenlet_failed", value.with_traceback(traceback), context=str(context)[:200])
+
+    hub: Any = gevent.get_hub()
+    hub.print_exception = print_exception

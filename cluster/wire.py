@@ -1,0 +1,69 @@
+"""From stored messages to packets: every message is encoded once, however many get it.
+
+A message is stored as a JSON object without its `seq`, which only the commit script knows. Its wire
+form is made by putting the `seq` in front, as text; history chunks are made by joining such texts.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engineio.packet import MESSAGE, Packet
+
+CHUNK_MESSAGES = 200
+CHUNK_CHARACTERS = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message at its place in a room's log; `text` is its JSON on the wire."""
+
+    seq: int
+    text: str
+
+
+def dumps(value: object) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON."""
+    return json.loads(text)
+
+
+def body(fields: dict[str, Any]) -> str:
+    """Return what is stored of a message: everything but its `seq`."""
+    return dumps(fields)
+
+
+def stored(seq: int, body_json: bytes) -> Stored:
+    """Return the message that a log entry holds."""
+    return Stored(seq, f'{{"seq":{seq},{body_json.decode()[1:]}')
+
+
+def event(name: str, payload_json: str) -> Packet:
+    """Return the packet of an event whose one argument is already JSON. May be sent to many."""
+    return Packet(MESSAGE, f'2["{name}",{payload_json}]')
+
+
+def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Packet]:
+    """Yield the `message_history` packets, at least one; all but the last say `more`."""
+    chunks = list(_chunks(messages)) or [[]]
+    for number, chunk in enumerate(chunks, 1):
+        head = dumps({"room": room, "epoch": epoch, "recovered": recovered, "more": number < len(chunks)})
+        yield event("message_history", f'{head[:-1]},"messages":[{",".join(chunk)}]}}')
+
+
+def _chunks(messages: Iterable[Stored]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for message in messages:
+        if chunk and (len(chunk) == CHUNK_MESSAGES or size + len(message.text) > CHUNK_CHARACTERS):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(message.text)
+        size += len(message.text)
+    if chunk:
+        yield chunk
