@@ -1,0 +1,332 @@
+"""The process backend: Redis and the nodes as processes of this machine, on fixed ports of 127.0.0.1.
+
+Every member is a process group of its own (see `process_group.py`). A member's slot holds what stays
+over restarts; its lock is held by whoever starts or ends it, and nobody starts one after `close` began.
+"""
+
+import os
+import platform
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec
+
+from harness.backends.base import Identity, Member
+from harness.backends.process_group import ProcessGroup, spoken_end
+from harness.backends.readiness import (
+    LOOPBACK,
+    NotReady,
+    free_port,
+    node_environment,
+    tail_lines,
+    wait_http_ready,
+    wait_redis_ready,
+)
+from harness.backends.redis_binary import RedisBinary, find_redis_binary
+from harness.clock import deadline_ns, left_s
+from harness.errors import HarnessError, MemberError
+from harness.records.plan import ClusterPlan, Role
+
+P = ParamSpec("P")
+
+_POLL_S = 0.02  # How often members that were asked to end are looked at.
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Slot:
+    """A member over all its incarnations; `group` is the newest one, alive or not."""
+
+    member: Member
+    port: int
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+    log: Path
+    group: ProcessGroup | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    @property
+    def lives(self) -> bool:
+        group = self.group
+        return group is not None and group.lives
+
+
+class ProcessBackend:
+    """A cluster of local processes (see `harness.backends.base.Backend`)."""
+
+    name = "process"
+
+    def __init__(
+        self,
+        *,
+        node_command: tuple[str, ...] = (sys.executable, "-m", "cluster"),
+        find_redis: Callable[[], RedisBinary] = find_redis_binary,
+        ready_timeout_s: float = 30.0,
+        grace_s: float = 3.0,
+    ) -> None:
+        """Prepare a backend; nothing is started or created yet.
+
+        `ready_timeout_s` is what each member has to become ready at the start, `grace_s` what the
+        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL.
+        """
+        self._node_command = node_command
+        self._find_redis = find_redis
+        self._ready_timeout_s = ready_timeout_s
+        self._grace_s = grace_s
+        self._slots: dict[str, _Slot] = {}
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._redis_binary: RedisBinary | None = None
+        self._preparing = threading.Lock()
+        self._closing = threading.Event()
+
+    def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
+        """Start Redis, then all nodes at once, and wait until everybody is ready.
+
+        Raises:
+            BackendUnavailable: there is no Redis to run.
+            MemberError: a member died or did not become ready; has its last log lines.
+        """
+        _undisturbed(self._prepare, cluster, run_id, logs)
+        redis, *nodes = self._slots.values()
+        for together in ([redis], nodes):
+            _undisturbed(self._launch, together)
+            self._wait_all(together)
+        return self.members()
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the members, Redis first; nothing before `start`."""
+        return tuple(slot.member for slot in self._slots.values())
+
+    def identity(self, member: str) -> Identity | None:
+        """Return the identity of the living member; `None` when it is down (a zombie is down)."""
+        group = self._slot(member).group
+        return group.identity if group is not None and group.lives else None
+
+    def kill(self, member: str) -> None:
+        """SIGKILL the member's group; returns when the kernel has ended every process in it.
+
+        Raises:
+            HarnessError: there is no such member, it is down already, or the kernel does not end it.
+        """
+        slot = self._slot(member)
+        with slot.lock:
+            if slot.group is None or not slot.lives:
+                raise HarnessError(f"{member} cannot be killed: it is down already")
+            slot.group.end()
+
+    def restart(self, member: str) -> None:
+        """Start a member that is down again, on its old port and, for Redis, on its old data.
+
+        Raises:
+            HarnessError: there is no such member, it is alive, or its port was taken meanwhile.
+        """
+        _undisturbed(self._launch, [self._slot(member)])
+
+    def wait_ready(self, member: str, *, timeout_s: float) -> None:
+        """Wait until the node's `/ready` is 200, or Redis answers PING.
+
+        Raises:
+            MemberError: it ended or was not ready in time; has its last log lines.
+        """
+        slot = self._slot(member)
+        try:
+            _await(slot, timeout_s=timeout_s, alive=lambda: slot.lives)
+        except NotReady as error:
+            raise self._not_ready(slot, error.reason) from error
+
+    def log_tail(self, member: str, lines: int = 15) -> tuple[str, ...]:
+        """Return the member's last log lines; the log goes on over restarts."""
+        return tail_lines(self._slot(member).log, lines)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of Redis and of the Python that the nodes run on."""
+        return {"redis": str(self._redis()), "python": platform.python_version()}
+
+    def close(self) -> None:
+        """End the nodes, then Redis: SIGTERM, a grace period, SIGKILL. Remove Redis's data.
+
+        A call that was cut short can be repeated: it goes on with whoever is left.
+
+        Raises:
+            HarnessError: the kernel does not end a process; everything else was done.
+        """
+        self._closing.set()
+        with self._preparing:
+            slots = tuple(self._slots.values())
+        nodes = [slot for slot in slots if slot.member.role is Role.NODE]
+        errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
+        if self._folder is not None:
+            self._folder.cleanup()
+        if errors:
+            raise HarnessError("; ".join(errors))
+
+    def _prepare(self, cluster: ClusterPlan, run_id: str, logs: Path) -> None:
+        with self._preparing:
+            if self._slots or self._closing.is_set():
+                raise HarnessError("this backend was used already; another cluster needs one of its own")
+            self._folder = tempfile.TemporaryDirectory(prefix=f"wordaround-{run_id}-")
+            slots = self._lay_out(cluster, Path(self._folder.name), logs)
+            logs.mkdir(parents=True, exist_ok=True)
+            for slot in slots:
+                slot.folder.mkdir()
+            self._slots = {slot.name: slot for slot in slots}
+
+    def _lay_out(self, cluster: ClusterPlan, folder: Path, logs: Path) -> tuple[_Slot, ...]:
+        redis = self._redis_slot(cluster, folder, logs)
+        redis_url = f"redis://{LOOPBACK}:{redis.port}/0"
+        return (redis, *(self._node_slot(cluster, name, redis_url, folder, logs) for name in cluster.nodes))
+
+    def _redis_slot(self, cluster: ClusterPlan, folder: Path, logs: Path) -> _Slot:
+        name, port = cluster.redis, free_port()
+        data = folder / name
+        return _Slot(
+            member=Member(name=name, role=Role.REDIS, url=f"redis://{LOOPBACK}:{port}/0"),
+            port=port,
+            command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
+            environment=_inherited(),
+            folder=data,
+            log=logs / f"{name}.log",
+        )
+
+    def _node_slot(self, cluster: ClusterPlan, name: str, redis_url: str, folder: Path, logs: Path) -> _Slot:
+        port = free_port()
+        url = f"http://{LOOPBACK}:{port}"
+        own = node_environment(
+            cluster, name=name, host=LOOPBACK, port=port, public_url=url, redis_url=redis_url
+        )
+        return _Slot(
+            member=Member(name=name, role=Role.NODE, url=url),
+            port=port,
+            command=self._node_command,
+            # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
+            environment={**_inherited(), "PYTHONUNBUFFERED": "1", **own},
+            # Empty, because `python -m` looks for modules in the working directory first.
+            folder=folder / name,
+            log=logs / f"{name}.log",
+        )
+
+    def _redis(self) -> RedisBinary:
+        if self._redis_binary is None:
+            self._redis_binary = self._find_redis()
+        return self._redis_binary
+
+    def _slot(self, member: str) -> _Slot:
+        if member not in self._slots:
+            known = ", ".join(self._slots) or "none was started"
+            raise HarnessError(f"the cluster has no member {member!r} (its members: {known})")
+        return self._slots[member]
+
+    def _launch(self, slots: Iterable[_Slot]) -> None:
+        for slot in slots:
+            self._launch_one(slot)
+
+    def _launch_one(self, slot: _Slot) -> None:
+        with slot.lock:
+            if self._closing.is_set():
+                raise HarnessError(f"{slot.name} was not started: the cluster is being closed")
+            if slot.group is not None:
+                if slot.lives:
+                    raise HarnessError(f"{slot.name} was not started: it is alive ({slot.group.identity})")
+                slot.group.end()  # It may have ended by itself, and left something of its group.
+            _require_port(slot)
+            slot.group = _spawn(slot)
+
+    def _wait_all(self, slots: list[_Slot]) -> None:
+        """Wait for members that start together; one that dies ends the wait for all."""
+        for slot in slots:
+            try:
+                _await(slot, timeout_s=self._ready_timeout_s, alive=lambda: all(each.lives for each in slots))
+            except NotReady as error:
+                guilty = next((each for each in slots if not each.lives), slot)
+                raise self._not_ready(guilty, error.reason) from error
+
+    def _not_ready(self, slot: _Slot, reason: str) -> HarnessError:
+        if self._closing.is_set():
+            return HarnessError(f"{slot.name} was not waited for any longer: the cluster is being closed")
+        with slot.lock:
+            if slot.group is not None and not slot.lives:
+                reason = f"it {spoken_end(slot.group.end())} before it was ready"
+        return MemberError(
+            f"{slot.name} (port {slot.port}) did not become ready: {reason}. Its log says why: {slot.log}",
+            member=slot.name,
+            log_tail=tail_lines(slot.log, 15),
+        )
+
+    def _stop(self, slots: list[_Slot]) -> list[str]:
+        """Ask all, give them time, kill who is left; return what could not be done."""
+        for slot in slots:
+            with slot.lock:
+                if slot.group is not None:
+                    slot.group.terminate()
+        deadline = deadline_ns(self._grace_s)
+        while left_s(deadline) and any(slot.lives for slot in slots):
+            time.sleep(_POLL_S)
+        return [error for slot in slots if (error := _ended(slot))]
+
+
+def _undisturbed(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Do something on a thread of its own, to the end.
+
+    Ctrl-C is raised in the main thread only; so it cannot come between the making of a thing (a folder,
+    a child) and the moment when `close` knows of it.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="start") as thread:
+        thread.submit(work, *args, **kwargs).result()
+
+
+def _await(slot: _Slot, *, timeout_s: float, alive: Callable[[], bool]) -> None:
+    if slot.member.role is Role.NODE:
+        wait_http_ready(f"{slot.member.url}/ready", timeout_s=timeout_s, alive=alive)
+    else:
+        wait_redis_ready(LOOPBACK, slot.port, timeout_s=timeout_s, alive=alive)
+
+
+def _spawn(slot: _Slot) -> ProcessGroup:
+    try:
+        return ProcessGroup(slot.command, folder=slot.folder, environment=slot.environment, log=slot.log)
+    except OSError as error:
+        raise MemberError(f"{slot.name} could not be started: {error}", member=slot.name) from error
+
+
+def _ended(slot: _Slot) -> str:
+    with slot.lock:
+        try:
+            if slot.group is not None:
+                slot.group.end()
+        except HarnessError as error:
+            return f"{slot.name}: {error}"
+    return ""
+
+
+def _require_port(slot: _Slot) -> None:
+    """Make sure that a server can listen on the member's port; connections that are closing do not matter.
+
+    Raises:
+        MemberError: somebody else listens there.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, slot.port))
+            probe.listen(1)
+        except OSError as error:
+            raise MemberError(
+                f"{slot.name} was not started: its port {slot.port} of {LOOPBACK} is taken by another "
+                f"program ({error.strerror}); run again, a new run chooses other ports",
+                member=slot.name,
+            ) from error
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment less what would configure a node behind the plan's back."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}

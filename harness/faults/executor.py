@@ -1,0 +1,270 @@
+"""Carries out a plan's faults at their times, keeps the journal, and guarantees the heals.
+
+Each fault has a lane: a thread that waits for its times and calls the fault's verbs. So faults overlap
+freely, and a heal that takes long delays nobody. Lanes meet in one place only: who works on a member
+holds that member's lock. A second fault on a member therefore waits until the heal before it is over
+(its stamps say so), instead of hitting something that is half started.
+
+The life of a fault in the journal:
+
+    undo ─▶ injected ─▶ proved ─▶ (its time is over) ─▶ healed ─▶ heal_proved
+      └────────┴──────────┴──────────── failed ───────────┘
+
+A fault is *open* from its undo entry until its heal was seen, or there proved to be nothing to heal.
+`stop` heals what is open, the youngest first; also what failed, since a fault that broke half-way may
+well have bitten.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from harness.backends.base import Backend
+from harness.clock import NS, deadline_ns, left_s, now_ns
+from harness.errors import HarnessError
+from harness.faults.base import Evidence, Fault
+from harness.faults.registry import FAULTS
+from harness.records.journal import FaultEntry, Journal
+from harness.records.plan import FaultPlan
+
+STOP_TIMEOUT_S = 60.0
+ABANDON_S = 2.0  # What a verb under way gets when nothing will be healed any more.
+
+Step = Literal["undo", "injected", "proved", "healed", "heal_proved", "failed"]
+
+
+class FaultExecutor:
+    """Runs the faults of one plan once: `start`, then `stop`."""
+
+    def __init__(
+        self,
+        faults: tuple[FaultPlan, ...],
+        backend: Backend,
+        journal: Journal,
+        load_began_ns: int,
+        on_event: Callable[[FaultEntry], None],
+    ) -> None:
+        """Prepare; `on_event` gets every journaled entry, on the thread that made it.
+
+        Raises:
+            HarnessError: a fault is unknown, or does not work on this backend.
+        """
+        self._stopping = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._ledger = _Ledger(journal, on_event)
+        locks = {target: threading.Lock() for plan in faults for target in plan.targets}
+        self._lanes = tuple(
+            _Lane(
+                plan=plan,
+                fault=_made(plan, backend),
+                # In one order for all lanes, so that no two wait for each other.
+                locks=[locks[target] for target in sorted(set(plan.targets))],
+                ledger=self._ledger,
+                began_ns=load_began_ns,
+                stopping=self._stopping,
+            )
+            for plan in faults
+        )
+
+    def start(self) -> None:
+        """Begin to wait for the faults' times; returns at once."""
+        for lane in self._lanes:
+            lane.thread.start()
+
+    def wait(self, *, timeout_s: float) -> bool:
+        """Wait until every fault has had all its planned steps; return whether that is so."""
+        return self._join(deadline_ns(timeout_s))
+
+    def stop(self, *, heal: bool = True, timeout_s: float = STOP_TIMEOUT_S) -> tuple[str, ...]:
+        """Inject nothing new, heal what is open, youngest first; return the ids of what stays open.
+
+        Idempotent. With `heal=False` open faults are left as they are, for a cluster that is about to
+        be removed. After the call nothing is journaled any more.
+
+        Raises:
+            HarnessError: the journal could not be written, or `on_event` failed, at any time before;
+                only raised with `heal`, and after everything was healed.
+        """
+        self._stopping.set()
+        deadline = deadline_ns(timeout_s if heal else min(timeout_s, ABANDON_S))
+        with self._stop_lock:
+            try:
+                self._join(deadline)
+                if heal:
+                    self._heal_open(deadline)
+            finally:  # Also when Ctrl-C cuts the waiting short: the caller closes the journal next.
+                self._ledger.close()
+        if heal and self._ledger.failure is not None:
+            failure = self._ledger.failure
+            raise HarnessError(f"a step of a fault could not be journaled: {failure}") from failure
+        return tuple(lane.plan.id for lane in self._ledger.open)
+
+    def _join(self, deadline: int) -> bool:
+        for lane in self._lanes:
+            if lane.thread.ident is not None:
+                lane.thread.join(left_s(deadline))
+        return not any(lane.thread.is_alive() for lane in self._lanes)
+
+    def _heal_open(self, deadline: int) -> None:
+        """Heal on a thread of its own, so that a heal that hangs cannot hold the deadline up."""
+        healing = threading.Thread(target=self._heal_youngest_first, name="heal", daemon=True)
+        healing.start()
+        healing.join(left_s(deadline))
+        if healing.is_alive():
+            for lane in self._ledger.open:
+                lane.fail("heal", HarnessError("the heal was not over when the faults had to be over"))
+
+    def _heal_youngest_first(self) -> None:
+        for lane in reversed(self._ledger.open):
+            if not self._ledger.closed:
+                lane.heal()
+
+
+class _Ledger:
+    """The journal, and which faults are open. Safe to use from several threads."""
+
+    def __init__(self, journal: Journal, on_event: Callable[[FaultEntry], None]) -> None:
+        self.failure: Exception | None = None  # the first thing that went wrong in here
+        self.closed = False
+        self._journal = journal
+        self._on_event = on_event
+        self._lock = threading.Lock()
+        self._open: list[_Lane] = []
+
+    @property
+    def open(self) -> tuple["_Lane", ...]:
+        """The open faults, oldest first."""
+        with self._lock:
+            return tuple(self._open)
+
+    def opened(self, lane: "_Lane") -> None:
+        with self._lock:
+            self._open.append(lane)
+
+    def over(self, lane: "_Lane") -> None:
+        with self._lock:
+            self._open.remove(lane)
+
+    def close(self) -> None:
+        """Write nothing from now on; returns when nobody is writing."""
+        with self._lock:
+            self.closed = True
+
+    def write(self, entry: FaultEntry) -> bool:
+        """Journal the entry and tell the listener; return whether that worked.
+
+        It never raises, since a full disk must not keep anybody from healing; `failure` keeps why.
+        """
+        try:
+            with self._lock:
+                if self.closed:
+                    return False
+                self._journal.append(entry)
+            self._on_event(entry)
+        except Exception as error:  # noqa: BLE001 - It is raised by `FaultExecutor.stop`.
+            self.failure = self.failure or error
+            return False
+        return True
+
+
+class _Lane:
+    """One fault on its way through the steps."""
+
+    def __init__(
+        self,
+        *,
+        plan: FaultPlan,
+        fault: Fault,
+        locks: list[threading.Lock],
+        ledger: _Ledger,
+        began_ns: int,
+        stopping: threading.Event,
+    ) -> None:
+        self.plan = plan
+        self.thread = threading.Thread(target=self._run, name=f"fault {plan.id}", daemon=True)
+        self._fault = fault
+        self._locks = locks
+        self._ledger = ledger
+        self._at_ns = began_ns + int(plan.at_s * NS)
+        self._stopping = stopping
+
+    def _run(self) -> None:
+        if self._stopped_before(self._at_ns):
+            return
+        with self._targets():
+            if self._stopping.is_set():
+                return
+            injected_ns = now_ns()
+            self._inject()
+        after_s = self.plan.restart_after_s
+        if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
+            self.heal()
+
+    def _stopped_before(self, moment_ns: int) -> bool:
+        return self._stopping.wait(left_s(moment_ns))
+
+    @contextlib.contextmanager
+    def _targets(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(lock)
+            yield
+
+    def _inject(self) -> None:
+        verb = "undo"
+        try:
+            if not self._note("undo", now_ns(), self._fault.undo()):
+                return  # What is not in the journal must not happen.
+            self._ledger.opened(self)
+            verb, began = "inject", now_ns()
+            self._note("injected", began, self._fault.inject())
+            verb, began = "prove", now_ns()
+            self._note("proved", began, self._fault.prove())
+        except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
+            self.fail(verb, error)
+
+    def heal(self) -> None:
+        """End the fault if it is open; it is open no more when its end was seen."""
+        with self._targets():
+            if self not in self._ledger.open:
+                return
+            began = now_ns()
+            try:
+                evidence = self._fault.heal()
+            except Exception as error:  # noqa: BLE001 - The same, and the other heals must have their turn.
+                self.fail("heal", error)
+                return
+            self._ledger.over(self)
+            if evidence is not None:
+                self._note("healed", began, {})
+                self._note("heal_proved", began, evidence)
+
+    def fail(self, verb: str, error: Exception) -> None:
+        """Journal that a verb of the fault did not work."""
+        kind = type(error).__name__
+        self._note("failed", now_ns(), {"verb": verb, "kind": kind, "error": str(error) or kind})
+
+    def _note(self, step: Step, began_ns: int, evidence: Evidence) -> bool:
+        return self._ledger.write(
+            FaultEntry(
+                t_ns=began_ns,
+                done_ns=now_ns(),
+                fault_id=self.plan.id,
+                fault=self.plan.fault,
+                step=step,
+                targets=self.plan.targets,
+                evidence=dict(evidence),
+            )
+        )
+
+
+def _made(plan: FaultPlan, backend: Backend) -> Fault:
+    kind = FAULTS.get(plan.fault)
+    if kind is None:
+        raise HarnessError(
+            f"fault {plan.id}: there is no fault {plan.fault!r}; there are {', '.join(FAULTS)}"
+        )
+    if missing := kind.available(backend.name):
+        raise HarnessError(f"fault {plan.id}: {plan.fault} cannot be had with {backend.name}: {missing}")
+    return kind(plan, backend)
