@@ -1,0 +1,93 @@
+"""Faults as the journal tells them: windows in time, with their receipts.
+
+A window lasts from the beginning of the inject to the proven heal; without one, to the end of the run.
+A *declared outage* is the window of a fault on Redis or on all nodes: nobody can be served in it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.records.journal import FaultEntry
+from harness.records.plan import FaultPlan, Plan
+
+# Faults that end a member's life: the harness brings it back only where the plan says so.
+TAKES_DOWN = frozenset({"kill", "stop"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FaultWindow:
+    """One planned fault and what became of it. All stamps are `None` for a step that never came."""
+
+    plan: FaultPlan
+    began_ns: int | None = None
+    injected_ns: int | None = None  # the inject was over
+    proved: FaultEntry | None = None
+    heal_proved: FaultEntry | None = None
+    failures: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.plan.id
+
+    @property
+    def must_heal(self) -> bool:
+        """Whether the plan says that it ends before the run does."""
+        return self.plan.fault not in TAKES_DOWN or self.plan.restart_after_s is not None
+
+    @property
+    def ended_ns(self) -> int | None:
+        """When it was over; `None`: not before the end of the run."""
+        return self.heal_proved.done_ns if self.heal_proved is not None else None
+
+    def covers(self, t_ns: int) -> bool:
+        """Whether a moment lies in the window (closed interval)."""
+        if self.began_ns is None or t_ns < self.began_ns:
+            return False
+        return self.ended_ns is None or t_ns <= self.ended_ns
+
+
+def read_windows(plan: Plan, entries: Sequence[FaultEntry]) -> tuple[FaultWindow, ...]:
+    """Return a window per planned fault, in the plan's order."""
+    return tuple(_window(fault, [e for e in entries if e.fault_id == fault.id]) for fault in plan.faults)
+
+
+def _window(fault: FaultPlan, entries: Iterable[FaultEntry]) -> FaultWindow:
+    steps: dict[str, FaultEntry] = {}
+    failures = []
+    for entry in entries:
+        if entry.step == "failed":
+            failures.append(entry.evidence.get("error", "no reason was given"))
+        else:
+            steps.setdefault(entry.step, entry)
+    injected = steps.get("injected")
+    return FaultWindow(
+        plan=fault,
+        began_ns=injected.t_ns if injected else None,
+        injected_ns=injected.done_ns if injected else None,
+        proved=steps.get("proved"),
+        heal_proved=steps.get("heal_proved"),
+        failures=tuple(failures),
+    )
+
+
+def left_alive(plan: Plan) -> tuple[str, ...]:
+    """Return the members that the plan leaves alive: all but those whose last fault is a death for good."""
+    last_death = {
+        target: fault
+        for fault in sorted(plan.faults, key=lambda fault: fault.at_s)
+        if fault.fault in TAKES_DOWN
+        for target in fault.targets
+    }
+    dead = {member for member, fault in last_death.items() if fault.restart_after_s is None}
+    return tuple(member for member in plan.cluster.members if member not in dead)
+
+
+def declared_outages(plan: Plan, windows: Iterable[FaultWindow]) -> tuple[FaultWindow, ...]:
+    """Return the windows in which the whole service was taken away on purpose."""
+    nodes = frozenset(plan.cluster.nodes)
+    return tuple(
+        window
+        for window in windows
+        if window.began_ns is not None
+        and (plan.cluster.redis in window.plan.targets or nodes <= frozenset(window.plan.targets))
+    )

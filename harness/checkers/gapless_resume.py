@@ -1,0 +1,130 @@
+"""gapless-resume: whoever resumes misses nothing, or is told honestly, for an allowed cause, that it
+cannot resume.
+
+A *resume* is an accepted join that named a cursor. It is right when
+
+- it says `recovered: true`, its head is not before the cursor, its history holds every position after the
+  cursor up to the head that its acknowledgement names, and the first live message after it (if any came
+  before the next join, leave or loss) is the one right after that head; or
+- it says `recovered: false` for an allowed cause: the cursor's epoch is not in the room's log, the cursor
+  lies past the end of its epoch, or what follows it is no longer retained.
+
+The log is what the nodes served in the final reads. Positions are compared by `seq`, which continues over
+epochs. Messages of other people hold positions too. Repetitions are a matter of no-duplicates, live gaps
+later on the connection of complete-delivery.
+
+Counted are resumes. In the pub/sub mode, which has no cursors, this does not apply. A refusal can only be
+judged with settled final reads; without them it leaves the finding unknown.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from harness.checkers import stories
+from harness.checkers.findings import Tally, not_applicable
+from harness.checkers.sessions import BotView, Join, Receipt
+from harness.checkers.view import View
+from harness.records.verdict import Property, Witness
+
+NAME = "gapless-resume"
+
+
+def check(view: View) -> Property:
+    """Judge every accepted join that named a cursor."""
+    if not view.durable:
+        return not_applicable(NAME, "the pub/sub mode has no positions, so nobody can resume")
+    tally = Tally(name=NAME, counted="joins with a cursor")
+    logs = {room: _log(view, room) for room in view.plan.rooms}
+    doubt = ""
+    for bot in view.bots.values():
+        for join in bot.joins:
+            if join.cursor_seq is None or join.accepted_ns is None:
+                continue
+            tally.checked += 1
+            log = logs.get(join.room)
+            if not join.recovered and log is None:
+                doubt = f"a resume in {join.room} was refused, and without its final reads nobody knows why"
+                continue
+            wrong = _gap(join) if join.recovered or log is None else _false_refusal(join, log)
+            if wrong:
+                tally.violated(partial(_witness, view, bot, join, wrong))
+    return tally.finding(doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """The retained part of a room's log: the last position of each epoch, and the first of all."""
+
+    ends: dict[str | None, int]
+    first: int
+
+
+def _log(view: View, room: str) -> _Log | None:
+    """Return the log as the nodes served it; of several nodes the one that knows most counts."""
+    ends: dict[str | None, int] = {}
+    first: int | None = None
+    reads = list(view.stores(room))
+    if not reads or not all(read.settled for read in reads):
+        return None
+    for read in reads:
+        for content in read.contents:
+            if content.seq and content.room == room:
+                ends[content.epoch] = max(content.seq, ends.get(content.epoch, 0))
+                first = content.seq if first is None else min(first, content.seq)
+    return _Log(ends, first or 1)
+
+
+def _gap(join: Join) -> str:
+    """Return what a resume that called itself complete left out, empty when nothing."""
+    assert join.cursor_seq is not None
+    if join.seq < join.cursor_seq:
+        return f"and was told that the room's head is {join.seq}, before its cursor"
+    missing = sorted(set(range(join.cursor_seq + 1, join.seq + 1)) - _seqs(join.history))
+    if missing:
+        return f"up to {join.seq}, and its history left out {_ranges(missing)}"
+    first_live = min(_seqs(join.live), default=0)
+    if first_live > join.seq + 1:
+        return f"up to {join.seq}, and the first live message was {first_live}"
+    return ""
+
+
+def _false_refusal(join: Join, log: _Log) -> str:
+    """Return why a refusal was wrong, empty when its cause is allowed."""
+    assert join.cursor_seq is not None
+    end = log.ends.get(join.cursor_epoch)
+    if end is None and join.cursor_epoch == join.epoch:
+        end = join.seq
+    if end is None or join.cursor_seq > end or join.cursor_seq + 1 < log.first:
+        return ""
+    if join.cursor_epoch == join.epoch and join.cursor_seq > join.seq:
+        return ""
+    return f"and was refused, although its epoch's log reaches from {log.first} to {end}"
+
+
+def _seqs(receipts: tuple[Receipt, ...]) -> set[int]:
+    return {receipt.content.seq for receipt in receipts if receipt.content.seq}
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return `3, 5 to 9 and 12`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return stories.listed([str(a) if a == b else f"{a} to {b}" for a, b in spans])
+
+
+def _witness(view: View, bot: BotView, join: Join, wrong: str) -> Witness:
+    accepted = join.accepted_ns
+    assert accepted is not None
+    story = (
+        f"{bot.name} resumed {join.room} on {join.node} at {stories.at(view, accepted)} from cursor "
+        f"{join.cursor_seq}{stories.beside_fault(view, accepted)}, {wrong}"
+    )
+    operations = [
+        *stories.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
+        *(stories.receipt(view, receipt) for receipt in (*join.history, *join.live[:3])),
+    ]
+    return Witness(story=story, operations=stories.in_order(operations), t_ns=accepted)

@@ -1,0 +1,130 @@
+"""Messages as their senders know them: attempts, answers, outcome.
+
+A message is *acknowledged* when any of its attempts was, however late; *rejected* when every attempt
+was definitely rejected; else *indeterminate*: it may be in the log or not, and either is right.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.records.history import Op
+
+# The errors after which a sender sends the same again.
+TRY_AGAIN = ("store_unavailable", "draining", "rate_limited", "not_joined")
+
+
+class Outcome(StrEnum):
+    """What became of a message, in its sender's eyes."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """How an attempt ended: SEND_OK, SEND_FAILED or SEND_LOST. `seq` of 0 means null."""
+
+    t_ns: int
+    op: Op
+    epoch: str | None = None
+    seq: int = 0
+    duplicate: bool = False
+    definite: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One send over one connection. An acknowledgement may follow a SEND_LOST: it came late."""
+
+    number: int
+    conn: int
+    node: str
+    invoked_ns: int
+    producer: str | None
+    n: int | None
+    answers: tuple[Answer, ...]
+
+    @property
+    def acknowledged(self) -> Answer | None:
+        """The first acknowledgement."""
+        return next((answer for answer in self.answers if answer.op is Op.SEND_OK), None)
+
+    @property
+    def definitely_rejected(self) -> bool:
+        """It had and will have no effect."""
+        return any(answer.op is Op.SEND_FAILED and answer.definite for answer in self.answers)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One message of a bot; `key` numbers them from 1. `room` is the logical name."""
+
+    bot: int
+    key: int
+    room: str
+    text: str
+    reply_to: str
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        if any(attempt.acknowledged for attempt in self.attempts):
+            return Outcome.ACKNOWLEDGED
+        if all(attempt.definitely_rejected for attempt in self.attempts):
+            return Outcome.REJECTED
+        return Outcome.INDETERMINATE
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether any attempt was acknowledged."""
+        return self.outcome is Outcome.ACKNOWLEDGED
+
+    @property
+    def invoked_ns(self) -> int:
+        """When its first attempt was invoked."""
+        return self.attempts[0].invoked_ns
+
+    @property
+    def first_ack(self) -> tuple[Attempt, Answer] | None:
+        """The earliest acknowledgement and the attempt that got it."""
+        acks = ((attempt, attempt.acknowledged) for attempt in self.attempts)
+        return min(
+            ((attempt, ack) for attempt, ack in acks if ack), key=lambda pair: pair[1].t_ns, default=None
+        )
+
+    @property
+    def acks(self) -> tuple[tuple[Attempt, Answer], ...]:
+        """Every acknowledgement, of all attempts."""
+        return tuple(
+            (attempt, answer)
+            for attempt in self.attempts
+            for answer in attempt.answers
+            if answer.op is Op.SEND_OK
+        )
+
+    @property
+    def identities(self) -> frozenset[tuple[str | None, int | None]]:
+        """The `(producer, n)` under which it was sent; more than one after a definite rejection."""
+        return frozenset((attempt.producer, attempt.n) for attempt in self.attempts)
+
+    @property
+    def resolved(self) -> bool:
+        """Whether its sender was done with it: acknowledged, rejected, or refused without hope.
+
+        A refusal that asks to try again leaves it open, as the loss of its last attempt does.
+        """
+        if self.outcome is not Outcome.INDETERMINATE:
+            return True
+        refusals = (answer for answer in self.attempts[-1].answers if answer.op is Op.SEND_FAILED)
+        return any(not answer.reason.startswith(TRY_AGAIN) for answer in refusals)
+
+    @property
+    def resolved_ns(self) -> int | None:
+        """When its sender was done with it, `None` if it never was."""
+        first = self.first_ack
+        if first is not None:
+            return first[1].t_ns
+        ends = [answer.t_ns for attempt in self.attempts for answer in attempt.answers]
+        return max(ends) if self.resolved and ends else None

@@ -1,0 +1,124 @@
+"""Lifecycle: did the run begin, end and settle as a run must before its end can be judged?"""
+
+from collections.abc import Iterator
+
+from harness.checkers import stories
+from harness.checkers.view import View
+from harness.clock import NS
+from harness.judge.coverage import unhealed
+from harness.records.journal import MemberState
+from harness.records.verdict import Finding, Verdict
+
+SHOWN = 3
+
+
+def lifecycle(view: View) -> tuple[Finding, ...]:
+    """Return all lifecycle findings, in the order of a run's life."""
+    return (
+        _finding("healthy-start", _unhealthy_start(view), "every member was ready before the load began"),
+        _finding("to-its-end", _cut_short(view), _length(view)),
+        _finding("recovered", unrecovered(view), "every member that the plan leaves alive was ready again"),
+        _finding("traffic", _silence(view), f"{len(view.acknowledged)} messages were acknowledged"),
+        _finding("drained", _undrained(view), f"all {len(view.messages)} sends were resolved"),
+        _finding("final-reads", view.unsettled, _reads(view)),
+        _caught_up(view),
+        _finding("history", _history_trouble(view), _whole(view)),
+    )
+
+
+def unrecovered(view: View) -> tuple[str, ...]:
+    """Return which members were not seen healthy after the last disturbance, and what did not heal."""
+    disturbed = max((end for window in view.windows if (end := window.ended_ns) is not None), default=0)
+    start = max(disturbed, view.zero_ns)
+    missing = []
+    for member in view.alive:
+        entries = [entry for entry in view.members if entry.member == member]
+        states = {entry.state for entry in entries if entry.t_ns > start}
+        before = [entry.state for entry in entries if entry.t_ns <= start]
+        states.update(before[-1:])
+        if MemberState.READY not in states:
+            missing.append(f"{member} was not seen ready after {stories.at(view, start)}")
+        elif entries[-1].state is MemberState.DOWN:
+            missing.append(f"{member} was down at the end")
+    return (*missing, *unhealed(view))
+
+
+def _finding(name: str, problems: tuple[str, ...], otherwise: str) -> Finding:
+    if not problems:
+        return Finding(name=name, verdict=Verdict.PASS, evidence=otherwise)
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return Finding(name=name, verdict=Verdict.FAIL, evidence="; ".join(problems[:SHOWN]) + more)
+
+
+def _unhealthy_start(view: View) -> tuple[str, ...]:
+    if view.meta.load_began_ns is None:
+        return ("the load never began",)
+    missing = []
+    for member in view.plan.cluster.members:
+        before = [e.state for e in view.members if e.member == member and e.t_ns <= view.meta.load_began_ns]
+        if before[-1:] != [MemberState.READY]:
+            missing.append(f"{member} was {before[-1] if before else 'not seen'} when the load began")
+    return tuple(missing)
+
+
+def _cut_short(view: View) -> tuple[str, ...]:
+    problems = [f"the run was aborted: {view.meta.aborted}"] if view.meta.aborted is not None else []
+    if view.meta.load_ended_ns is None:
+        problems.append("the load was never ended in order")
+    return tuple(problems)
+
+
+def _length(view: View) -> str:
+    ended = view.meta.load_ended_ns
+    return f"the load lasted {(ended - view.zero_ns) / NS:.1f} s" if ended is not None else ""
+
+
+def _silence(view: View) -> tuple[str, ...]:
+    return () if view.acknowledged else ("no message was acknowledged, so nothing was promised",)
+
+
+def _undrained(view: View) -> tuple[str, ...]:
+    return tuple(
+        f"{stories.message(view, message)} was still unresolved"
+        for message in view.messages.values()
+        if not message.resolved
+    )
+
+
+def _reads(view: View) -> str:
+    return f"{len(view.finals.reads)} logs were read until two rounds were equal"
+
+
+def _caught_up(view: View) -> Finding:
+    if not view.durable:
+        return Finding(
+            name="caught-up",
+            verdict=Verdict.NOT_APPLICABLE,
+            evidence="the pub/sub mode has no positions to catch up to",
+        )
+    return _finding("caught-up", tuple(_behind(view)), "every joined bot received up to its rooms' heads")
+
+
+def _behind(view: View) -> Iterator[str]:
+    heads = {room: _head(view, room) for room in view.plan.rooms}
+    for member in view.memberships():
+        head = heads.get(member.room, 0)
+        bot = view.bots[member.bot]
+        if member.left_ns is not None or member.room in bot.missing_rooms or member.seq >= head:
+            continue
+        reached = max((receipt.content.seq for receipt in member.receipts), default=member.seq)
+        if reached < head:
+            yield f"{bot.name} received up to {reached} of {head} in {member.room}"
+
+
+def _head(view: View, room: str) -> int:
+    return max((content.seq for read in view.stores(room) for content in read.contents), default=0)
+
+
+def _history_trouble(view: View) -> tuple[str, ...]:
+    return (*view.lost_evidence, *view.oddities)
+
+
+def _whole(view: View) -> str:
+    other = f"; {view.foreign} contents of other runs were left out" if view.foreign else ""
+    return f"it is whole{other}"
