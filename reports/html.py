@@ -1,0 +1,133 @@
+"""`report.html`: one file, complete in itself, for people.
+
+The page asks for nothing: no script, no font, no image; its content security policy forbids it to.
+Whatever comes from the run is escaped by the template engine, after `visible` has made it visible.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.records.plan import Plan
+from harness.records.verdict import Finding, Property, Verdict
+from reports import picture, sentence, timeline
+from reports.reconnections import grouped
+from reports.run import Run
+from reports.spans import fault_records
+from reports.text import clipped, visible
+
+GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
+STORIES_OPEN = 3  # shown without a click; the others unfold
+OPERATIONS_SHOWN = 24
+BOTS_SHOWN = 200
+ROOMS_SHOWN = 100
+TEXT_SHOWN = 1_000  # characters of any one string from the run
+LINE_SHOWN = 300  # of one that is a line among many
+SCENARIO_SHOWN = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """One of the three kinds of finding, as the first screen shows it."""
+
+    name: str
+    about: str
+    findings: tuple[Property | Finding, ...]
+
+    @property
+    def count(self) -> str:
+        """How they came out: "6 pass, 1 fail"."""
+        verdicts = Counter(finding.verdict for finding in self.findings)
+        return ", ".join(f"{verdicts[v]:,} {v.value}" for v in Verdict if verdicts[v]) or "none"
+
+
+def render(run: Run) -> str:
+    """Return the page."""
+    shown = picture.collect(run)
+    return (
+        _environment(run)
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            plan=run.plan,
+            meta=run.meta,
+            verdict=run.verdict,
+            stats=run.verdict.stats,
+            headline=sentence.headline(run),
+            worst=sentence.worst_violation(run.verdict),
+            kinds=_kinds(run),
+            cards=_cards(run),
+            picture=shown,
+            wide=timeline.draw(shown, width=timeline.WIDE),
+            narrow=timeline.draw(shown, width=timeline.NARROW),
+            groups=grouped(run.verdict.reconnections),
+            faults=fault_records(run.faults),
+            planned={fault.id: fault for fault in run.plan.faults},
+            rooms=_bots_per_room(run.plan),
+            stories_open=STORIES_OPEN,
+            operations_shown=OPERATIONS_SHOWN,
+            bots_shown=BOTS_SHOWN,
+            torn=[file for file in run.history if file.torn],
+        )
+    )
+
+
+def _environment(run: Run) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": sentence.number,
+        "seconds": sentence.seconds,
+        "ms": _milliseconds,
+        "clip": lambda text: clipped(str(text), TEXT_SHOWN),
+        "clip_line": lambda text: clipped(str(text), LINE_SHOWN),
+        "clip_scenario": lambda text: clipped(str(text), SCENARIO_SHOWN),
+        "moment": lambda t_ns: "–" if t_ns is None else sentence.moment(run.at_s(t_ns)),
+        "plural": sentence.plural,
+        "bound": sentence.bound_percent,
+        "glyph": GLYPHS.__getitem__,
+    }
+    environment.globals["is_expected"] = lambda finding: (
+        isinstance(finding, Property) and sentence.is_expected_failure(run.plan, run.verdict, finding)
+    )
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Make every string that a template prints visible; markup of our own passes."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else sentence.milliseconds(value)
+
+
+def _kinds(run: Run) -> tuple[Kind, ...]:
+    verdict = run.verdict
+    return (
+        Kind(name="Guarantees", about="did the cluster keep its promises?", findings=verdict.properties),
+        Kind(name="Coverage", about="was it really put to the test?", findings=verdict.coverage),
+        Kind(name="Lifecycle", about="did the run begin and end in health?", findings=verdict.lifecycle),
+    )
+
+
+def _cards(run: Run) -> list[tuple[int, Property]]:
+    """Return the guarantees with their places in the verdict: violations, doubts, then the rest."""
+    order = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1}
+    return sorted(
+        enumerate(run.verdict.properties), key=lambda card: (order.get(card[1].verdict, 2), card[0])
+    )
+
+
+def _bots_per_room(plan: Plan) -> list[tuple[str, int]]:
+    counts = Counter(room for bot in plan.bots for room in bot.rooms)
+    return [(room, counts[room]) for room in plan.rooms[:ROOMS_SHOWN]]

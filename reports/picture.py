@@ -1,0 +1,103 @@
+"""What the picture of a run shows, collected from its records; how it looks is the timeline's affair."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reports import sentence
+from reports.figures import Figures, figures, last_activity_ns
+from reports.run import Run
+from reports.spans import FaultRecord, fault_records
+from reports.text import clipped
+
+_LEAD_IN = 0.08  # The share of the load's length that may be shown before it, for the start of the cluster.
+_TIP = 300  # characters of a tool tip
+
+
+class Violation(NamedTuple):
+    """A violation that has a moment."""
+
+    t_ns: int
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """All that is drawn."""
+
+    run: Run
+    figures: Figures
+    start_ns: int
+    end_ns: int
+    faults: tuple[FaultRecord, ...]
+    violations: tuple[Violation, ...]
+
+
+def collect(run: Run) -> Picture:
+    """Collect what is drawn: from the load's start (and a little before) to the last thing that moved."""
+    end = _end_ns(run)
+    return Picture(
+        run=run,
+        figures=figures(run.history, run.verdict.reconnections, start_ns=run.zero_ns, end_ns=end),
+        start_ns=_start_ns(run, end),
+        end_ns=end,
+        faults=fault_records(run.faults),
+        violations=tuple(_violations(run)),
+    )
+
+
+def _end_ns(run: Run) -> int:
+    """Return when the last thing happened that is drawn; the plan's end where nothing ever did."""
+    moments = [last_activity_ns(run.history), run.meta.load_ended_ns]
+    moments += [way.back_ns for way in run.verdict.reconnections]
+    moments += [violation.t_ns for violation in _violations(run)]
+    planned = run.zero_ns + round(run.plan.load_s * 1e9)
+    return max((t for t in moments if t is not None and t > run.zero_ns), default=planned)
+
+
+def _start_ns(run: Run, end_ns: int) -> int:
+    first = min((entry.t_ns for entry in run.members), default=run.zero_ns)
+    return min(run.zero_ns, max(first, run.zero_ns - round(_LEAD_IN * (end_ns - run.zero_ns))))
+
+
+def _violations(run: Run) -> Iterable[Violation]:
+    for finding in run.verdict.properties:
+        for witness in finding.witnesses:
+            if witness.t_ns is not None:
+                yield Violation(witness.t_ns, clipped(f"{finding.name}: {witness.story}", _TIP))
+
+
+def description(shown: Picture) -> str:
+    """Say in words what the picture shows, for those who cannot see it."""
+    run = shown.run
+    sends = run.verdict.stats.sends
+    faults = [fault_words(run, record) for record in shown.faults] or ["No fault was injected."]
+    return " ".join(
+        [
+            "Member states, send and delivery rates and latencies over",
+            f"{sentence.seconds(run.at_s(shown.end_ns))}.",
+            f"{sends.attempted:,} messages sent, {sends.acked:,} acknowledged.",
+            *faults,
+            f"{sentence.plural(len(shown.violations), 'violation mark')}.",
+        ]
+    )
+
+
+def fault_words(run: Run, record: FaultRecord) -> str:
+    """Say what was done to whom, and from when to when."""
+    if record.injected_ns is None:
+        return f"{record.label} ({record.fault_id}): never injected."
+    over = "not healed" if record.over_ns is None else f"over at {sentence.moment(run.at_s(record.over_ns))}"
+    return f"{record.label} ({record.fault_id}): at {sentence.moment(run.at_s(record.injected_ns))}, {over}."
+
+
+def phase_spans(shown: Picture) -> list[tuple[str, float, float]]:
+    """Return name, start and end of each phase in seconds; what follows the load is the drain."""
+    spans = [
+        (phase.name.replace("warmup", "warm-up"), phase.start_s, phase.end_s)
+        for phase in shown.run.plan.phases
+    ]
+    ended = shown.run.meta.load_ended_ns
+    end = shown.run.at_s(shown.end_ns)
+    drain = shown.run.plan.load_s if ended is None else shown.run.at_s(ended)
+    return [*spans, ("drain", drain, end)] if end > drain else spans

@@ -1,0 +1,139 @@
+"""A run folder, read once. Everything else in the reports works on the `Run` that comes out."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from harness.records.codec import read_json
+from harness.records.folder import RunFolder
+from harness.records.history import HistoryFile, read_history
+from harness.records.journal import FaultEntry, MemberEntry, read_journal
+from harness.records.meta import Meta
+from harness.records.plan import Plan
+from harness.records.verdict import RunVerdict
+from reports.text import without_ansi
+
+T = TypeVar("T")
+
+SCHEMA = 1  # of meta.json and verdict.json
+LOG_LINES = 20
+LOG_BYTES = 64 * 1024  # Read from the end of each log: enough for LOG_LINES of any sensible log.
+
+
+class ReportError(ValueError):
+    """The run folder cannot be reported on. The message says which file, why, and how to mend it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogTail:
+    """The last lines of one member's log."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """All that a run folder holds, parsed."""
+
+    name: str  # of the folder
+    plan: Plan
+    meta: Meta
+    verdict: RunVerdict
+    faults: tuple[FaultEntry, ...]
+    members: tuple[MemberEntry, ...]
+    history: tuple[HistoryFile, ...]
+    scenario: str | None  # the YAML as given
+    logs: tuple[LogTail, ...]
+
+    @property
+    def zero_ns(self) -> int:
+        """Time zero of every time that is shown: the start of the load, or of a run that never got there."""
+        began = self.meta.load_began_ns
+        return self.meta.began_ns if began is None else began
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from the run's first moment to its last; `None` when it has no end."""
+        if self.meta.ended_ns is None:
+            return None
+        return (self.meta.ended_ns - self.meta.began_ns) / 1e9
+
+    def at_s(self, t_ns: int) -> float:
+        """Return seconds from time zero for a monotonic stamp."""
+        return (t_ns - self.zero_ns) / 1e9
+
+
+def load(folder: RunFolder) -> Run:
+    """Read a run folder.
+
+    Raises:
+        ReportError: a file that is needed is missing, or is not what its name says.
+    """
+    meta = _record(Meta, folder.meta)
+    verdict = _record(RunVerdict, folder.verdict)
+    _check_schema(folder.meta, meta.schema)
+    _check_schema(folder.verdict, verdict.schema)
+    return Run(
+        name=folder.path.name,
+        plan=_record(Plan, folder.plan),
+        meta=meta,
+        verdict=verdict,
+        faults=_journal(FaultEntry, folder.faults),
+        members=_journal(MemberEntry, folder.members),
+        history=_history(folder.history),
+        scenario=folder.scenario.read_text("utf-8", errors="replace") if folder.scenario.exists() else None,
+        logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))),
+    )
+
+
+def _record(kind: type[T], path: Path) -> T:
+    try:
+        return read_json(kind, path)
+    except FileNotFoundError as error:
+        raise ReportError(_missing(path)) from error
+    except (OSError, ValueError) as error:
+        raise ReportError(_foreign(path, error)) from error
+
+
+def _missing(path: Path) -> str:
+    if path.name == "verdict.json" and path.parent.exists():
+        return f"{path} is missing: the run was not judged yet; `wordaround check {path.parent}` judges it"
+    return f"{path} is missing: the folder is not that of a run, or the run broke off before it was written"
+
+
+def _foreign(path: Path, error: Exception) -> str:
+    what = " ".join(str(error).split())
+    return f"{path} is damaged, or was made by another version of WordAround than this one: {what}"
+
+
+def _check_schema(path: Path, schema: int) -> None:
+    if schema != SCHEMA:
+        raise ReportError(
+            f"{path} has schema {schema}; this version of WordAround reads schema {SCHEMA}: "
+            "report with the version that made the run (meta.json names it)"
+        )
+
+
+def _journal(kind: type[T], path: Path) -> tuple[T, ...]:
+    try:
+        return read_journal(kind, path)
+    except (OSError, ValueError) as error:
+        raise ReportError(_foreign(path, error)) from error
+
+
+def _history(folder: Path) -> tuple[HistoryFile, ...]:
+    try:
+        return read_history(folder)
+    except (OSError, ValueError) as error:
+        raise ReportError(_foreign(folder, error)) from error
+
+
+def _tail(path: Path) -> LogTail:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LOG_BYTES))
+        text = file.read().decode("utf-8", errors="replace")
+    lines = without_ansi(text).splitlines()
+    return LogTail(name=path.stem, lines=tuple(lines[-LOG_LINES:]))
