@@ -1,0 +1,316 @@
+"""The docker backend: Redis and the nodes as containers, on a network of the run's own.
+
+A member is one container for the whole run: a restart starts the same container again, so that its
+address, its published port and its data stay. Inside the network Redis is .10 and node-i is .10 + i;
+clients reach nodes at ports that are published on 127.0.0.1 and chosen by us, since the engine would
+choose others after a restart.
+
+Nothing may be created after `close` has looked for what to remove. So whatever creates or starts
+something passes a gate that `close` shuts first, and runs in a thread of our pool, where Ctrl-C cannot
+tear it apart half-way.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import docker
+import redis
+from docker.errors import NotFound
+
+from harness.backends.base import Identity, Member
+from harness.backends.docker_container import Slot, create_container, lay_out, object_name
+from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
+from harness.backends.docker_network import create_network
+from harness.backends.gate import Gate
+from harness.backends.images import Images, ensure_images, lacking
+from harness.backends.readiness import LOOPBACK, NotReady, tail_lines, wait_http_ready, wait_redis_ready
+from harness.errors import HarnessError, MemberError
+from harness.records.plan import ClusterPlan, Role
+
+_THREADS = 64  # Made as needed; waits for members must not keep `close` from its work.
+_GONE_S = 10  # The engine's own word that a killed container ended comes within milliseconds.
+_QUIET_S = 45.0  # Longer than one call to the engine may take.
+
+log = logging.getLogger(__name__)
+
+
+def available() -> str | None:
+    """Return `None` where an engine answers and the images are there or can be had, else why not."""
+    try:
+        return lacking()
+    except HarnessError as error:
+        return str(error)
+
+
+class DockerBackend:
+    """A cluster of containers (see `harness.backends.base.Backend`)."""
+
+    name = "docker"
+
+    def __init__(
+        self, *, node_source: Path | None = None, ready_timeout_s: float = 30.0, grace_s: int = 3
+    ) -> None:
+        """Prepare a backend; nothing is created yet, and no engine is asked.
+
+        `node_source` is the build context of the nodes' image (default: the installed `cluster`),
+        `ready_timeout_s` what each member has to become ready at the start, `grace_s` what the nodes
+        have to end on SIGTERM before they get SIGKILL.
+        """
+        self._node_source = node_source
+        self._ready_timeout_s = ready_timeout_s
+        self._grace_s = grace_s
+        self._run_id = ""
+        self._slots: dict[str, Slot] = {}
+        self._versions: dict[str, str] = {}
+        self._client: docker.DockerClient | None = None
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
+        self._gate = Gate()
+        self._close_lock = threading.Lock()
+        self._closed = False
+
+    # --- starting ----------------------------------------------------------------------------------------
+
+    def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
+        """Start Redis, then all nodes at once, and wait until everybody is ready.
+
+        Raises:
+            BackendUnavailable: no engine answers, or an image can be neither pulled nor built.
+            MemberError: a member died, did not become ready, or its port was taken.
+        """
+        if self._run_id:
+            raise HarnessError("this cluster was started already; another one needs a backend of its own")
+        self._run_id = run_id
+        self._client = connect()
+        images = ensure_images(self._client, say=self._say, source=self._node_source)
+        self._create(cluster, images, logs)
+        redis, *nodes = self._slots.values()
+        for together in ([redis], nodes):
+            self._all(self._launch, together)
+            self._all(self._wait_ready, together, self._ready_timeout_s)
+        self._versions = self._ask_versions(images)
+        return self.members()
+
+    def _say(self, line: str) -> None:
+        self._gate.check()
+        log.info("%s", line)
+
+    def _create(self, cluster: ClusterPlan, images: Images, logs: Path) -> None:
+        volume = self._pool.submit(self._create_volume, cluster.redis)
+        subnet = self._pool.submit(self._create_network).result()
+        volume.result()
+        slots = lay_out(cluster, images, subnet=subnet, run_id=self._run_id, logs=logs)
+        self._slots = {slot.name: slot for slot in slots}
+        self._all(self._create_container, self._slots.values())
+
+    def _create_network(self) -> IPv4Network:
+        with self._gate.step():
+            return create_network(self._api, name=self._network, run_id=self._run_id)
+
+    def _create_volume(self, of: str) -> None:
+        name = object_name(self._run_id, of)
+        with self._gate.step(), engine_errors(f"create the volume {name}"):
+            self._api.create_volume(name, labels=run_labels(self._run_id))
+
+    def _create_container(self, slot: Slot) -> None:
+        with self._gate.step():
+            create_container(self._api, slot, run_id=self._run_id, network=self._network)
+
+    @property
+    def _network(self) -> str:
+        return object_name(self._run_id, "network")
+
+    def _launch(self, slot: Slot) -> None:
+        try:
+            with self._gate.step(), engine_errors(f"start {slot.name}"):
+                self._api.start(slot.container)
+        except HarnessError as error:
+            if "address already in use" in str(error) or "already allocated" in str(error):
+                raise MemberError(
+                    f"{slot.name} could not start: another program took port {slot.port} of {LOOPBACK} "
+                    "meanwhile; end that program, or run again with other ports",
+                    member=slot.name,
+                ) from error
+            raise MemberError(str(error), member=slot.name, log_tail=self.log_tail(slot.name)) from error
+        if slot.log is not None:
+            slot.log.follow()
+
+    def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
+        """Do it for all at once; the first failure is raised as soon as it happens."""
+        futures: list[Future[None]] = [self._pool.submit(work, slot, *more) for slot in slots]
+        for done in wait(futures, return_when=FIRST_EXCEPTION).done:
+            done.result()
+
+    # --- while it runs -----------------------------------------------------------------------------------
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the members, Redis first; nothing before `start`."""
+        return tuple(slot.member for slot in self._slots.values())
+
+    def identity(self, member: str) -> Identity | None:
+        """Return the identity of the living member's container; `None` when it is not running."""
+        slot = self._slot(member)
+        if self._closed or not slot.container:
+            return None
+        try:
+            with engine_errors(f"inspect {member}"):
+                state = self._api.inspect_container(slot.container)["State"]
+        except HarnessError as error:
+            if isinstance(error.__cause__, NotFound):  # Removed by hand, or by `close`.
+                return None
+            raise
+        if not state["Running"]:
+            return None
+        return Identity(
+            kind="container",
+            host_pid=state["Pid"],
+            started=state["StartedAt"],
+            container=slot.container[:12],
+        )
+
+    def kill(self, member: str) -> None:
+        """SIGKILL the member's container; returns when the engine says that it has ended.
+
+        Raises:
+            HarnessError: there is no such member, it is down already, or it does not end.
+        """
+        slot = self._slot(member)
+        if self.identity(member) is None:
+            raise HarnessError(f"{member} cannot be killed: it is down already")
+        with engine_errors(f"kill {member}"):
+            self._api.kill(slot.container, signal="SIGKILL")
+            self._api.wait(slot.container, timeout=_GONE_S)
+
+    def restart(self, member: str) -> None:
+        """Start the same container again: same address, same port, for Redis the same data.
+
+        Raises:
+            HarnessError: there is no such member, it is alive, or its port was taken meanwhile.
+        """
+        slot = self._slot(member)
+        if self.identity(member) is not None:
+            raise HarnessError(f"{member} cannot be started: it is alive")
+        self._gate.check()
+        self._pool.submit(self._launch, slot).result()
+
+    def wait_ready(self, member: str, *, timeout_s: float) -> None:
+        """Wait until the node's `/ready` is 200, or Redis answers PING.
+
+        Raises:
+            MemberError: it ended or was not ready in time; has its last log lines.
+        """
+        self._wait_ready(self._slot(member), timeout_s)
+
+    def _wait_ready(self, slot: Slot, timeout_s: float) -> None:
+        def alive() -> bool:
+            return self.identity(slot.name) is not None
+
+        try:
+            if slot.member.role is Role.REDIS:
+                wait_redis_ready(LOOPBACK, slot.port, timeout_s=timeout_s, alive=alive)
+            else:
+                wait_http_ready(f"{slot.member.url}/ready", timeout_s=timeout_s, alive=alive)
+        except NotReady as error:
+            raise MemberError(
+                f"{slot.name} (container {slot.container[:12]} of {slot.image}) is not ready: {error.reason}",
+                member=slot.name,
+                log_tail=self.log_tail(slot.name),
+            ) from error
+
+    def log_tail(self, member: str, lines: int = 15) -> tuple[str, ...]:
+        """Return the member's last log lines: the engine's, or the file's when the container is gone."""
+        slot = self._slot(member)
+        if self._closed or not slot.container:
+            return tail_lines(slot.log_path, lines)
+        try:
+            with engine_errors(f"hand out the log of {member}"):
+                tail: bytes = self._api.logs(slot.container, stdout=True, stderr=True, tail=lines)
+        except HarnessError as error:
+            if isinstance(error.__cause__, NotFound):  # `close` was faster.
+                return tail_lines(slot.log_path, lines)
+            raise
+        return tuple(tail.decode("utf-8", "replace").splitlines())
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of engine, Redis and images, as they were when the cluster became ready."""
+        return dict(self._versions)
+
+    # --- the end -----------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop and remove all that carries the run's label; complete the logs. Idempotent.
+
+        Raises:
+            HarnessError: something could not be removed, or a log is incomplete; says all that failed.
+        """
+        with self._close_lock:
+            if self._closed:
+                return
+            quiet = self._gate.shut(_QUIET_S)
+            if self._client is not None:
+                self._remove_everything(quiet)
+            self._pool.shutdown(wait=True)
+            if self._client is not None:
+                self._client.close()
+            self._closed = True
+
+    def _remove_everything(self, quiet: bool) -> None:
+        leavings = Leavings(self._api, self._run_id, self._pool)
+        if not quiet:
+            leavings.errors.append(f"a step of the start is still under way after {_QUIET_S:g} s")
+        nodes = [slot.name for slot in self._slots.values() if slot.member.role is Role.NODE]
+        leavings.stop(nodes, grace_s=self._grace_s)
+        leavings.stop([slot.name for slot in self._slots.values()], grace_s=0)
+        leavings.errors += self._complete_logs()
+        leavings.remove()
+        if leavings.errors:
+            raise HarnessError(
+                f"not everything of the run {self._run_id} could be removed from Docker: "
+                f"{'; '.join(leavings.errors)}. To remove its containers by hand: docker rm --force "
+                f"--volumes $(docker ps --all --quiet --filter label={RUN_LABEL}={self._run_id})"
+            )
+
+    def _complete_logs(self) -> list[str]:
+        errors = []
+        for slot in self._slots.values():
+            try:
+                if slot.log is not None:
+                    slot.log.complete()
+            except HarnessError as error:
+                errors.append(str(error))
+        return errors
+
+    @property
+    def _api(self) -> docker.APIClient:
+        if self._client is None:
+            raise HarnessError("this cluster was not started")
+        return self._client.api
+
+    def _slot(self, member: str) -> Slot:
+        slot = self._slots.get(member)
+        if slot is None:
+            raise HarnessError(
+                f"there is no member {member!r}; there are {', '.join(self._slots) or 'none yet'}"
+            )
+        return slot
+
+    def _ask_versions(self, images: Images) -> dict[str, str]:
+        redis_url = next(slot.member.url for slot in self._slots.values() if slot.member.role is Role.REDIS)
+        with engine_errors("tell its version"):
+            engine = str(self._api.version()["Version"])
+        return {
+            "docker engine": engine,
+            "redis": _redis_version(redis_url or ""),
+            "redis image": images.redis,
+            "node image": images.node,
+            "python image": images.python,
+        }
+
+
+def _redis_version(url: str) -> str:
+    with redis.Redis.from_url(url, socket_timeout=5.0) as client:
+        return str(client.info("server")["redis_version"])
