@@ -1,8 +1,9 @@
 """The `wordaround` command: parse, call one function, map what came of it to an exit code."""
 
-import json
+import functools
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ from rich.console import Console
 from harness import __version__, judging
 from harness.backends.choose import CHOICES, choose
 from harness.errors import HarnessError
-from harness.exit_codes import HARNESS_FAILED, INTERRUPTED, exit_code, worst
 from harness.interrupts import Interrupts
+from harness.judge import exit_code, worst
 from harness.plan import make_plan, timeline
 from harness.progress import make_progress
 from harness.records.codec import dump_json
@@ -23,30 +24,26 @@ from harness.runner import Order, run
 from harness.scenario.library import Source, load, shipped
 
 app = typer.Typer(
-    help="Chaos tests for Socket.IO: start a real cluster, drive it with bots, inject faults, judge what they saw.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 as expected, 1 other than expected, 2 usage, 3 unknown, 4 the harness failed, 130 interrupted.",
 )
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print verdict.json, and nothing else, on stdout.")]
 
+stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
 
 def main() -> None:
-    """Run the command; the one place where errors become exit codes."""
+    """Run the command; errors become exit codes here (Typer itself makes 130 of an interrupt)."""
     try:
-        app(standalone_mode=True)
+        app()
     except HarnessError as error:
-        stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
+        _say_error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        stderr.print("wordaround: interrupted; everything that was started is stopped", style="yellow")
-        sys.exit(INTERRUPTED)
 
 
 def _version(wanted: bool) -> None:
@@ -61,7 +58,11 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Chaos tests for Socket.IO: start a real cluster, drive it with bots, inject faults, judge what they saw."""
+    """Chaos tests for Socket.IO: start a real cluster, drive it, hurt it, judge what its clients saw.
+
+    Exit codes: 0 as expected, 1 other than expected, 2 usage or scenario, 3 unknown, 4 the harness itself
+    failed, 130 interrupted.
+    """
 
 
 @app.command("run")
@@ -87,8 +88,24 @@ def run_command(
         for source in sources:
             _print_timeline(source, seed)
         return
-    codes = [_run_one(source, backend, seed, runs_dir, as_json=as_json) for source in sources]
+    codes = [
+        _code_of(functools.partial(_run_one, source, backend, seed, runs_dir, as_json=as_json))
+        for source in sources
+    ]
     raise typer.Exit(worst(codes))
+
+
+def _code_of(work: Callable[[], int]) -> int:
+    """Return the work's exit code; where the harness failed say why, so that the next scenario can run."""
+    try:
+        return work()
+    except HarnessError as error:
+        _say_error(error)
+        return error.exit_code
+
+
+def _say_error(error: HarnessError) -> None:
+    stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -97,12 +114,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge saved runs again, and write their verdicts and reports anew."""
-    codes = []
-    for path in runs:
-        verdict = judging.judge_and_report(RunFolder(path))
-        _print_verdict(RunFolder(path), verdict, as_json=as_json)
-        codes.append(exit_code(verdict))
+    codes = [_code_of(functools.partial(_check_one, RunFolder(path), as_json=as_json)) for path in runs]
     raise typer.Exit(worst(codes))
+
+
+def _check_one(folder: RunFolder, *, as_json: bool) -> int:
+    verdict = judging.judge_and_report(folder)
+    _print_verdict(folder, verdict, as_json=as_json)
+    return exit_code(verdict)
 
 
 @app.command()
@@ -158,6 +177,9 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
             )
             progress.say("Judging")
             verdict = judging.judge_and_report(folder)
+    except KeyboardInterrupt:
+        progress.say("Interrupted; everything that was started is stopped")
+        raise
     finally:
         progress.close()
     _print_verdict(folder, verdict, as_json=as_json)
@@ -168,5 +190,4 @@ def _print_verdict(folder: RunFolder, verdict: RunVerdict, *, as_json: bool) -> 
     if as_json:
         typer.echo(dump_json(verdict).decode())
         return
-    for line in judging.summary_lines(folder, verdict):
-        typer.echo(line)
+    stdout.print(judging.summary(folder, verdict), soft_wrap=True)

@@ -127,9 +127,7 @@ def _record(
     for message in log.messages if log else ():
         writer.record(now, Op.FINAL_READ, a=writer.intern(message), b=name, c=where, d=number)
     complete = FLAG_COMPLETE if log else 0
-    writer.record(
-        now, Op.FINAL_READ_END, flags=complete, a=writer.intern(room), b=name, c=where, d=number
-    )
+    writer.record(now, Op.FINAL_READ_END, flags=complete, a=writer.intern(room), b=name, c=where, d=number)
 
 
 def _heads(logs: dict[tuple[str, str, str], _Log]) -> dict[str, Head]:

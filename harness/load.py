@@ -17,12 +17,11 @@ from harness.backends.readiness import tail_lines
 from harness.control import Link, Listener
 from harness.errors import HarnessError
 from harness.final_reads import Head
-from harness.records.bots import BotsConfig
+from harness.records.bots import TOKEN_VARIABLE, BotsConfig
 from harness.records.codec import write_json
 
 HELLO_TIMEOUT_S = 20.0
 QUIT_TIMEOUT_S = 10.0
-TOKEN_VARIABLE = "WORDAROUND_CONTROL_TOKEN"
 
 Live = dict[str, Any]
 

@@ -15,7 +15,6 @@ import os
 import platform
 import shlex
 import time
-
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -64,9 +63,7 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
         KeyboardInterrupt: someone stopped it; everything is ended and the folder kept.
     """
     began = clock.utc_now()
-    folder = RunFolder.create(
-        order.runs_dir, began=began, scenario=order.plan.scenario, seed=order.plan.seed
-    )
+    folder = RunFolder.create(order.runs_dir, began=began, scenario=order.plan.scenario, seed=order.plan.seed)
     return _Run(order, folder, progress, interrupts, began).make()
 
 
@@ -271,5 +268,3 @@ def _machine() -> dict[str, str]:
         "cores": str(os.cpu_count() or "?"),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
     }
-
-
