@@ -1,0 +1,66 @@
+"""The product's own image: real nodes in containers take a message at one node and have it at another."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.backends.docker import DockerBackend
+from harness.backends.images import Images
+from harness.records.plan import ClusterPlan
+
+pytestmark = pytest.mark.docker
+
+
+def get(url: str) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.usefixtures("images")
+def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_node(
+    make_backend: Callable[..., DockerBackend],
+    plan: Callable[[int], ClusterPlan],
+    logs: Path,
+    run_id: str,
+    left_behind: Callable[[str], list[str]],
+    say_hello: Callable[[str, str, str], str],
+) -> None:
+    backend = make_backend()
+    _, *nodes = backend.start(plan(3), run_id=run_id, logs=logs)
+    one, other, third = (node.url or "" for node in nodes)
+    assert get(f"{one}/info")["server_id"] == "node-1"
+    text = say_hello(one, other, f"room.{run_id}")
+
+    backend.kill("node-1")
+    served = get(f"{third}/rooms/room.{run_id}/messages?source=tail")["messages"]
+    assert [message["text"] for message in served] == [text]
+
+    backend.restart("node-1")
+    backend.wait_ready("node-1", timeout_s=30)
+    served = get(f"{one}/rooms/room.{run_id}/messages?source=store")["messages"]
+    assert [message["text"] for message in served] == [text]
+    backend.close()
+    assert left_behind(run_id) == []
+    assert all((logs / f"{name}.log").stat().st_size for name in ("redis", "node-1", "node-2", "node-3"))
+
+
+def test_with_the_images_built_three_nodes_are_ready_soon(
+    images: Images,
+    make_backend: Callable[..., DockerBackend],
+    plan: Callable[[int], ClusterPlan],
+    logs: Path,
+    run_id: str,
+) -> None:
+    backend = make_backend()
+    began = time.monotonic()
+    backend.start(plan(3), run_id=run_id, logs=logs)
+    took = time.monotonic() - began
+    assert backend.versions()["node image"] == images.node
+    # The aim is 5 s on two idle cores; tests share theirs with others.
+    assert took < 20, f"three nodes took {took:.1f} s to become ready"
