@@ -5,7 +5,7 @@ is the first SEND_OK of its bot and key, however many attempts it took, and its 
 *first* attempt. A live delivery's latency runs from the first attempt of the message with the same text.
 Rates count in the bin in which a thing happened; latencies count in the bin in which the message was
 *sent*, so that an outage shows where it was felt. Times are monotonic nanoseconds, latencies
-milliseconds.
+milliseconds. `resumed` counts what came in a room's history: by a resume, or as the snapshot of a first join.
 """
 
 import json

@@ -47,7 +47,7 @@ def _properties(suite: Element, run: Run) -> None:
 
 def _property_case(suite: Element, run: Run, finding: Property) -> None:
     case = _case(suite, run, "property", finding.name)
-    if finding.verdict is Verdict.FAIL and is_expected_failure(run.plan, run.verdict, finding):
+    if is_expected_failure(run.plan, run.verdict, finding):
         SubElement(case, "system-out").text = _body(f"violated, as the scenario expects\n{_stories(finding)}")
     elif finding.verdict is Verdict.FAIL:
         message = f"{plural(finding.violations, 'violation')} of: {finding.sentence}"

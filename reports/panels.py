@@ -275,7 +275,7 @@ def bin_words(bins: Bins, row: Bin, index: int) -> str:
     lines = [
         f"{start:,.6g} to {start + bins.width_s:,.6g} s",
         f"sends: {row.attempted:,} attempted, {row.acked:,} acknowledged, {row.resent:,} resent",
-        f"deliveries: {row.live:,} live, {row.resumed:,} by resume",
+        f"deliveries: {row.live:,} live, {row.resumed:,} from history",
         f"acknowledgement: {_latency_words(row.ack)}",
         f"delivery: {_latency_words(row.delivery)}",
     ]

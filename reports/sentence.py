@@ -92,7 +92,7 @@ def _everyone_back(verdict: RunVerdict) -> str:
 
 def _violations(run: Run) -> str:
     failed = [p for p in run.verdict.properties if p.verdict is Verdict.FAIL]
-    broken = [f"{p.name} was violated {times(p.violations)}" for p in failed]
+    broken = [f"{p.name} {'' if i else 'was violated '}{times(p.violations)}" for i, p in enumerate(failed)]
     acked = plural(run.verdict.stats.sends.acked, "acknowledged message")
     return f"{joined(broken) or 'no guarantee says why'} among {acked}, {_through(run)}"
 

@@ -130,7 +130,7 @@ def _deliveries(shown: Picture, frame: Frame, top: float) -> Drawn:
     rows = shown.figures.rows
     series = [
         Series("live", "live", [row.live for row in rows], filled=True),
-        Series("resumed", "by resume", [row.resumed for row in rows], filled=True, rare=True),
+        Series("resumed", "from history", [row.resumed for row in rows], filled=True, rare=True),
     ]
     return panels.rates(frame, top, "Deliveries", shown.figures.bins, series)
 

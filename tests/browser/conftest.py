@@ -1,0 +1,93 @@
+"""A headless Chromium for the tests that must see what a browser makes of a page."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+_REQUIRED = "WORDAROUND_REQUIRE_BROWSER"
+_PATIENCE_S = 90
+_MADE_RUNS = Path(__file__).parents[1] / "unit" / "reports" / "report_runs.py"
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--allow-file-access-from-files",  # so that the outer page may look into the frames
+    "--virtual-time-budget=3000",
+    "--window-size=1400,900",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path; without one the test is skipped, or fails where a browser is required."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None and os.environ.get(_REQUIRED) == "1":
+        pytest.fail(f"no Chromium on PATH, and {_REQUIRED}=1 requires one")
+    if path is None:
+        pytest.skip("no Chromium on PATH: the page is not looked at in a browser")
+    return path
+
+
+@pytest.fixture(scope="session")
+def runs() -> ModuleType:
+    """The module that makes run folders."""
+    spec = importlib.util.spec_from_file_location("report_runs_for_browser", _MADE_RUNS)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def look(chromium: str, tmp_path: Path) -> Callable[..., Any]:
+    """Load a page into frames of the given widths and return what a script saw there, by width.
+
+    The script is the body of a function of the frame's window, and returns something for JSON.
+    """
+
+    def look(page: Path, script: str, *, widths: tuple[int, ...], dark: bool = False) -> dict[str, Any]:
+        frames = "".join(
+            f'<iframe id="w{w}" src="{page.as_uri()}" style="width:{w}px;height:900px;border:0"></iframe>'
+            for w in widths
+        )
+        outer = tmp_path / "outer.html"
+        outer.write_text(
+            f"<!doctype html>{frames}<pre id=seen></pre><script>"
+            f"function look(window) {{ const document = window.document; {script} }}"
+            "onload = () => { const seen = {}; for (const f of document.querySelectorAll('iframe'))"
+            " seen[f.id.slice(1)] = look(f.contentWindow);"
+            " document.getElementById('seen').textContent = JSON.stringify(seen); }</script>"
+        )
+        dom = _dump(chromium, outer, tmp_path / "profile", dark=dark)
+        seen = re.search(r'<pre id="seen">(.+?)</pre>', dom, re.DOTALL)
+        assert seen is not None, f"the browser's script did not finish:\n{dom[-2000:]}"
+        found: dict[str, Any] = json.loads(unescape(seen[1]))
+        return found
+
+    return look
+
+
+def _dump(chromium: str, page: Path, profile: Path, *, dark: bool) -> str:
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    command = [chromium, *_FLAGS, scheme, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
+    return done.stdout.decode("utf-8", errors="replace")

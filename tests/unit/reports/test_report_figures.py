@@ -1,0 +1,141 @@
+"""The series of the picture: each count in its bin, each latency from the first attempt."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.records.history import FLAG_FROM_HISTORY, HistoryFile, Op, Row
+from harness.records.verdict import Reconnection
+from reports.figures import MOST_BINS, Bins, Latency, figures, quantile
+
+MS = 1_000_000
+S = 1000 * MS
+
+
+def history(*rows: Row, strings: tuple[str, ...] = ()) -> HistoryFile:
+    return HistoryFile(name="bots-0", strings=(None, *strings), rows=rows)
+
+
+def message(text: str) -> str:
+    return json.dumps({"room": "room-1.3fa9c2d1", "text": text})
+
+
+def series(*rows: Row, strings: tuple[str, ...] = (), end_s: float = 10):
+    return figures((history(*rows, strings=strings),), (), start_ns=0, end_ns=round(end_s * S))
+
+
+def test_bins_cover_the_whole_span_and_are_few() -> None:
+    for length_s in (0.01, 1, 26, 27.3, 600, 90_000, 10_000_000):
+        bins = Bins.between(5 * S, 5 * S + round(length_s * S))
+        assert bins.count <= MOST_BINS
+        assert bins.end_ns >= 5 * S + round(length_s * S) > bins.end_ns - bins.width_ns
+
+
+def test_bin_bounds_belong_to_the_later_bin() -> None:
+    bins = Bins(start_ns=100, width_ns=10, count=3)
+    assert [bins.index(t) for t in (99, 100, 109, 110, 129, 130)] == [None, 0, 0, 1, 2, None]
+
+
+def test_a_resend_is_no_new_message_and_its_latency_runs_from_the_first_attempt() -> None:
+    found = series(
+        Row(t_ns=1 * S, op=Op.SEND, bot=1, a=1, b=1, c=1),
+        Row(t_ns=2 * S, op=Op.SEND, bot=1, a=1, b=2, c=1),
+        Row(t_ns=2 * S + 5 * MS, op=Op.SEND_OK, bot=1, a=1, b=2),
+        Row(t_ns=3 * S, op=Op.SEND_OK, bot=1, a=1, b=1),
+        strings=(message("a"),),
+    )
+    width = found.bins.width_s
+    assert sum(row.attempted for row in found.rows) == 1
+    assert sum(row.resent for row in found.rows) == 1
+    assert [i * width for i, row in enumerate(found.rows) if row.acked] == [2.0]
+    assert [(i * width, row.ack.high) for i, row in enumerate(found.rows) if row.ack.count] == [(1.0, 1005.0)]
+
+
+def test_equal_keys_of_two_bots_are_two_messages() -> None:
+    found = series(
+        Row(t_ns=1 * S, op=Op.SEND, bot=1, a=1, b=1, c=1),
+        Row(t_ns=1 * S, op=Op.SEND, bot=2, a=2, b=1, c=1),
+        Row(t_ns=1 * S + 4 * MS, op=Op.SEND_OK, bot=2, a=1, b=1),
+        strings=(message("a"), message("b")),
+    )
+    assert sum(row.attempted for row in found.rows) == 2
+    assert [row.ack.p50 for row in found.rows if row.ack.count] == [4.0]
+
+
+def test_a_delivery_is_matched_by_text_whatever_surrounds_it() -> None:
+    sent = message("one")
+    received = json.dumps({"text": "one", "seq": 17, "node": "node-2", "room": "room-1.3fa9c2d1"})
+    found = series(
+        Row(t_ns=1 * S, op=Op.SEND, bot=1, a=1, b=1, c=1),
+        Row(t_ns=1 * S + 7 * MS, op=Op.DELIVERY, bot=2, a=2),
+        Row(t_ns=4 * S, op=Op.DELIVERY, bot=3, a=2, flags=FLAG_FROM_HISTORY),
+        strings=(sent, received),
+    )
+    assert sum(row.live for row in found.rows) == 1
+    assert sum(row.resumed for row in found.rows) == 1
+    assert [row.delivery.p50 for row in found.rows if row.delivery.count] == [7.0]
+
+
+def test_the_sender_and_the_recipient_may_be_in_two_files() -> None:
+    sender = history(Row(t_ns=S, op=Op.SEND, bot=1, a=1, b=1, c=1), strings=(message("x"),))
+    recipient = history(Row(t_ns=S + 3 * MS, op=Op.DELIVERY, bot=2, a=1), strings=(message("x"),))
+    found = figures((recipient, sender), (), start_ns=0, end_ns=2 * S)
+    assert [row.delivery.p50 for row in found.rows if row.delivery.count] == [3.0]
+
+
+@pytest.mark.parametrize("content", ["", "no JSON {", "[]", "17", '{"text": 5}', '{"text": null}', "\ud800"])
+def test_content_that_is_no_message_counts_as_delivered_but_has_no_latency(content: str) -> None:
+    found = series(Row(t_ns=S, op=Op.DELIVERY, bot=1, a=1), strings=(content,))
+    assert sum(row.live for row in found.rows) == 1
+    assert sum(row.delivery.count for row in found.rows) == 0
+
+
+def test_connections_are_summed_per_node_and_an_open_one_stays() -> None:
+    found = series(
+        Row(t_ns=1, op=Op.CONNECT, bot=1, conn=1, a=1),
+        Row(t_ns=2, op=Op.CONNECT, bot=2, conn=1, a=1),
+        Row(t_ns=5, op=Op.DISCONNECT, bot=1, conn=1, a=3),
+        Row(t_ns=5, op=Op.DISCONNECT, bot=9, conn=1, a=3),
+        Row(t_ns=7, op=Op.CONNECT, bot=1, conn=2, a=2),
+        strings=("node-1", "node-2", "transport closed"),
+    )
+    assert found.connected == {"node-1": ((1, 1), (2, 2), (5, 1)), "node-2": ((7, 1),)}
+
+
+def test_a_bot_that_never_comes_back_stays_cut_off() -> None:
+    ways = [
+        Reconnection(
+            bot=f"bot-{i}", fault_id=None, lost_ns=i, back_ns=back, from_node="", to_node=None, reason=""
+        )
+        for i, back in ((1, 5), (2, None), (2, 9))
+    ]
+    found = figures((), ways, start_ns=0, end_ns=S)
+    assert found.cut_off == ((1, 1), (2, 3), (5, 2), (9, 1))
+
+
+def test_a_p99_needs_100_samples_else_the_slowest_speaks() -> None:
+    few, enough = Latency.of([float(i) for i in range(99)]), Latency.of([float(i) for i in range(100)])
+    assert (few.high, few.high_is_p99) == (98.0, False)
+    assert (enough.high, enough.high_is_p99) == (98.0, True)
+    assert Latency.of([]) == Latency(count=0, p50=None, high=None)
+
+
+@settings(deadline=None)  # A busy machine is no failure.
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
+def test_a_quantile_is_a_sample_that_has_its_share_at_or_below_it(samples: list[float], q: float) -> None:
+    ordered = sorted(samples)
+    value = quantile(ordered, q)
+    assert value in ordered
+    assert sum(sample <= value for sample in ordered) >= q * len(ordered)
+
+
+@settings(deadline=None)  # A busy machine is no failure.
+@given(st.lists(st.tuples(st.integers(-2 * S, 12 * S), st.booleans()), max_size=60))
+def test_every_delivery_within_the_span_is_in_exactly_one_bin(stamps: list[tuple[int, bool]]) -> None:
+    rows = [Row(t_ns=t, op=Op.DELIVERY, bot=1, a=1, flags=int(resumed)) for t, resumed in stamps]
+    found = series(*rows, strings=(message("a"),))
+    inside = [resumed for t, resumed in stamps if 0 <= t < found.bins.end_ns]
+    assert sum(row.resumed for row in found.rows) == sum(inside)
+    assert sum(row.live for row in found.rows) == len(inside) - sum(inside)
