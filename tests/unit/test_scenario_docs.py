@@ -1,0 +1,87 @@
+"""`docs/scenarios.md` tells every key, and its example works."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from harness.plan import make_plan
+from harness.records.guarantees import IMPLEMENTED
+from harness.scenario.model import (
+    FAULT_NAMES,
+    LARGEST_SEED,
+    MOST_NODES,
+    MOST_USERS,
+    Cluster,
+    Expect,
+    Fault,
+    Limits,
+    Load,
+    Phases,
+    Scenario,
+    Target,
+)
+from harness.scenario.parse import ScenarioError, parse
+
+TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+SECTIONS = [
+    (Scenario, "## Keys"),
+    (Cluster, "### `cluster`"),
+    (Load, "### `load`"),
+    (Phases, "### `phases`"),
+    (Fault, "### `faults`"),
+    (Target, "### `faults`"),
+    (Limits, "### `limits`"),
+    (Expect, "### `expect`"),
+]
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Return the rows of a section's tables by the key that they explain."""
+    section = TEXT.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    return {row[1]: row[0] for row in re.finditer(r"^\| `([a-z_]+)[`.].*$", section, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(("model", "heading"), SECTIONS)
+def test_every_key_is_explained(model: type[BaseModel], heading: str) -> None:
+    assert set(model.model_fields) <= set(rows(heading))
+
+
+def test_no_key_is_explained_that_is_not_there() -> None:
+    for heading in {heading for _, heading in SECTIONS}:
+        known = {key for model, at in SECTIONS if at == heading for key in model.model_fields}
+        assert set(rows(heading)) <= known
+
+
+def test_defaults_and_bounds_are_the_true_ones() -> None:
+    for key, field in Limits.model_fields.items():
+        assert f"| `{field.default:g}s` |" in rows("### `limits`")[key]
+    assert f"| `{Cluster().nodes}` |" in rows("### `cluster`")["nodes"]
+    assert f"1 to {MOST_NODES} |" in rows("### `cluster`")["nodes"]
+    assert f"1 to {MOST_USERS} |" in rows("### `load`")["users"]
+    assert f"| `{Load.model_fields['spawn_rate'].default:g}` |" in rows("### `load`")["spawn_rate"]
+    assert f"0 to {LARGEST_SEED} |" in rows("## Keys")["seed"]
+
+
+def test_every_fault_and_guarantee_is_listed() -> None:
+    assert all(f"`{name}`" in rows("### `faults`")["fault"] for name in FAULT_NAMES)
+    listed = next(line for line in TEXT.splitlines() if line.startswith("| guarantee |"))
+    assert re.findall(r"`([a-z-]+)`", listed) == list(IMPLEMENTED)
+
+
+def example() -> str:
+    return TEXT.split("```yaml\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_example_works() -> None:
+    plan = make_plan(parse(example(), label="example.yaml"), seed=1)
+    assert (plan.scenario, len(plan.bots), plan.faults[0].fault) == ("first-kill", 10, "kill")
+
+
+def test_the_mistakes_are_reported_as_shown() -> None:
+    second = "  - {id: again, fault: kill, at: 4s, target: {role: node, mode: one}, restart_after: 4s}\n"
+    text = example().replace("users", "user").replace("2s, steady", "3, steady") + second
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, label="my-scenario.yaml")
+    assert str(caught.value) in TEXT

@@ -1,0 +1,55 @@
+"""The kinds of single values: what they accept, and the sentence where they do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.scenario.values import Foreign, did_you_mean, seconds, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s"),
+    [("500ms", 0.5), ("5s", 5.0), ("2m", 120.0), ("0s", 0.0), ("1.5s", 1.5), ("0.1ms", 0.0001)],
+)
+def test_durations_are_seconds(text: str, length_s: float) -> None:
+    assert seconds(text) == length_s
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "5 s", "-5s", "+5s", "5h", "5S", "5s\n", "1e3s", ".5s", "5.s", "٥s", "1_0s"]
+)
+def test_other_texts_are_no_durations(text: str) -> None:
+    assert seconds(text) is None
+
+
+@given(st.integers(0, 10**9 - 1))
+def test_milliseconds_are_exact(milliseconds: int) -> None:
+    assert seconds(f"{milliseconds}ms") == milliseconds / 1000
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("usrs", "; did you mean 'users'?"),
+        ("USERS", "; did you mean 'users'?"),
+        ("repeat", ""),
+        ("", ""),
+    ],
+)
+def test_the_hint_names_only_what_is_close(word: str, hint: str) -> None:
+    assert did_you_mean(word, ("users", "rooms", "expect")) == hint
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("x" * 50, f"the text '{'x' * 39}…'"),
+        (3, "the number 3"),
+        ((), "a list"),
+        ({}, "a mapping"),
+        (Foreign("nothing"), "nothing"),
+        (Foreign("the date", "2024-01-01", "quote it"), "the date '2024-01-01' (quote it)"),
+    ],
+)
+def test_wrong_values_are_named_for_people(value: object, sentence: str) -> None:
+    assert shown(value) == sentence
