@@ -125,7 +125,8 @@ class Load:
     def _spawn(self, config: Path, token: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "harness.bots", str(config)],
+                # -P: a folder called `harness` where the user stands is not ours.
+                [sys.executable, "-P", "-m", "harness.bots", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

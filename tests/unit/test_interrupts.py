@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM: the first ends the work, none cuts the cleaning up short."""
+
+import os
+import signal
+
+import pytest
+
+from harness.interrupts import Interrupts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_raises(number: signal.Signals) -> None:
+    with Interrupts(lambda text: None), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), number)
+
+
+def test_a_second_signal_only_says_that_it_is_cleaning_up() -> None:
+    said: list[str] = []
+    with Interrupts(said.append):
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert len(said) == 1
+    assert "cleaning up" in said[0]
+
+
+def test_a_signal_in_a_shield_is_raised_after_the_block() -> None:
+    finished: list[bool] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            os.kill(os.getpid(), signal.SIGTERM)
+            finished.append(True)
+
+    with Interrupts(lambda text: None) as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert finished
+
+
+def test_a_shield_without_a_signal_changes_nothing() -> None:
+    with Interrupts(lambda text: None) as interrupts:
+        with interrupts.shield():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_handlers_of_before_are_back_afterwards() -> None:
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with Interrupts(lambda text: None):
+        pass
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
