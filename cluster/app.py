@@ -13,6 +13,7 @@ from cluster.delivery import Delivery
 from cluster.durable import DurableDelivery
 from cluster.events import Events
 from cluster.link import Health
+from cluster.packets import StrictPacket
 from cluster.presence import Presence
 from cluster.registry import Registry
 from cluster.rest import Rest
@@ -136,6 +137,7 @@ def _socketio(app: Flask, settings: Settings, manager: Any) -> SocketIO:
     socketio = SocketIO(
         app,
         async_mode="gevent",
+        serializer=StrictPacket,
         transports=["websocket"],  # needs no sticky sessions
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,

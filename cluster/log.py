@@ -34,13 +34,13 @@ class JsonLines(logging.Formatter):
 def set_up(*, node: str, level: str) -> None:
     """Send everything that is logged in this process to standard error as JSON lines.
 
-    Libraries are heard from warnings on: their information lines are written per packet.
+    Of libraries only errors are heard: they warn of each packet that a client should not have sent.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(node))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
+    root.setLevel(logging.ERROR)
     logger.setLevel(level.upper())
 
 
@@ -67,8 +67,3 @@ def error(event: str, **fields: Any) -> None:
 def bug(event: str, caught: BaseException, **fields: Any) -> None:
     """Log an exception that nothing in the node expects, with its traceback."""
     logger.error(event, exc_info=caught, extra={"fields": fields})
-
-
-def logger_for(library: str) -> logging.Logger:
-    """Return the logger of a library that asks for one."""
-    return logging.getLogger(library)

@@ -38,6 +38,11 @@ class RecordingRedisManager(RedisManager):  # type: ignore[misc]  # python-socke
         self._memory_messages = memory_messages
         self.delivered: OrderedDict[str, deque[str]] = OrderedDict()
 
+    @property
+    def listening(self) -> bool:
+        """Tell whether the listener has subscribed."""
+        return self.pubsub is not None and bool(self.pubsub.subscribed)
+
     def _handle_emit(self, message: dict[str, Any]) -> None:
         if message["event"] == "message":
             room = message["room"]
@@ -72,12 +77,19 @@ class PubSubDelivery:
         self._manager = manager
 
     def start(self) -> "tuple[gevent.Greenlet[..., Any], ...]":
-        """Start looking whether Redis answers; the message queue starts with the first client."""
+        """Start looking whether Redis answers, and the message queue's listener.
+
+        python-socketio would start the listener with the first client, and miss what others send before.
+        """
+        self._server.manager_initialized = True
+        self._manager.initialize()
         return (gevent.spawn(self._probe),)
 
     def not_ready(self) -> str | None:
-        """Ready: Redis answers."""
-        return None if self._health.up else self._health.reason
+        """Ready: Redis answers, and the message queue listens."""
+        if not self._health.up:
+            return self._health.reason
+        return None if self._manager.listening else "the message queue does not listen yet"
 
     def join(self, connection: Connection, user: str, request: JoinRequest) -> Answer:
         """Enter the room; the history is always empty."""

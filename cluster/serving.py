@@ -1,11 +1,12 @@
 """The HTTP server of a node: gevent's, made to end connections cleanly and to log as we do."""
 
+import logging
 from types import TracebackType
 from typing import Any
 
 import gevent
 from flask import Flask
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
 from cluster import log
 
@@ -23,8 +24,8 @@ class _Handler(WSGIHandler):
 
 def make_server(host: str, port: int, app: Flask) -> WSGIServer:
     """Return a server that is not started yet."""
-    errors = log.logger_for("pywsgi")
-    return WSGIServer((host, port), app, handler_class=_Handler, log=None, error_log=errors)
+    client_errors = LoggingLogAdapter(log.logger, logging.DEBUG)  # "Invalid HTTP method" and the like
+    return WSGIServer((host, port), app, handler_class=_Handler, log=None, error_log=client_errors)
 
 
 def log_uncaught_exceptions() -> None:

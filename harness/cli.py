@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness import __version__, judging
 from harness.backends.choose import CHOICES, choose
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
 from harness.plan import make_plan, timeline
@@ -22,6 +22,7 @@ from harness.records.folder import RunFolder
 from harness.records.verdict import RunVerdict
 from harness.runner import Order, run
 from harness.scenario.library import Source, load, shipped
+from harness.scenario.model import LARGEST_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,13 +69,16 @@ def root(
 @app.command("run")
 def run_command(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO…", help="YAML files, or bare names of shipped scenarios.")
+        list[str], typer.Argument(metavar="SCENARIO", help="YAML files, or bare names of shipped scenarios.")
     ],
     backend: Annotated[
         str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
     ] = "auto",
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Makes the same choices again; drawn when absent.")
+        int | None,
+        typer.Option(
+            "--seed", min=0, max=LARGEST_SEED, help="Makes the same choices again; drawn when absent."
+        ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     dry_run: Annotated[
@@ -83,7 +87,7 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Run scenarios, one after the other: start, drive, hurt, judge, report."""
-    sources = [load(scenario) for scenario in scenarios]  # all are checked before anything starts
+    sources = _load_all(scenarios)
     if dry_run:
         for source in sources:
             _print_timeline(source, seed)
@@ -93,6 +97,19 @@ def run_command(
         for source in sources
     ]
     raise typer.Exit(worst(codes))
+
+
+def _load_all(arguments: list[str]) -> list[Source]:
+    """Read every scenario before anything starts; the mistakes of all of them are told together."""
+    sources, problems = [], []
+    for argument in arguments:
+        try:
+            sources.append(load(argument))
+        except UsageError as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError("\n".join(problems))
+    return sources
 
 
 def _code_of(work: Callable[[], int]) -> int:
@@ -110,7 +127,7 @@ def _say_error(error: HarnessError) -> None:
 
 @app.command()
 def check(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
     as_json: Json = False,
 ) -> None:
     """Judge saved runs again, and write their verdicts and reports anew."""

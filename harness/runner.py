@@ -4,7 +4,8 @@ The order of things, and why:
 
 1. the folder with scenario, plan and meta is on disk before anything starts;
 2. the cluster is ready before the bots' process exists;
-3. time zero of the plan is the moment when the bots may begin; phases and faults count from there;
+3. time zero of the plan is the moment when the bots may begin; phases and faults count from there, but
+   the recovery phase waits until every planned heal was seen, since there is nothing to recover before;
 4. the load stops, then every open fault is healed, then the bots get their last answers, then the nodes
    are read until two rounds agree, and last the bots catch up with what was read;
 5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
@@ -41,6 +42,7 @@ from harness.watch import MemberWatch
 TICK_S = 0.1
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 RATE_WINDOW_S = 1.5
+HEAL_PATIENCE_S = 20.0  # for heals that are not over when the chaos phase is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +171,7 @@ class _Run:
                 )
                 executor.start()
                 try:
-                    self._watch_phases(load, watch, load_began)
+                    self._watch_phases(load, watch, executor, load_began)
                     load.stop_load()
                     self._save(load_ended_ns=clock.now_ns())
                     self._show("healing", load, watch, self._plan.load_s)
@@ -197,13 +199,29 @@ class _Run:
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
 
-    def _watch_phases(self, load: Load, watch: MemberWatch, load_began: int) -> None:
+    def _watch_phases(self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int) -> None:
+        late_ns = 0
         for phase in self._plan.phases:
-            end = load_began + int(phase.end_s * clock.NS)
+            start, end = (load_began + late_ns + int(s * clock.NS) for s in (phase.start_s, phase.end_s))
+            if phase.name == "recovery":
+                self._wait_for_heals(load, watch, executor, load_began)
+                late_ns = clock.now_ns() - start
+                self._save(recovery_began_ns=clock.now_ns())
+                end += late_ns
             while (left := clock.left_s(end)) > 0:
-                load.check()
-                self._show(phase.name, load, watch, (clock.now_ns() - load_began) / clock.NS)
+                self._tick(phase.name, load, watch, load_began)
                 time.sleep(min(TICK_S, left))  # the phases are lengths of time
+
+    def _wait_for_heals(
+        self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int
+    ) -> None:
+        deadline = clock.deadline_ns(HEAL_PATIENCE_S)
+        while not executor.wait(timeout_s=TICK_S) and clock.left_s(deadline):
+            self._tick("chaos", load, watch, load_began)
+
+    def _tick(self, phase: str, load: Load, watch: MemberWatch, load_began: int) -> None:
+        load.check()
+        self._show(phase, load, watch, (clock.now_ns() - load_began) / clock.NS)
 
     def _show(self, phase: str, load: Load, watch: MemberWatch, at_s: float) -> None:
         live = load.live

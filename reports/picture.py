@@ -93,11 +93,11 @@ def fault_words(run: Run, record: FaultRecord) -> str:
 
 def phase_spans(shown: Picture) -> list[tuple[str, float, float]]:
     """Return name, start and end of each phase in seconds; what follows the load is the drain."""
-    spans = [
-        (phase.name.replace("warmup", "warm-up"), phase.start_s, phase.end_s)
-        for phase in shown.run.plan.phases
-    ]
-    ended = shown.run.meta.load_ended_ns
-    end = shown.run.at_s(shown.end_ns)
-    drain = shown.run.plan.load_s if ended is None else shown.run.at_s(ended)
+    run, end = shown.run, shown.run.at_s(shown.end_ns)
+    starts = [phase.start_s for phase in run.plan.phases]
+    if run.meta.recovery_began_ns is not None:  # Later than planned where a heal took its time.
+        starts[-1] = run.at_s(run.meta.recovery_began_ns)
+    drain = run.plan.load_s if run.meta.load_ended_ns is None else run.at_s(run.meta.load_ended_ns)
+    names = [phase.name.replace("warmup", "warm-up") for phase in run.plan.phases]
+    spans = list(zip(names, starts, [*starts[1:], drain], strict=True))
     return [*spans, ("drain", drain, end)] if end > drain else spans

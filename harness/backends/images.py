@@ -91,12 +91,12 @@ def lacking() -> str | None:
     """
     client = connect(timeout_s=_ENGINE_S)
     try:
-        missing = [base.wanted for base in (PYTHON, REDIS) if _local(client, base) is None]
+        missing = [base for base in (PYTHON, REDIS) if _local(client, base) is None]
     finally:
         client.close()
-    for reference in missing:
-        if reason := _unreachable_soon(reference):
-            return f"the image {reference} is not there and cannot be pulled ({reason})"
+    for base in missing:
+        if reason := _unreachable_soon(base.wanted):
+            return _not_there(base, reason)
     return None
 
 
@@ -112,11 +112,15 @@ def _ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
         say(f"pulling {base.wanted}")
         reason = _pull(client.api, base.wanted, say)
     if reason:
-        raise BackendUnavailable(
-            f"Docker has no image {base.wanted} and cannot pull it ({reason}); name one that it has in "
-            f'{base.variable}, or, in a clone of WordAround, make both base images: eval "$(.ci/base-images)"'
-        )
+        raise BackendUnavailable(_not_there(base, reason))
     return base.wanted
+
+
+def _not_there(base: BaseImage, reason: str) -> str:
+    return (
+        f"Docker has no image {base.wanted} and cannot pull it ({reason}); name one that it has in "
+        f'{base.variable}, or, in a clone of WordAround, make both base images: eval "$(.ci/base-images)"'
+    )
 
 
 def _local(client: docker.DockerClient, base: BaseImage) -> str | None:

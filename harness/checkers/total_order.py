@@ -180,6 +180,7 @@ def _same_epoch(one: Receipt, other: Receipt) -> bool:
 class _Observer:
     who: str
     order: Sequence[MessageId]
+    bot: int | None = None
 
 
 def _by_pairs(view: View, tally: Tally) -> None:
@@ -195,7 +196,7 @@ def _observers(view: View, room: str) -> list[_Observer]:
     found = []
     for bot in view.bots.values():
         live = (r.content for r in bot.receipts if r.via is Via.LIVE and r.content.room == room)
-        found.append(_Observer(bot.name, _first_sights(view, live)))
+        found.append(_Observer(bot.name, _first_sights(view, live), bot.bot))
     for read in view.finals.reads.values():
         if read.room == room:
             found.append(_Observer(f"{read.node}'s {read.source}", _first_sights(view, read.contents)))
@@ -276,5 +277,16 @@ def _received_disorder(view: View, top: Receipt, late: Receipt) -> Witness:
 def _swap(view: View, one: _Observer, other: _Observer, pair: tuple[MessageId, MessageId]) -> Witness:
     first, second = (_subject(view, whose) for whose in pair)
     story = f"{one.who} saw {first} before {second}; {other.who} saw them the other way round"
+    lines = [line for whose in pair for line in stories.sends(view, view.messages[whose])]
+    for bot in (one.bot, other.bot):
+        lines += _live_receipts(view, bot, pair) if bot is not None else []
     moment = min(view.messages[whose].invoked_ns for whose in pair)
-    return Witness(story=story, operations=_sends(view, pair), t_ns=moment)
+    return Witness(story=story, operations=stories.in_order(lines), t_ns=moment)
+
+
+def _live_receipts(view: View, bot: int, pair: tuple[MessageId, MessageId]) -> list[stories.Line]:
+    return [
+        stories.receipt(view, receipt)
+        for receipt in view.bots[bot].receipts
+        if receipt.via is Via.LIVE and view.belongs(receipt.content) in pair
+    ]

@@ -20,6 +20,7 @@ class Meta:
     began: datetime  # UTC
     began_ns: int
     load_began_ns: int | None = None  # time zero of the plan
+    recovery_began_ns: int | None = None  # later than planned where a heal took its time
     load_ended_ns: int | None = None
     ended_ns: int | None = None
     aborted: str | None = None
