@@ -215,9 +215,8 @@ class DurableDelivery:
         if members:
             packets = (wire.event("message", message.text),)
             for member in members:
-                if member.position < message.seq:
-                    member.position = message.seq
-                    self._outbox.send(member.connection, packets)
+                member.position = message.seq
+                self._outbox.send(member.connection, packets)
 
     def _rooms_of(self, shard: int) -> tuple[str, ...]:
         rooms = {*self._memory.rooms(), *self._connections.rooms()}

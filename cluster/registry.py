@@ -38,7 +38,7 @@ class Peer:
     @property
     def alive(self) -> bool:
         """Tell whether its lease holds."""
-        return True
+        return self.age_ms < STALE_AFTER_MS
 
     @property
     def suspect(self) -> bool:

@@ -2,10 +2,13 @@
 
 Pure, from the bot's own random stream.
 
-The first try follows at once, at any node but the one that was lost; the others come in random order, the
-lost one last, and so round and round. Nodes that `server_info` last called neither alive nor unknown
-(`suspect`, `dead`, `draining`) come after the others of a round. Before each further try there is a pause: a
-random one of 20 to 200 ms, growing by half with each try and never above a second.
+The first try goes to any node but the one that was lost; the others come in random order, the lost one
+last, and so round and round. Nodes that `server_info` last called neither alive nor unknown (`suspect`,
+`dead`, `draining`) come after the others of a round.
+
+Whoever was cut off pauses for a random 50 to 350 ms before the first try: all clients of a dead node lose it
+in the same millisecond, and the nodes that are left must not get them in one. Before each further try the
+pause is a random one of 20 to 200 ms, growing by half with each try and never above a second.
 """
 
 import random
@@ -14,7 +17,9 @@ from collections.abc import Iterable
 from harness.bots.wire import Peer
 from harness.records.bots import NodeAddress
 
-SHORTEST_S, WIDEST_S, LONGEST_S = 0.02, 0.2, 1.0
+SPREAD_S = (0.05, 0.35)
+AGAIN_S = (0.02, 0.2)
+LONGEST_S = 1.0
 GROWTH = 1.5
 
 
@@ -28,6 +33,7 @@ class Failover:
         self._last = first
         self._round: list[str] = [first]
         self._tries = 0
+        self._had_a_home = False
 
     def learn(self, peers: Iterable[Peer]) -> None:
         """Take in what a node says of the others; the plan's own addresses win over what it says."""
@@ -46,6 +52,7 @@ class Failover:
     def settled(self) -> None:
         """The bot is joined to its rooms: whatever comes next begins anew, away from this node."""
         self._tries = 0
+        self._had_a_home = True
         self._round = []
 
     def _order(self) -> list[str]:
@@ -55,7 +62,7 @@ class Failover:
         return [*others, self._last]
 
     def _pause_s(self) -> float:
-        if self._tries <= 1:
-            return 0.0
+        if self._tries == 1:
+            return self._rng.uniform(*SPREAD_S) if self._had_a_home else 0.0
         growth = GROWTH ** min(self._tries - 2, 16)
-        return min(LONGEST_S, self._rng.uniform(SHORTEST_S, WIDEST_S) * growth)
+        return min(LONGEST_S, self._rng.uniform(*AGAIN_S) * growth)

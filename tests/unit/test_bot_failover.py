@@ -25,12 +25,22 @@ def test_first_comes_the_planned_node_at_once() -> None:
     assert (node.name, pause) == ("node-2", 0.0)
 
 
-def test_cut_off_bot_goes_elsewhere_at_once_and_back_last() -> None:
+def test_cut_off_bots_do_not_all_come_at_once() -> None:
+    pauses = []
+    for seed in range(200):
+        ways = failover(seed)
+        ways.next()
+        ways.settled()
+        pauses.append(ways.next()[1])
+    assert all(0.05 <= pause <= 0.35 for pause in pauses)
+    assert max(pauses) - min(pauses) > 0.25
+
+
+def test_cut_off_bot_goes_elsewhere_and_back_last() -> None:
     ways = failover()
     ways.next()
     ways.settled()
-    node, pause = ways.next()
-    assert pause == 0.0
+    node, _ = ways.next()
     names = [node.name, *rounds(ways, 2)]
     assert set(names[:2]) == {"node-1", "node-3"}
     assert names[2] == "node-2"
