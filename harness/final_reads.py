@@ -15,7 +15,7 @@ from typing import Any
 from harness import clock
 from harness.backends.base import Member
 from harness.http_get import get
-from harness.records.history import FLAG_COMPLETE, HistoryWriter, Op
+from harness.records.history import FLAG_COMPLETE, HistoryWriter, Op, canonical
 
 SOURCES = ("store", "tail")
 PAGE = 1000
@@ -112,11 +112,6 @@ def _get(node: Member, room: str, source: str, after: int) -> dict[str, Any]:
     if not isinstance(page, dict):
         raise ValueError("the answer is not an object")  # noqa: TRY004 - a bad answer, not a bad argument
     return page
-
-
-def canonical(message: object) -> str:
-    """Return the one JSON text that equal objects have in a history."""
-    return json.dumps(message, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _record(

@@ -5,7 +5,7 @@ reached the operating system when their method returns: call it before the frame
 """
 
 from harness.bots.outbox import Attempt, SendError
-from harness.bots.wire import Ack, HistoryChunk, Json, Sighting, canonical
+from harness.bots.wire import Ack, HistoryChunk, Json, Sighting
 from harness.records.history import (
     FLAG_DEFINITE,
     FLAG_DUPLICATE,
@@ -14,6 +14,7 @@ from harness.records.history import (
     FLAG_RECOVERED,
     HistoryWriter,
     Op,
+    canonical,
 )
 
 

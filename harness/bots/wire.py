@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.bots.outbox import SendError
+from harness.records.history import canonical
 
 Json = Any
 Position = tuple[str | None, int | None]
@@ -61,11 +62,6 @@ class Peer:
     name: str
     url: str
     state: str
-
-
-def canonical(value: Json) -> str:
-    """Return the one JSON text that equal values have in a history."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class Reader:

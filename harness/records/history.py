@@ -29,7 +29,7 @@ numbers a bot's connections from 1 (0: none). What a, b, c and d hold is the ope
     FINAL_READ_END  room         node           source          round              1 = read to its end
     BOT_ERROR       text         -              -               -
 
-`content` is the id of the JSON text of what was sent or received, exactly one id for equal texts: a
+`content` is the id of the JSON text (`canonical`) of what was sent or received, one id for equal texts: a
 message that ten recipients got unaltered is stored once, and one that was altered on its way shows as
 another id. `key` numbers a bot's messages from 1: all attempts of one message share it. `seq` of 0
 means null (the pub/sub cluster has no positions).
@@ -77,6 +77,15 @@ class Op(IntEnum):
 
 FLAG_RECOVERED = FLAG_DUPLICATE = FLAG_DEFINITE = FLAG_FROM_HISTORY = FLAG_COMPLETE = 1
 FLAG_MORE = 2
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text that equal values have in a history.
+
+    Raises:
+        TypeError, ValueError: the value is nothing that JSON has.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
