@@ -1,0 +1,104 @@
+"""The node as a process: how it starts, what it says when it cannot, how it ends."""
+
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+
+def test_settings_wrong__exit_2__every_problem_named(world: Any) -> None:
+    node = world.node("node-1", ready=False, PORT="0", SHARDS="9", DELIVERY="maybe")
+    assert node.process.wait() == 2
+    problems = [line["problem"] for line in node.process.lines()]
+    assert len(problems) == 3
+    for name in ("WORDAROUND_PORT", "WORDAROUND_SHARDS", "WORDAROUND_DELIVERY"):
+        assert any(problem.startswith(name) for problem in problems)
+
+
+def test_port_taken__exit_1__the_port_is_named(world: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        node = world.node("node-1", ready=False, PORT=str(port))
+        assert node.process.wait() == 1
+    (line,) = node.process.lines()
+    assert line["level"] == "error"
+    assert f":{port}" in line["problem"]
+
+
+def test_redis_missing__serves_but_is_not_ready__until_it_comes(own_world: Any, until: Any) -> None:
+    own_world.redis.process.kill()
+    node = own_world.node("node-1", ready=False)
+    until(lambda: node.get("/health")[0] == 200, "alive")
+    status, body = node.get("/ready")
+    assert status == 503
+    assert body["reason"]
+    ann = own_world.client(node)
+    assert ann.call("join", {"room": "r"})["error"]["code"] == "store_unavailable"
+    own_world.redis.start()
+    node.wait_ready()
+    assert ann.join("r")["ok"]
+    unreachable = [line for line in node.process.lines() if line["event"] == "redis_unreachable"]
+    assert len(unreachable) == 1, "said once, not at every attempt"
+
+
+def test_other_number_of_shards__exit_1__says_which(own_world: Any) -> None:
+    own_world.node("node-1")
+    node = own_world.node("node-2", ready=False, SHARDS="8")
+    assert node.process.wait() == 1
+    assert "WORDAROUND_SHARDS=4" in node.process.log.read_text()
+
+
+def test_sigterm__under_load__what_was_acknowledged_is_stored__exit_0(
+    world: Any, pair: Any, room: str
+) -> None:
+    node = world.node("leaving")
+    ann = world.client(node)
+    ann.join(room)
+    acked: list[int] = []
+    refused: list[str] = []
+
+    def send() -> None:
+        for n in range(1, 100_000):
+            try:
+                answer = ann.send(room, f"{n}", producer="p", n=n)
+            except Exception as error:  # noqa: BLE001  # Whatever the client calls a lost connection.
+                refused.append(type(error).__name__)
+                return
+            if answer["ok"]:
+                acked.append(answer["seq"])
+            else:
+                refused.append(answer["error"]["code"])
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    time.sleep(0.5)  # Some load before the signal.
+    began = time.monotonic()
+    node.process.signal(signal.SIGTERM)
+    assert node.process.wait() == 0
+    assert time.monotonic() - began < 8
+    sender.join()
+    assert acked
+    assert refused
+    assert {message["seq"] for message in pair[0].messages(room)} >= set(acked)
+    assert any(info["draining"] for info in ann.payloads("server_info"))
+    assert pair[0].get(f"/rooms/{room}/users")[1]["users"] == []
+
+
+def test_log__of_a_node_at_work__json_lines_without_an_error(pair: Any, world: Any, room: str) -> None:
+    ann = world.client(pair[0])
+    ann.join(room)
+    ann.send(room, "x")
+    ann.close()
+    lines = pair[0].process.lines()
+    assert lines
+    assert all({"ts", "level", "node", "event"} <= line.keys() for line in lines)
+    assert {line["node"] for line in lines} == {"node-1"}
+    assert any(line["event"] == "serving" for line in lines)
