@@ -1,0 +1,159 @@
+"""gapless-resume: whoever resumes misses nothing, or is told honestly that it cannot resume."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.records.history import FLAG_RECOVERED, Op
+
+
+def _resumed(world: Any) -> tuple[Any, Any, Any]:
+    """Return JOIN, HISTORY and JOIN_OK of bot-01's resume."""
+    return tuple(
+        next(e for e in world.find(op) if e.bot == 1 and e.conn == 2)
+        for op in (Op.JOIN, Op.HISTORY, Op.JOIN_OK)
+    )
+
+
+def test_exactly_what_was_missed_passes(made: ModuleType) -> None:
+    found = made.found(made.stormy().judge(), "gapless-resume")
+    assert (found.verdict, found.checked) == ("pass", 2)
+
+
+def test_a_history_with_a_gap_fails(made: ModuleType) -> None:
+    world = made.stormy()
+    _, history, _ = _resumed(world)
+    missed = [e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and e.flags][2]
+    world.drop([missed])
+    history.c -= 1
+    verdict = world.judge()
+    assert "gapless-resume" in made.failed(verdict) <= {"gapless-resume", "complete-delivery"}
+    story = made.found(verdict, "gapless-resume").witnesses[0].story
+    assert f"its history left out {missed.a['seq']}" in story
+    assert "bot-01 resumed room-1 on node-3 at " in story
+    assert "after node-2 was killed" in story
+
+
+def test_an_empty_history_that_calls_itself_complete_fails(made: ModuleType) -> None:
+    world = made.stormy()
+    _, history, _ = _resumed(world)
+    world.drop(e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and e.flags)
+    history.c = 0
+    assert "gapless-resume" in made.failed(world.judge())
+
+
+def test_live_that_begins_too_late_fails(made: ModuleType) -> None:
+    world = made.stormy()
+    first_live = next(e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and not e.flags)
+    world.drop([first_live])
+    verdict = world.judge()
+    assert made.failed(verdict) == {"gapless-resume", "complete-delivery"}
+    assert "the first live message was" in made.found(verdict, "gapless-resume").witnesses[0].story
+
+
+def test_a_live_gap_later_on_is_not_the_resumes_fault(made: ModuleType) -> None:
+    world = made.stormy()
+    later = [e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and not e.flags][5]
+    world.drop([later])
+    assert made.failed(world.judge()) == {"complete-delivery"}
+
+
+def test_a_head_before_the_cursor_fails(made: ModuleType) -> None:
+    world = made.stormy()
+    join, history, ok = _resumed(world)
+    world.drop(e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and e.flags)
+    history.c, ok.c = 0, join.c - 3
+    verdict = world.judge()
+    assert "gapless-resume" in made.failed(verdict)
+    assert "before its cursor" in made.found(verdict, "gapless-resume").witnesses[0].story
+
+
+def _refuse(world: Any) -> tuple[Any, Any]:
+    """Turn the resume into a snapshot."""
+    join, history, ok = _resumed(world)
+    history.flags &= ~FLAG_RECOVERED
+    ok.flags &= ~FLAG_RECOVERED
+    return join, ok
+
+
+def test_refused_without_a_cause_fails(made: ModuleType) -> None:
+    world = made.stormy()
+    _refuse(world)
+    verdict = world.judge()
+    assert made.failed(verdict) == {"gapless-resume"}
+    assert "and was refused, although" in made.found(verdict, "gapless-resume").witnesses[0].story
+
+
+def test_refused_for_an_unknown_epoch_passes(made: ModuleType) -> None:
+    world = made.stormy()
+    join, _ = _refuse(world)
+    join.b = "e0"
+    assert made.found(world.judge(), "gapless-resume").verdict == "pass"
+
+
+def test_refused_for_a_cursor_past_the_end_passes(made: ModuleType) -> None:
+    world = made.stormy()
+    join, _ = _refuse(world)
+    join.c = 10_000
+    assert made.found(world.judge(), "gapless-resume").verdict == "pass"
+
+
+def test_refused_for_a_cursor_in_a_sealed_epoch(made: ModuleType) -> None:
+    for cursor, word in ((9, "fail"), (12, "pass")):  # The old epoch ends at 9.
+        world = made.World()
+        world.start()
+        world.talk(9)
+        world.lose(2)
+        world.epochs["room-1"] = "e2"
+        world.talk(9)
+        world.come_back(2)
+        world.finish()
+        join = world.find(Op.JOIN, lambda e: e.bot == 2 and e.conn == 2)[0]
+        join.b, join.c = "e1", cursor + 1
+        for entry in world.find(Op.HISTORY) + world.find(Op.JOIN_OK):
+            entry.flags = 0
+        assert made.found(world.judge(), "gapless-resume").verdict == word
+
+
+def test_refused_for_what_is_no_longer_retained_passes(made: ModuleType) -> None:
+    world = made.stormy()
+    join, _ = _refuse(world)
+    world.drop(e for e in world.find(Op.FINAL_READ) if e.a["seq"] <= join.c)
+    assert made.found(world.judge(), "gapless-resume").verdict == "pass"
+
+
+@pytest.mark.parametrize("how", ["missing", "broken off"])
+def test_refused_without_final_reads_is_unknown(made: ModuleType, how: str) -> None:
+    world = made.stormy()
+    _refuse(world)
+    ends = world.find(Op.FINAL_READ_END)
+    if how == "missing":
+        world.drop(ends)
+    for end in ends:
+        end.flags = 0
+    found = made.found(world.judge(), "gapless-resume")
+    assert found.verdict == "unknown"
+    assert "was refused" in found.reason
+
+
+def test_a_gap_while_a_final_read_is_missing_is_unknown_with_its_witness(made: ModuleType) -> None:
+    world = made.stormy()
+    world.drop([e for e in world.find(Op.DELIVERY) if e.bot == 1 and e.conn == 2 and e.flags][:1])
+    world.drop(world.find(Op.FINAL_READ_END))
+    found = made.found(world.judge(), "gapless-resume")
+    assert (found.verdict, found.violations, len(found.witnesses)) == ("unknown", 1, 1)
+
+
+def test_pubsub_is_not_applicable(made: ModuleType) -> None:
+    verdict = made.quiet(delivery="pubsub").judge()
+    assert made.found(verdict, "gapless-resume").verdict == "n/a"
+    assert verdict.verdict == "pass"
+
+
+def test_named_by_the_scenario_in_pubsub_is_unknown(made: ModuleType) -> None:
+    verdict = made.quiet(delivery="pubsub", checks_named=True).judge()
+    found = made.found(verdict, "gapless-resume")
+    assert found.verdict == "unknown"
+    assert "names this check" in found.reason
+    assert verdict.verdict == "unknown"

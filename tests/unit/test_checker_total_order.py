@@ -1,0 +1,178 @@
+"""total-order: all recipients and all nodes agree on one order per room."""
+
+from types import ModuleType
+
+import pytest
+
+from harness.records.history import Op
+
+
+@pytest.mark.parametrize("delivery", ["durable", "pubsub"])
+def test_one_order_passes(made: ModuleType, delivery: str) -> None:
+    assert made.found(made.stormy(delivery=delivery).judge(), "total-order").verdict == "pass"
+
+
+def _swap_places(one: dict, other: dict) -> None:
+    one["seq"], other["seq"] = other["seq"], one["seq"]
+
+
+def test_two_messages_swapped_for_one_bot_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    first, second = world.sent[1, 2], world.sent[2, 2]
+    _swap_places(world.deliveries(first, bot=3)[0].a, world.deliveries(second, bot=3)[0].a)
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    found = made.found(verdict, "total-order")
+    assert found.violations == 2 + 1  # Two places are contested, and one message came late.
+    assert "position 4 of room-1 is" in found.witnesses[0].story
+    assert "for bot-03" in found.witnesses[0].story
+
+
+def test_one_node_has_another_order_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    for one, other in zip(
+        world.listed(world.sent[1, 2], node="node-2"),
+        world.listed(world.sent[2, 2], node="node-2"),
+        strict=True,
+    ):
+        one.a, other.a = {**other.a, "seq": one.a["seq"]}, {**one.a, "seq": other.a["seq"]}
+    assert made.failed(world.judge()) == {"total-order"}
+
+
+def test_an_acknowledgement_that_names_anothers_place_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    world.find(Op.SEND_OK, lambda e: e.bot == 1 and e.a == 2)[0].d = 9
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    assert "for the acknowledgement by" in made.found(verdict, "total-order").witnesses[0].story
+
+
+def test_a_duplicates_acknowledgement_that_names_a_new_place_fails(made: ModuleType) -> None:
+    world = made.World()
+    world.start()
+    world.talk(9)
+    sent = world.send(1, answer="lost")
+    world.attempt(sent)
+    world.talk(9)
+    world.finish()
+    assert world.judge().verdict == "pass"
+    world.find(Op.SEND_OK, lambda e: e.a == sent.key and e.bot == 1)[0].d = 11
+    assert made.failed(world.judge()) == {"total-order"}
+
+
+def test_another_epoch_for_one_recipient_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    world.deliveries(world.sent[1, 2], bot=3)[0].a["epoch"] = "e2"
+    assert made.failed(world.judge()) == {"total-order"}
+
+
+def test_a_hole_in_the_numbers_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    for entry in [*world.find(Op.DELIVERY), *world.find(Op.FINAL_READ)]:
+        entry.a["seq"] += entry.a["seq"] > 12
+    for entry in world.find(Op.SEND_OK):
+        entry.d += entry.d > 12
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    assert (
+        "position 13 names no message, but 12 and 14 do"
+        in made.found(verdict, "total-order").witnesses[0].story
+    )
+
+
+def test_a_hole_is_not_judged_without_final_reads(made: ModuleType) -> None:
+    world = made.quiet()
+    for entry in world.find(Op.DELIVERY):
+        entry.a["seq"] += entry.a["seq"] > 12
+    for entry in world.find(Op.SEND_OK):
+        entry.d += entry.d > 12
+    world.drop(world.find(Op.FINAL_READ) + world.find(Op.FINAL_READ_END))
+    verdict = world.judge()
+    assert (made.failed(verdict), verdict.verdict) == (set(), "unknown")
+
+
+def test_other_peoples_messages_fill_positions(made: ModuleType) -> None:
+    world = made.World()
+    world.start()
+    world.talk(9)
+    stranger = {
+        **world.sent[1, 1].committed,
+        "seq": 10,
+        "user": "eve",
+        "text": "hello",
+        "producer": "eve",
+        "n": 1,
+    }
+    world.logs["room-1"].append(stranger)
+    for bot in (1, 2, 3):
+        world.receive(bot, stranger)
+    world.talk(9)
+    world.finish()
+    assert world.judge().verdict == "pass"
+
+
+def test_a_place_that_is_anothers_for_one_bot_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    place = world.deliveries(world.sent[1, 2], bot=3)[0]
+    stranger = {**place.a, "user": "eve", "text": "hello", "producer": "eve", "n": 1}
+    world.insert_after(place, a=stranger)
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    assert "another user's message for bot-03" in made.found(verdict, "total-order").witnesses[0].story
+
+
+def test_a_final_read_out_of_order_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    for one, other in zip(
+        world.listed(world.sent[1, 2], "node-2", "store"),
+        world.listed(world.sent[2, 2], "node-2", "store"),
+        strict=True,
+    ):
+        one.a, other.a = other.a, one.a
+    assert made.failed(world.judge()) == {"total-order"}
+
+
+def test_live_out_of_order_on_a_connection_fails(made: ModuleType) -> None:
+    world = made.quiet()
+    one = world.deliveries(world.sent[1, 2], bot=3)[0]
+    other = world.deliveries(world.sent[2, 2], bot=3)[0]
+    one.a, other.a = other.a, one.a
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    assert "live and after position" in made.found(verdict, "total-order").witnesses[0].story
+
+
+def test_seen_the_other_way_round_in_pubsub_fails(made: ModuleType) -> None:
+    world = made.quiet(delivery="pubsub")
+    one = world.deliveries(world.sent[1, 2], bot=3)[0]
+    other = world.deliveries(world.sent[2, 2], bot=3)[0]
+    one.a, other.a = other.a, one.a
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    found = made.found(verdict, "total-order")
+    assert found.violations == 8  # With two bots and six final reads, one pair each.
+    assert "saw them the other way round" in found.witnesses[0].story
+    assert sum("receives bot-0" in line for line in found.witnesses[0].operations) == 4
+
+
+def test_missed_messages_in_pubsub_are_no_disorder(made: ModuleType) -> None:
+    world = made.quiet(delivery="pubsub")
+    world.drop(world.deliveries(world.sent[1, 2], bot=3) + world.deliveries(world.sent[2, 5], bot=2))
+    assert made.found(world.judge(), "total-order").verdict == "pass"
+
+
+def test_two_epochs_with_continuing_numbers_pass(made: ModuleType) -> None:
+    world = made.World()
+    world.start()
+    world.talk(9)
+    world.epochs["room-1"] = "e2"
+    world.talk(9)
+    world.finish()
+    assert made.found(world.judge(), "total-order").verdict == "pass"
+
+
+def test_nothing_acknowledged_is_unknown(made: ModuleType) -> None:
+    world = made.World()
+    world.start()
+    world.finish()
+    assert made.found(world.judge(), "total-order").verdict == "unknown"

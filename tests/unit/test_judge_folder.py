@@ -1,0 +1,131 @@
+"""Judging a saved run: the same verdict as in memory, clear errors, and nothing written."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.judge import judge_folder
+from harness.records.bots import BotsMetrics
+from harness.records.codec import write_json
+from harness.records.folder import RunFolder
+from harness.records.history import write_history
+from harness.records.journal import Journal
+
+DATA = Path(__file__).parents[1] / "data" / "broken"
+
+
+def _saved(world: Any, path: Path) -> RunFolder:
+    folder = RunFolder(path)
+    for sub in (folder.history, folder.metrics):
+        sub.mkdir(parents=True)
+    write_json(folder.plan, world.plan)
+    write_json(folder.meta, world.meta)
+    for file in world.histories():
+        write_history(
+            folder.history, file.name, file.rows, [text for text in file.strings if text is not None]
+        )
+    with Journal(folder.faults) as faults, Journal(folder.members) as members:
+        for entry in world.faults:
+            faults.append(entry)
+        for seen in world.members:
+            members.append(seen)
+    metrics = BotsMetrics(max_lag_ms=9.0, p99_lag_ms=3.0, samples=500, load_s=1.0, cpu_s=0.5, rows=1)
+    write_json(folder.metrics / "bots.json", metrics)
+    return folder
+
+
+def _files(folder: RunFolder) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.path.rglob("*")) if path.is_file()}
+
+
+def test_the_same_verdict_as_in_memory_and_nothing_written(made: ModuleType, tmp_path: Path) -> None:
+    world = made.stormy()
+    folder = _saved(world, tmp_path / "run")
+    before = _files(folder)
+    assert judge_folder(folder) == world.judge()
+    assert _files(folder) == before
+
+
+def test_a_missing_lag_is_unknown(made: ModuleType, tmp_path: Path) -> None:
+    folder = _saved(made.stormy(), tmp_path / "run")
+    (folder.metrics / "bots.json").unlink()
+    assert judge_folder(folder).verdict == "unknown"
+
+
+def test_a_torn_history_is_unknown(made: ModuleType, tmp_path: Path) -> None:
+    folder = _saved(made.stormy(), tmp_path / "run")
+    events = folder.history / "bots-1.events"
+    events.write_bytes(events.read_bytes()[:-20])
+    verdict = judge_folder(folder)
+    assert (verdict.verdict, made.failed(verdict)) == ("unknown", set())
+    assert "bots-1 is torn: 12 bytes" in made.finding(verdict, "history").evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("plan.json", None, "plan.json is missing"),
+        ("meta.json", None, "meta.json is missing"),
+        ("plan.json", b"{}", "plan.json cannot be read"),
+        ("meta.json", b"\xff\xfe", "meta.json cannot be read"),
+        ("faults.jsonl", b'{"no": "fault"}\n{}\n', "faults.jsonl cannot be read"),
+        ("members.jsonl", b"not json\n\n", "members.jsonl cannot be read"),
+        ("metrics/bots.json", b"[]", "bots.json cannot be read"),
+        ("history/bots-1.strings", None, "history cannot be read"),
+    ],
+)
+def test_a_missing_or_foreign_file_is_a_clear_error(
+    made: ModuleType, tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    folder = _saved(made.quiet(), tmp_path / "run")
+    path = folder.path / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(HarnessError, match=words):
+        judge_folder(folder)
+
+
+def test_another_schema_is_a_clear_error(made: ModuleType, tmp_path: Path) -> None:
+    world = made.quiet()
+    world.meta = made.replace(world.meta, schema=99)
+    with pytest.raises(HarnessError, match="schema 99, and this version reads 1"):
+        judge_folder(_saved(world, tmp_path / "run"))
+
+
+def test_no_folder_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="is not a folder"):
+        judge_folder(RunFolder(tmp_path / "nowhere"))
+
+
+def test_no_history_is_a_clear_error(made: ModuleType, tmp_path: Path) -> None:
+    folder = _saved(made.quiet(), tmp_path / "run")
+    for path in folder.history.iterdir():
+        path.unlink()
+    folder.history.rmdir()
+    with pytest.raises(HarnessError, match="there is no history to judge"):
+        judge_folder(folder)
+
+
+SAVED = sorted(path.name for path in DATA.iterdir())
+
+
+def test_there_is_a_saved_broken_history_for_each_guarantee() -> None:
+    assert SAVED == [
+        "acked-durable",
+        "complete-delivery",
+        "gapless-resume",
+        "integrity",
+        "no-duplicates",
+        "reconnection",
+        "total-order",
+    ]
+
+
+@pytest.mark.parametrize("guarantee", SAVED)
+def test_a_saved_broken_history_fails_its_guarantee_alone(made: ModuleType, guarantee: str) -> None:
+    verdict = judge_folder(RunFolder(DATA / guarantee))
+    assert verdict.verdict == "fail"
+    assert made.failed(verdict) == {guarantee}
+    assert made.found(verdict, guarantee).witnesses
