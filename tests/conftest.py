@@ -1,1 +1,58 @@
-"""What every test run shares."""
+"""What all tests share: what this machine cannot run is left out loudly, or fails where CI requires it."""
+
+import functools
+import os
+import shutil
+from collections import Counter
+
+import pytest
+
+from harness.backends import docker as docker_backend
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@functools.cache
+def _no_docker() -> str | None:
+    return docker_backend.available()
+
+
+@functools.cache
+def _no_browser() -> str | None:
+    return None if any(map(shutil.which, CHROMIUM_NAMES)) else f"none of {CHROMIUM_NAMES} is on PATH"
+
+
+NEEDS = {
+    "docker": (_no_docker, "WORDAROUND_REQUIRE_DOCKER"),
+    "browser": (_no_browser, "WORDAROUND_REQUIRE_BROWSER"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a test out when its marker names what is missing here; fail it where that is required."""
+    for marker, (missing, required) in NEEDS.items():
+        if item.get_closest_marker(marker) and (why := missing()):
+            if os.environ.get(required) == "1":
+                pytest.fail(f"{required}=1, but {why}", pytrace=False)
+            pytest.skip(f"{marker} tests: {why}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the reasons of all skipped tests in the last lines, where nobody overlooks them."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        if isinstance(report.longrepr, tuple)
+        else str(report.longrepr)
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    if not reasons:
+        return
+    terminalreporter.section("LEFT OUT ON THIS MACHINE", sep="!", yellow=True, bold=True)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} test{'s' if count > 1 else ''}: {reason}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path, for tests with the marker `browser`."""
+    return next(path for name in CHROMIUM_NAMES if (path := shutil.which(name)))

@@ -2,9 +2,7 @@
 
 import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +13,6 @@ from typing import Any
 
 import pytest
 
-_REQUIRED = "WORDAROUND_REQUIRE_BROWSER"
 _PATIENCE_S = 90
 _MADE_RUNS = Path(__file__).parents[1] / "unit" / "reports" / "report_runs.py"
 _FLAGS = (
@@ -32,17 +29,6 @@ _FLAGS = (
     "--virtual-time-budget=3000",
     "--window-size=1400,900",
 )
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser's path; without one the test is skipped, or fails where a browser is required."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get(_REQUIRED) == "1":
-        pytest.fail(f"no Chromium on PATH, and {_REQUIRED}=1 requires one")
-    if path is None:
-        pytest.skip("no Chromium on PATH: the page is not looked at in a browser")
-    return path
 
 
 @pytest.fixture(scope="session")
