@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+TESTS :=
 INPUTS := pyproject.toml constraints.txt
 
 .PHONY: demo setup check test lint clean wheel help
@@ -27,7 +28,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup  ## Every test that this machine can run; says which were left out and why
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
 wheel: setup  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
