@@ -22,6 +22,7 @@ from harness.checkers.view import View, prepare
 from harness.judge.coverage import GENERATOR, coverage
 from harness.judge.figures import reconnections, stats
 from harness.judge.lifecycle import lifecycle, unrecovered
+from harness.records.guarantees import NOT_APPLICABLE
 from harness.records.history import HistoryFile
 from harness.records.journal import FaultEntry, MemberEntry
 from harness.records.meta import Meta
@@ -69,7 +70,10 @@ def judge(
 
 def _property(view: View, name: str) -> Property:
     check = CHECKERS.get(name)
-    found = check(view) if check else not_applicable(name, "this version has no checker for it")
+    if reason := NOT_APPLICABLE[view.plan.cluster.delivery].get(name):
+        found = not_applicable(name, reason)
+    else:
+        found = check(view) if check else not_applicable(name, "this version has no checker for it")
     if found.verdict is Verdict.NOT_APPLICABLE and view.plan.checks_named:
         reason = f"the scenario names this check, but it does not apply: {found.reason}"
         return replace(found, verdict=Verdict.UNKNOWN, reason=reason)

@@ -65,7 +65,10 @@ IMPLEMENTED: tuple[str, ...] = (
     "reconnection",
 )
 
-# What has no meaning in a mode of delivery, decided before any run: pub/sub has no positions to resume from.
-NOT_APPLICABLE: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"durable": frozenset(), "pubsub": frozenset({"gapless-resume"})}
+# What has no meaning in a mode of delivery, and why: decided before any run, never from its outcome.
+NOT_APPLICABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "durable": {},
+        "pubsub": {"gapless-resume": "the pub/sub mode has no positions, so nobody can resume"},
+    }
 )
