@@ -39,10 +39,10 @@ clean:  ## Remove what was built; runs/ stays
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "WordAround needs Python 3.11 or newer, and none was found on PATH." >&2; exit 1; }
 ifneq ($(UV),)
-	@uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@test -x $(BIN)/python || uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 else
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "This Python ($$($(PYTHON) -V)) comes without venv. On Debian or Ubuntu: apt-get install python3-venv;" >&2; \
+		echo "This Python ($$($(PYTHON) -V)) comes without venv. On Debian or Ubuntu: apt-get install $(notdir $(PYTHON))-venv;" >&2; \
 		echo "or install uv, which needs no venv module. Then run make again." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from harness import __version__, judging
-from harness.backends.choose import CHOICES, choose
+from harness.backends.choose import CHOICES, check_name, choose
 from harness.errors import HarnessError, UsageError
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
@@ -39,12 +39,36 @@ stderr = Console(stderr=True, highlight=False)
 
 
 def main() -> None:
-    """Run the command; errors become exit codes here (Typer itself makes 130 of an interrupt)."""
+    """Run the command (Typer itself makes exit code 130 of an interrupt)."""
+    sys.exit(_code_of(_app_code))
+
+
+def _app_code() -> int:
+    return int(app(standalone_mode=True) or 0)
+
+
+def _code_of(work: Callable[[], int]) -> int:
+    """Return the work's exit code; where the harness failed, say why and return the code for that.
+
+    Whatever is not a `HarnessError` is not the user's to mend: it is shown as it is. It must not end as
+    1, which would say that the cluster failed.
+    """
     try:
-        app()
+        return work()
     except HarnessError as error:
         _say_error(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _say_error(HarnessError(f"the machine refused: {error.strerror or error}{where}"))
+        return HarnessError.exit_code
+    except Exception:  # noqa: BLE001 - a bug of the harness, whatever it is, must not look like a verdict
+        stderr.print_exception()
+        return HarnessError.exit_code
+
+
+def _say_error(error: HarnessError) -> None:
+    stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:
@@ -87,6 +111,7 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Run scenarios, one after the other: start, drive, hurt, judge, report."""
+    check_name(backend)
     sources = _load_all(scenarios)
     if dry_run:
         for source in sources:
@@ -110,19 +135,6 @@ def _load_all(arguments: list[str]) -> list[Source]:
     if problems:
         raise UsageError("\n".join(problems))
     return sources
-
-
-def _code_of(work: Callable[[], int]) -> int:
-    """Return the work's exit code; where the harness failed say why, so that the next scenario can run."""
-    try:
-        return work()
-    except HarnessError as error:
-        _say_error(error)
-        return error.exit_code
-
-
-def _say_error(error: HarnessError) -> None:
-    stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -173,10 +185,11 @@ def _print_timeline(source: Source, seed: int | None) -> None:
 def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path, *, as_json: bool) -> int:
     plan = make_plan(source.scenario, seed=_seed_for(source, seed))
     progress = make_progress(stderr)
+    interrupts = Interrupts(progress.say)
     try:
-        with Interrupts(progress.say) as interrupts:
+        with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            backend, reason = choose(backend_name)
+            backend, reason = choose(backend_name, progress.say)
             command = (
                 "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
             )  # fmt: skip
@@ -196,6 +209,11 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
             verdict = judging.judge_and_report(folder)
     except KeyboardInterrupt:
         progress.say("Interrupted; everything that was started is stopped")
+        raise
+    except HarnessError as error:
+        if interrupts.asked:  # What could not be cleaned up must be told, and no other scenario started.
+            _say_error(error)
+            raise KeyboardInterrupt from error
         raise
     finally:
         progress.close()

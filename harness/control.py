@@ -93,12 +93,20 @@ class Listener:
         Raises:
             HarnessError: nobody came in time, or whoever came did not know the token.
         """
-        sock = self._next(clock.deadline_ns(timeout_s), alive)
+        deadline = clock.deadline_ns(timeout_s)
+        sock = self._next(deadline, alive)
+        if sock is None and not alive():
+            raise HarnessError("the bots' process ended before it reported")
         if sock is None:
             raise HarnessError(f"the bots' process did not report within {timeout_s:.0f} s")
-        sock.settimeout(None)
         link = Link(sock)
-        hello = next(link.messages(), {})
+        sock.settimeout(max(0.1, clock.left_s(deadline)))
+        try:
+            hello = next(link.messages(), {})
+        except (OSError, ValueError) as error:
+            link.close()
+            raise HarnessError(f"the bots' process connected, but said no hello: {error}") from error
+        sock.settimeout(None)
         if hello.get("type") != "hello" or not secrets.compare_digest(str(hello.get("token")), self.token):
             link.close()
             raise HarnessError("something that is not the bots' process connected to the control socket")

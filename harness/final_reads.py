@@ -4,23 +4,18 @@ Each node is read from the store and from its own tail, page by page; rounds rep
 are equal on every node, because a log that still moves is no basis for a verdict.
 """
 
-import json
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from harness import clock
+from harness import clock, rest_pages
 from harness.backends.base import Member
-from harness.http_get import get
 from harness.records.history import FLAG_COMPLETE, HistoryWriter, Op, canonical
+from harness.rest_pages import BadPage
 
 SOURCES = ("store", "tail")
-PAGE = 1000
-REQUEST_TIMEOUT_S = 3.0
 PAUSE_NS = clock.NS // 5
+ROUND_GRACE_NS = 5 * clock.NS  # a round that began before the deadline may end after it
 
 Head = tuple[str | None, int]  # epoch and seq; (None, 0) where the cluster has no positions
 
@@ -50,7 +45,7 @@ def read_until_stable(
     number = 0
     while True:
         number += 1
-        logs, trouble = _round(writer, nodes, rooms, number)
+        logs, trouble = _round(writer, nodes, rooms, number, deadline_ns + ROUND_GRACE_NS)
         stable = not trouble and logs == before
         if stable or clock.now_ns() > deadline_ns:
             return FinalReads(
@@ -70,7 +65,7 @@ def _pause(deadline_ns: int) -> None:
 
 
 def _round(
-    writer: HistoryWriter, nodes: tuple[Member, ...], rooms: tuple[str, ...], number: int
+    writer: HistoryWriter, nodes: tuple[Member, ...], rooms: tuple[str, ...], number: int, give_up_ns: int
 ) -> tuple[dict[tuple[str, str, str], _Log], str]:
     logs: dict[tuple[str, str, str], _Log] = {}
     trouble = ""
@@ -78,8 +73,8 @@ def _round(
         for room in rooms:
             for source in SOURCES:
                 try:
-                    log = _read_log(node, room, source)
-                except (OSError, ValueError, KeyError, TypeError) as error:
+                    log = _read_log(node, room, source, give_up_ns)
+                except (OSError, BadPage) as error:
                     trouble = f"{node.name} did not give its log of {room} ({source}): {error}"
                     _record(writer, node, room, source, number, None)
                 else:
@@ -89,29 +84,14 @@ def _round(
     return logs, trouble
 
 
-def _read_log(node: Member, room: str, source: str) -> _Log:
+def _read_log(node: Member, room: str, source: str, give_up_ns: int) -> _Log:
     messages: list[str] = []
-    after = 0
-    while True:
-        page = _get(node, room, source, after)
-        messages += [canonical(message) for message in page["messages"]]
-        count = len(page["messages"])
-        if count < PAGE:
-            return _Log(tuple(messages), (page["epoch"], page["head"] or 0))
-        last = page["messages"][-1]["seq"]
-        after = last if last is not None else after + count
-
-
-def _get(node: Member, room: str, source: str, after: int) -> dict[str, Any]:
-    query = urllib.parse.urlencode({"after": after, "limit": PAGE, "source": source})
-    url = f"{node.url}/rooms/{urllib.parse.quote(room, safe='')}/messages?{query}"
-    status, body = get(url, timeout_s=REQUEST_TIMEOUT_S)
-    if status != 200:
-        raise ValueError(f"status {status}: {body[:200]!r}")
-    page = json.loads(body)
-    if not isinstance(page, dict):
-        raise ValueError("the answer is not an object")  # noqa: TRY004 - a bad answer, not a bad argument
-    return page
+    for page in rest_pages.pages(node.url or "", room, after=0, source=source):
+        messages += map(canonical, page.messages)
+        head: Head = (page.epoch, page.head)
+        if clock.now_ns() > give_up_ns:
+            raise BadPage(f"still reading after {len(messages)} messages")
+    return _Log(tuple(messages), head)
 
 
 def _record(

@@ -1,17 +1,23 @@
-"""Ctrl-C and SIGTERM: both end a run in the same way, and neither cuts its cleaning up short.
+"""Ctrl-C, SIGTERM and SIGHUP: all end a run in the same way, and none cuts its cleaning up short.
 
-The first signal raises `KeyboardInterrupt` where the work is. What follows is cleaning up, which has
-deadlines of its own; further signals are answered with a sentence, so that an impatient second Ctrl-C
-does not leave a cluster behind. A signal that comes in a shielded block is kept until the block is over.
+A run is shielded as a whole, and exposed only where it works: inside `exposed` the first signal raises
+`KeyboardInterrupt`, and whatever is in the way of it, the cleaning up around is reached. What follows is
+cleaning up, which has deadlines of its own; further signals are answered with a sentence, so that an
+impatient second Ctrl-C does not leave a cluster behind.
 """
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType, TracebackType
+from typing import ParamSpec, TypeVar
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Interrupts:
@@ -35,6 +41,11 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked to stop, raised already or not."""
+        return self._raised or self._pending
+
     @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
         """Let the block finish; a signal that came meanwhile is raised at its end."""
@@ -43,6 +54,19 @@ class Interrupts:
             yield
         finally:
             self._shielded = False
+        self._raise_pending()
+
+    @contextlib.contextmanager
+    def exposed(self) -> Iterator[None]:
+        """Inside a shield: let the first signal be raised in this block."""
+        self._shielded = False
+        try:
+            self._raise_pending()
+            yield
+        finally:
+            self._shielded = True
+
+    def _raise_pending(self) -> None:
         if self._pending and not self._raised:
             self._raised = True
             raise KeyboardInterrupt
@@ -50,7 +74,18 @@ class Interrupts:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._raised or self._shielded:
             self._pending = True
-            self._say("Stopping: still cleaning up, this takes a few seconds")
+            with contextlib.suppress(OSError):  # The terminal may be what has gone.
+                self._say("Stopping: still cleaning up, this takes a few seconds")
             return
         self._raised = True
         raise KeyboardInterrupt
+
+
+def undisturbed(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do something on a thread of its own, to the end, and return what it returns.
+
+    Python raises `KeyboardInterrupt` in the main thread only; so it cannot come between the making of a
+    thing (a folder, a child) and the moment when whoever must end it knows of it.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="undisturbed") as thread:
+        return thread.submit(work, *args, **kwargs).result()

@@ -51,7 +51,7 @@ def summary(folder: RunFolder, verdict: RunVerdict) -> Text:
     for sentence in verdict.unexpected:
         text.append(f"\n  {sentence}\n", "red")
     mark, colour = _MARKS[_overall(verdict)]
-    expected = "as expected" if verdict.as_expected else f"expected {verdict.expected}"
+    expected = "as expected" if verdict.as_expected else "not as expected"
     text.append(f"\n{mark} {verdict.verdict.upper()}, {expected}", f"bold {colour}")
     text.append(f"  {verdict.scenario}, seed {verdict.seed}, {verdict.backend}\n")
     text.append(f"  {folder.report}")

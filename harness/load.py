@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from harness import clock
@@ -17,6 +16,7 @@ from harness.backends.readiness import tail_lines
 from harness.control import Link, Listener
 from harness.errors import HarnessError
 from harness.final_reads import Head
+from harness.interrupts import undisturbed
 from harness.records.bots import TOKEN_VARIABLE, BotsConfig
 from harness.records.codec import write_json
 
@@ -41,14 +41,7 @@ class Load:
         self._live: Live = {}
         self._answers: dict[str, dict[str, Any]] = {}
         self._trouble = ""
-
-    def __enter__(self) -> "Load":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
+        self._leaving = False
 
     @property
     def live(self) -> Live:
@@ -62,7 +55,7 @@ class Load:
         try:
             config = scratch / "bots.json"
             write_json(config, self._make_config(listener.path))
-            self._process = self._spawn(config, listener.token)
+            undisturbed(self._spawn, config, listener.token)
             self._link = listener.accept(timeout_s=HELLO_TIMEOUT_S, alive=self._is_alive)
         except HarnessError as error:
             raise self._died(str(error)) from error
@@ -97,6 +90,7 @@ class Load:
 
     def quit(self) -> None:
         """Let the bots leave; returns when their history is complete on disk and the process is gone."""
+        self._leaving = True
         self._send("quit")
         assert self._process is not None
         try:
@@ -108,6 +102,7 @@ class Load:
 
     def close(self) -> None:
         """End the process, whatever it is doing, and remove the control socket. Idempotent."""
+        self._leaving = True
         process = self._process
         if process is not None and process.poll() is None:
             process.terminate()  # the bots flush their history on this
@@ -122,9 +117,9 @@ class Load:
             self._link = None
         self._scratch.cleanup()
 
-    def _spawn(self, config: Path, token: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, config: Path, token: str) -> None:
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            self._process = subprocess.Popen(
                 # -P: a folder called `harness` where the user stands is not ours.
                 [sys.executable, "-P", "-m", "harness.bots", str(config)],
                 stdin=subprocess.DEVNULL,
@@ -146,12 +141,17 @@ class Load:
             raise self._died(f"it could not be told '{kind}': {error}") from error
 
     def _listen(self, link: Link) -> None:
-        with contextlib.suppress(OSError, ValueError):  # `close` from this side ends the reading.
+        try:
             for message in link.messages():
                 with self._changed:
                     self._take(message)
                     self._changed.notify_all()
+            ended = "it closed the control connection"
+        except (OSError, ValueError, KeyError) as error:
+            ended = f"the control connection broke: {error!r}"
         with self._changed:
+            if not self._leaving:  # Else it was told to go, or `close` from this side ended the reading.
+                self._trouble = self._trouble or ended
             self._changed.notify_all()
 
     def _take(self, message: dict[str, Any]) -> None:

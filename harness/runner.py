@@ -34,7 +34,7 @@ from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
-from harness.records.journal import FaultEntry, Journal
+from harness.records.journal import FaultEntry, Journal, MemberState
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role, wire_name
 from harness.watch import MemberWatch
@@ -42,7 +42,9 @@ from harness.watch import MemberWatch
 TICK_S = 0.1
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 RATE_WINDOW_S = 1.5
-HEAL_PATIENCE_S = 20.0  # for heals that are not over when the chaos phase is
+HEAL_PATIENCE_S = 40.0  # for heals that are not over when the chaos phase is; above what a heal may take
+READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
+READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +126,9 @@ class _Run:
         except HarnessError as error:
             self._save(aborted=str(error))
             raise
+        except Exception as error:
+            self._save(aborted=f"a bug of the harness: {type(error).__name__}: {error}")
+            raise
         finally:
             self._save(ended_ns=clock.now_ns())
         return self._folder
@@ -134,55 +139,69 @@ class _Run:
 
     def _through(self) -> None:
         """Start the cluster, use it, and end it whatever happens."""
+        with self._interrupts.shield():
+            load = Load(self._bots_config, log=self._folder.logs / "bots.log")
+            try:
+                with self._interrupts.exposed():
+                    self._start()
+                    with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
+                        self._watched(load, members, faults)
+            finally:
+                try:
+                    load.close()
+                finally:
+                    self._backend.close()
+
+    def _start(self) -> None:
         plan = self._plan
         self._progress.say(
             f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
             f"{self._order.backend_reason})"
         )
-        try:
-            self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
-            self._save(versions={**self._meta.versions, **self._backend.versions()})
-            with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
-                watch = MemberWatch(self._backend, members)
-                watch.start()
-                try:
-                    self._drive(watch, faults)
-                finally:
-                    watch.stop()
-        finally:
-            with self._interrupts.shield():
-                self._backend.close()
+        self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
+        self._save(versions={**self._meta.versions, **self._backend.versions()})
 
-    def _drive(self, watch: MemberWatch, faults: Journal) -> None:
-        """Load and faults, then the end of the run."""
-        reader = HistoryWriter(self._folder.history, "reader")
+    def _watched(self, load: Load, members: Journal, faults: Journal) -> None:
+        watch = MemberWatch(self._backend, members)
+        watch.start()
         try:
-            with Load(self._bots_config, log=self._folder.logs / "bots.log") as load:
-                load.start()
-                load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
-                load.go(load_began)
-                self._save(load_began_ns=load_began)
-                executor = FaultExecutor(
-                    self._plan.faults,
-                    self._backend,
-                    faults,
-                    load_began_ns=load_began,
-                    on_event=self._on_fault,
-                )
-                executor.start()
-                try:
-                    self._watch_phases(load, watch, executor, load_began)
-                    load.stop_load()
-                    self._save(load_ended_ns=clock.now_ns())
-                    self._show("healing", load, watch, self._plan.load_s)
-                except BaseException:
-                    executor.stop(heal=False)  # The cluster is about to be removed.
-                    raise
-                executor.stop()
-                watch.sample()
+            reader = HistoryWriter(self._folder.history, "reader")
+            try:
+                self._drive(load, watch, faults)
                 self._end(load, reader)
+            finally:
+                reader.close()
         finally:
-            reader.close()
+            watch.stop()
+
+    def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
+        """Load and faults, until the load has stopped and every fault is healed."""
+        load.start()
+        self._await_ready(watch)
+        load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
+        load.go(load_began)
+        self._save(load_began_ns=load_began)
+        executor = FaultExecutor(
+            self._plan.faults, self._backend, faults, load_began_ns=load_began, on_event=self._on_fault
+        )
+        executor.start()
+        try:
+            self._watch_phases(load, watch, executor, load_began)
+            load.stop_load()
+            self._save(load_ended_ns=clock.now_ns())
+            self._tick("healing", load, watch, load_began)
+        except BaseException:
+            executor.stop(heal=False)  # The cluster is about to be removed.
+            raise
+        executor.stop()
+        watch.sample()
+
+    def _await_ready(self, watch: MemberWatch) -> None:
+        """Begin in health: on a busy machine the start of the bots may have kept a node from answering."""
+        deadline = clock.deadline_ns(READY_PATIENCE_S)
+        while clock.left_s(deadline) and any(s is not MemberState.READY for s in watch.states.values()):
+            watch.check()
+            time.sleep(TICK_S)  # the watch looks in its own time
 
     def _bots_config(self, control_socket: Path) -> BotsConfig:
         plan = self._plan
@@ -221,6 +240,7 @@ class _Run:
 
     def _tick(self, phase: str, load: Load, watch: MemberWatch, load_began: int) -> None:
         load.check()
+        watch.check()
         self._show(phase, load, watch, (clock.now_ns() - load_began) / clock.NS)
 
     def _show(self, phase: str, load: Load, watch: MemberWatch, at_s: float) -> None:
@@ -257,10 +277,13 @@ class _Run:
         if not load.wait_resolved(deadline):
             self._progress.say("Some sends were still without an answer at the deadline")
         reads = read_until_stable(
-            reader, self._living_nodes(), map(self._wire, self._plan.rooms), deadline_ns=deadline
+            reader,
+            self._living_nodes(),
+            map(self._wire, self._plan.rooms),
+            deadline_ns=max(deadline, clock.deadline_ns(READS_S)),
         )
         self._say_reads(reads)
-        behind = load.catch_up(reads.heads, deadline)
+        behind = load.catch_up(reads.heads, max(deadline, clock.deadline_ns(READS_S)))
         for bot, how in list(behind.items())[:5]:
             self._progress.say(f"{bot} did not catch up: {how}")
         load.quit()

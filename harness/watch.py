@@ -10,7 +10,7 @@ from harness.records.journal import Journal, MemberEntry, MemberState
 from harness.records.plan import Role
 
 INTERVAL_S = 0.25
-PROBE_TIMEOUT_S = 0.5
+PROBE_TIMEOUT_S = 1.0
 
 
 class MemberWatch:
@@ -40,10 +40,14 @@ class MemberWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop sampling; the error that ended the thread, if any, is raised here."""
+        """Stop sampling; raises as `check` does."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        self.check()
+
+    def check(self) -> None:
+        """Raise the error that ended the sampling, if any."""
         if self._failure is not None:
             raise self._failure
 
@@ -51,7 +55,7 @@ class MemberWatch:
         try:
             while not self._stop.wait(INTERVAL_S):
                 self.sample()
-        except BaseException as failure:  # noqa: BLE001 - raised again by `stop`, in the runner's thread
+        except BaseException as failure:  # noqa: BLE001 - raised again by `check`, in the runner's thread
             self._failure = failure
 
     def _note(self, member: Member, identity: Identity | None) -> None:

@@ -1,5 +1,7 @@
 """Which backend a run uses, and why, in one line."""
 
+from collections.abc import Callable
+
 from harness.backends import docker as docker_backend
 from harness.backends.base import Backend
 from harness.backends.docker import DockerBackend
@@ -9,8 +11,14 @@ from harness.errors import BackendUnavailable, UsageError
 CHOICES = ("auto", "docker", "process")
 
 
-def choose(asked: str) -> tuple[Backend, str]:
-    """Return the backend and the reason for it.
+def check_name(asked: str) -> None:
+    """Raise a `UsageError` when there is no backend of that name."""
+    if asked not in CHOICES:
+        raise UsageError(f"--backend {asked}: there is no such backend; choose one of {', '.join(CHOICES)}")
+
+
+def choose(asked: str, say: Callable[[str], None]) -> tuple[Backend, str]:
+    """Return the backend and the reason for it; `say` gets what takes long at its start.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -22,14 +30,13 @@ def choose(asked: str) -> tuple[Backend, str]:
         case "docker":
             if missing := docker_backend.available():
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
-            return DockerBackend(), "asked for"
-        case "auto":
-            return _auto()
-    raise UsageError(f"--backend {asked}: there is no such backend; choose one of {', '.join(CHOICES)}")
+            return DockerBackend(say=say), "asked for"
+    check_name(asked)
+    return _auto(say)
 
 
-def _auto() -> tuple[Backend, str]:
+def _auto(say: Callable[[str], None]) -> tuple[Backend, str]:
     missing = docker_backend.available()
     if missing is None:
-        return DockerBackend(), "auto: a Docker engine answers and has the images"
+        return DockerBackend(say=say), "auto: a Docker engine answers, and the images are there or can be had"
     return ProcessBackend(), f"auto: no Docker ({missing})"

@@ -10,7 +10,6 @@ something passes a gate that `close` shuts first, and runs in a thread of our po
 tear it apart half-way.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -36,8 +35,6 @@ _THREADS = 64  # Made as needed; waits for members must not keep `close` from it
 _GONE_S = 10  # The engine's own word that a killed container ended comes within milliseconds.
 _QUIET_S = 45.0  # Longer than one call to the engine may take.
 
-log = logging.getLogger(__name__)
-
 
 def available() -> str | None:
     """Return `None` where an engine answers and the images are there or can be had, else why not."""
@@ -53,14 +50,21 @@ class DockerBackend:
     name = "docker"
 
     def __init__(
-        self, *, node_source: Path | None = None, ready_timeout_s: float = 30.0, grace_s: int = 3
+        self,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        node_source: Path | None = None,
+        ready_timeout_s: float = 30.0,
+        grace_s: int = 3,
     ) -> None:
         """Prepare a backend; nothing is created yet, and no engine is asked.
 
+        `say` is told when an image is pulled or built, which takes long.
         `node_source` is the build context of the nodes' image (default: the installed `cluster`),
         `ready_timeout_s` what each member has to become ready at the start, `grace_s` what the nodes
         have to end on SIGTERM before they get SIGKILL.
         """
+        self._tell = say
         self._node_source = node_source
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
@@ -97,7 +101,7 @@ class DockerBackend:
 
     def _say(self, line: str) -> None:
         self._gate.check()
-        log.info("%s", line)
+        self._tell(line)
 
     def _create(self, cluster: ClusterPlan, images: Images, logs: Path) -> None:
         volume = self._pool.submit(self._create_volume, cluster.redis)

@@ -109,7 +109,7 @@ def _ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
     # Asked first, with a short deadline: a pull waits for an unreachable registry for minutes.
     reason = _unreachable_soon(base.wanted)
     if not reason:
-        say(f"pulling {base.wanted}")
+        say(f"Pulling {base.wanted}")
         reason = _pull(client.api, base.wanted, say)
     if reason:
         raise BackendUnavailable(_not_there(base, reason))
@@ -208,7 +208,7 @@ def ensure_node_image(client: docker.DockerClient, source: Path, python: str, *,
     context = read_context(source)
     tag = context_tag(context, image_id(client, python) or "")
     if image_id(client, tag) is None:
-        say(f"building {tag} on {python}")
+        say(f"Building the nodes' image {tag} on {python}")
         _build(client.api, _pack(context), tag, python, say)
     return tag
 
@@ -256,5 +256,5 @@ def _follow_build(events: Iterable[Any], lines: deque[str], say: Say) -> str:
         for line in str(event.get("stream", "")).rstrip().splitlines():
             lines.append(line)
             if line.startswith("Step "):
-                say(line)
+                say(f"  {line}")
     return ""

@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
@@ -31,6 +30,7 @@ from harness.backends.readiness import (
 from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
+from harness.interrupts import undisturbed
 from harness.records.plan import ClusterPlan, Role
 
 P = ParamSpec("P")
@@ -96,10 +96,10 @@ class ProcessBackend:
             BackendUnavailable: there is no Redis to run.
             MemberError: a member died or did not become ready; has its last log lines.
         """
-        _undisturbed(self._prepare, cluster, run_id, logs)
+        undisturbed(self._prepare, cluster, run_id, logs)
         redis, *nodes = self._slots.values()
         for together in ([redis], nodes):
-            _undisturbed(self._launch, together)
+            undisturbed(self._launch, together)
             self._wait_all(together)
         return self.members()
 
@@ -130,7 +130,7 @@ class ProcessBackend:
         Raises:
             HarnessError: there is no such member, it is alive, or its port was taken meanwhile.
         """
-        _undisturbed(self._launch, [self._slot(member)])
+        undisturbed(self._launch, [self._slot(member)])
 
     def wait_ready(self, member: str, *, timeout_s: float) -> None:
         """Wait until the node's `/ready` is 200, or Redis answers PING.
@@ -272,16 +272,6 @@ class ProcessBackend:
         while left_s(deadline) and any(slot.lives for slot in slots):
             time.sleep(_POLL_S)
         return [error for slot in slots if (error := _ended(slot))]
-
-
-def _undisturbed(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Do something on a thread of its own, to the end.
-
-    Ctrl-C is raised in the main thread only; so it cannot come between the making of a thing (a folder,
-    a child) and the moment when `close` knows of it.
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="start") as thread:
-        thread.submit(work, *args, **kwargs).result()
 
 
 def _await(slot: _Slot, *, timeout_s: float, alive: Callable[[], bool]) -> None:

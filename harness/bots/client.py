@@ -164,7 +164,7 @@ class ReadingClient(SocketIOClient):  # type: ignore[misc]  # The base has no ty
                 listener.event(t_ns, name, args)
             case socketio_packet.ACK, list(args) if packet.id in self._asked:
                 self._asked.pop(packet.id)(t_ns, args)
-            case socketio_packet.CONNECT, _:
+            case socketio_packet.CONNECT, _ if self._is_awaited(packet):
                 listener.accepted(t_ns)
                 self._answered.set()
             case socketio_packet.CONNECT_ERROR, why:
@@ -173,7 +173,12 @@ class ReadingClient(SocketIOClient):  # type: ignore[misc]  # The base has no ty
             case socketio_packet.DISCONNECT, _:
                 self.hang_up("disconnected by the server")
             case kind, data:
-                listener.odd(t_ns, f"a Socket.IO packet of kind {kind} that nothing asked for: {data!r:.200}")
+                where = f"{_kind_name(kind)} of namespace {packet.namespace or '/'!r:.100}"
+                listener.odd(t_ns, f"a Socket.IO packet that nothing asked for, {where}: {data!r:.200}")
+
+    def _is_awaited(self, connect: Any) -> bool:
+        """Whether a CONNECT is the one answer, in the one namespace, that `dial` waits for."""
+        return connect.namespace in (None, "/") and not self._answered.is_set()
 
     def _on_end(self, t_ns: int, reason: str) -> None:
         self._refusal = reason
@@ -184,3 +189,8 @@ class ReadingClient(SocketIOClient):  # type: ignore[misc]  # The base has no ty
     def _on_odd(self, what: str) -> None:
         if self._listener is not None:
             self._listener.odd(self.eio.received_ns, what)
+
+
+def _kind_name(kind: int) -> str:
+    names = socketio_packet.packet_names
+    return names[kind] if kind < len(names) else f"kind {kind}"

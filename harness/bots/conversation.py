@@ -162,7 +162,8 @@ class Conversation:
     def _next_ns(self, stay: _Stay) -> int | None:
         match stay.stage:
             case Stage.OUTSIDE:
-                return stay.retry_at_ns
+                ends_ns = stay.deadline_ns
+                return stay.retry_at_ns if ends_ns is None else min(stay.retry_at_ns, ends_ns)
             case Stage.JOINING:
                 return stay.deadline_ns
             case Stage.JOINED:

@@ -16,6 +16,9 @@ from harness.records.history import canonical
 Json = Any
 Position = tuple[str | None, int | None]
 
+LARGEST_SEQ = 2**32 - 2  # The history keeps a cursor as `seq` + 1, in 32 bits.
+LONGEST_RETRY_MS = 3_600_000  # Above an hour it is no pause that anybody means; clocks overflow in the end.
+
 
 class Malformed(ValueError):
     """A node sent what the protocol does not know; the message says what."""
@@ -142,8 +145,7 @@ def peers(server_info: Json) -> tuple[Peer, ...]:
 def position(value: dict[str, Json]) -> Position:
     """Read `epoch` and `seq`; what is no position is null."""
     epoch, seq = value.get("epoch"), value.get("seq")
-    is_seq = isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 2**32
-    return (epoch if isinstance(epoch, str) else None, seq if is_seq else None)
+    return (epoch if isinstance(epoch, str) else None, _count(seq, LARGEST_SEQ))
 
 
 def clip(value: Json) -> str:
@@ -169,10 +171,11 @@ def _error(value: Json) -> SendError:
         code=value["code"],
         message=str(value.get("message", "")),
         definite=value.get("definite") is True,
-        retry_after_ms=_count(value.get("retry_after_ms")),
-        expected=_count(value.get("expected")),
+        retry_after_ms=_count(value.get("retry_after_ms"), LONGEST_RETRY_MS),
+        expected=_count(value.get("expected"), LARGEST_SEQ),
     )
 
 
-def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def _count(value: Json, largest: int) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest
+    return value if is_count else None

@@ -61,18 +61,27 @@ class Journal:
     """Appends records as JSON lines, synced one by one. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock = threading.Lock()
 
     def append(self, record: FaultEntry | MemberEntry) -> None:
-        """Write one record and wait until it is on disk."""
+        """Write one record and wait until it is on disk.
+
+        Raises:
+            ValueError: the journal is closed.
+        """
         with self._lock:
+            if self._file is None:
+                raise ValueError("the journal is closed")
             os.write(self._file, dump_json(record, indent=None) + b"\n")
             os.fsync(self._file)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file. Idempotent."""
+        with self._lock:
+            file, self._file = self._file, None
+            if file is not None:
+                os.close(file)
 
     def __enter__(self) -> "Journal":
         return self

@@ -240,6 +240,32 @@ def test_join_refused_for_the_moment_waits_on_the_same_connection(scene: Scene) 
     assert scene.client.asked == []
 
 
+def test_pause_of_a_refused_join_does_not_outlast_the_join(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = clock.now_ns()
+    scene.talk.step()
+    scene.answer({"ok": False, "error": {"code": "rate_limited", "definite": True, "retry_after_ms": 60_000}})
+    due = scene.talk.step()
+    assert due is not None
+    assert before + 3 * clock.NS <= due <= clock.now_ns() + 3 * clock.NS
+    monkeypatch.setattr("harness.clock.now_ns", lambda: due)
+    assert scene.talk.step() is None
+    assert scene.client.ended == "join not acknowledged within 3 s"
+    assert scene.ops()[-2:] == [Op.JOIN_FAILED, Op.DISCONNECT]
+
+
+def test_largest_position_can_be_a_cursor_and_what_is_beyond_moves_nothing(scene: Scene) -> None:
+    scene.join(2**32 - 2, 2**32 - 1)
+    scene.talk.event(clock.now_ns(), "message", [message(2**32 - 1)])
+    scene.talk.lost(clock.now_ns(), "transport")
+    scene.connect()
+    scene.talk.step()
+    assert scene.client.asked[0][1]["cursor"] == {"epoch": "e", "seq": 2**32 - 2}
+    joins = [row.c for row in scene.recorded().rows if row.op is Op.JOIN]
+    assert joins == [0, 2**32 - 1]
+
+
 def test_not_joined_joins_again_before_it_resends(scene: Scene) -> None:
     scene.join()
     scene.me.outbox.post(ROOM, "text")

@@ -77,9 +77,14 @@ def test_message_without_shape_is_received_all_the_same() -> None:
     assert (sighting.content, sighting.room, sighting.seq) == (1, "", None)
 
 
-@pytest.mark.parametrize("seq", [True, "3", -1, 2**32, None, 1.0])
+@pytest.mark.parametrize("seq", [True, "3", -1, 2**32 - 1, 2**32, None, 1.0])
 def test_odd_positions_are_none(seq: Any) -> None:
     assert Reader(Ids()).message({**MESSAGE, "seq": seq}).seq is None
+
+
+@pytest.mark.parametrize("seq", [0, 2**32 - 2])
+def test_outermost_positions_are_positions(seq: int) -> None:
+    assert Reader(Ids()).message({**MESSAGE, "seq": seq}).seq == seq
 
 
 def test_history_is_read() -> None:
@@ -95,6 +100,18 @@ def test_acknowledgements_are_read() -> None:
     error = {"code": "out_of_order", "message": "m", "definite": True, "expected": 5}
     no = wire.ack({"ok": False, "error": error})
     assert no == SendError(code="out_of_order", message="m", definite=True, expected=5)
+
+
+@pytest.mark.parametrize(
+    ("field", "largest"), [("retry_after_ms", 3_600_000), ("expected", 2**32 - 2)], ids=str
+)
+def test_counts_beyond_their_bounds_are_none(field: str, largest: int) -> None:
+    def read(value: Any) -> Any:
+        error = wire.ack({"ok": False, "error": {"code": "rate_limited", field: value}})
+        return getattr(error, field)
+
+    assert [read(value) for value in (0, largest)] == [0, largest]
+    assert [read(value) for value in (-1, largest + 1, 10**400, True, 1.0, "1")] == [None] * 6
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """acked-durable: an acknowledged message is in the log of every node that the plan leaves alive."""
 
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -106,3 +107,30 @@ def test_nothing_acknowledged_is_unknown(made: ModuleType) -> None:
     world.start()
     world.finish()
     assert made.found(world.judge(), "acked-durable").verdict == "unknown"
+
+
+def _break_a_tail_off(world: Any) -> None:
+    world.find(Op.FINAL_READ_END, lambda e: (e.b, e.c) == ("node-1", "tail"))[-1].flags = 0
+
+
+def _leave_a_tail_out(world: Any) -> None:
+    world.drop(
+        e for e in world.entries if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-1", "tail")
+    )
+
+
+@pytest.mark.parametrize("trouble", [_break_a_tail_off, _leave_a_tail_out])
+def test_a_bad_tail_read_says_nothing_about_the_log(made: ModuleType, trouble: Any) -> None:
+    world = made.quiet()
+    trouble(world)
+    verdict = world.judge()
+    assert made.found(verdict, "acked-durable").verdict == "pass"
+    assert verdict.verdict == "unknown"  # The lifecycle says why.
+    assert made.finding(verdict, "final-reads").verdict == "fail"
+
+
+def test_a_bad_tail_read_does_not_excuse_a_loss(made: ModuleType) -> None:
+    world = made.quiet()
+    world.drop(world.listed(world.sent[1, 1], node="node-3", source="store"))
+    _break_a_tail_off(world)
+    assert made.found(world.judge(), "acked-durable").verdict == "fail"

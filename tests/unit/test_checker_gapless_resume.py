@@ -1,5 +1,6 @@
 """gapless-resume: whoever resumes misses nothing, or is told honestly that it cannot resume."""
 
+import tracemalloc
 from types import ModuleType
 from typing import Any
 
@@ -157,3 +158,18 @@ def test_named_by_the_scenario_in_pubsub_is_unknown(made: ModuleType) -> None:
     assert found.verdict == "unknown"
     assert "names this check" in found.reason
     assert verdict.verdict == "unknown"
+
+
+def test_a_head_far_beyond_the_history_is_told_as_ranges(made: ModuleType) -> None:
+    world = made.stormy()
+    _, _, ok = _resumed(world)
+    head, ok.c = ok.c, 2**32 - 1
+    tracemalloc.start()
+    try:
+        verdict = world.judge()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    story = made.found(verdict, "gapless-resume").witnesses[0].story
+    assert f"its history left out {head + 1} to {2**32 - 1}" in story
+    assert most < 100_000_000

@@ -228,3 +228,72 @@ def test_nothing_acknowledged_is_unknown(made: ModuleType) -> None:
     world.start()
     world.finish()
     assert made.found(world.judge(), "no-duplicates").verdict == "unknown"
+
+
+def _join_again(made: ModuleType, *, behind: int = 0, cursor: bool = True, fresh: bool = False) -> Any:
+    """bot-02 joins a second time on one connection, and a message comes live before the history that has it.
+
+    `behind`: how far the join's cursor is ahead of where the history begins. `fresh`: the connection is new.
+    """
+    world = made.World(bots=2)
+    world.start()
+    world.talk(10)
+    if fresh:
+        world.lose(2)
+        world.connect(2)
+    epoch, seq = world.bots[2].cursors["room-1"]
+    wire = world.wire("room-1")
+    world.record(Op.JOIN, 2, a=wire, b=epoch if cursor else None, c=seq + behind + 1 if cursor else 0)
+    world.bots[2].joined.add("room-1")
+    world.send(1)
+    world.record(Op.HISTORY, 2, flags=1, a=wire, b=epoch, c=1)
+    world.receive(2, world.logs["room-1"][-1], from_history=True)
+    world.record(Op.JOIN_OK, 2, flags=1, a=wire, b=epoch, c=len(world.logs["room-1"]))
+    return world
+
+
+@pytest.mark.parametrize("cursor", [True, False])
+def test_joined_again_on_one_connection_may_repeat_what_came_live_meanwhile(
+    made: ModuleType, cursor: bool
+) -> None:
+    world = _join_again(made, cursor=cursor)
+    world.talk(10)
+    world.finish()
+    verdict = world.judge()
+    assert made.found(verdict, "no-duplicates").verdict == "pass"
+    assert verdict.verdict == "pass"
+
+
+def test_joined_again_on_one_connection_may_not_repeat_what_the_cursor_covers(made: ModuleType) -> None:
+    world = _join_again(made, behind=1)
+    world.finish()
+    assert made.found(world.judge(), "no-duplicates").violations == 1
+
+
+def test_a_first_join_may_not_deliver_live_what_its_history_brings(made: ModuleType) -> None:
+    world = _join_again(made, fresh=True)
+    world.finish()
+    assert made.found(world.judge(), "no-duplicates").violations == 1
+
+
+def test_joined_again_after_a_leave_may_not_deliver_live_what_its_history_brings(made: ModuleType) -> None:
+    world = made.World(bots=2)
+    world.start()
+    world.talk(10)
+    world.leave(2)
+    wire = world.wire("room-1")
+    world.record(Op.JOIN, 2, a=wire, b="e1", c=11)
+    world.bots[2].joined.add("room-1")
+    world.send(1)
+    world.record(Op.HISTORY, 2, flags=1, a=wire, b="e1", c=1)
+    world.receive(2, world.logs["room-1"][-1], from_history=True)
+    world.record(Op.JOIN_OK, 2, flags=1, a=wire, b="e1", c=11)
+    world.finish()
+    assert made.found(world.judge(), "no-duplicates").violations == 1
+
+
+def test_joined_again_and_live_again_after_the_history_fails(made: ModuleType) -> None:
+    world = _join_again(made)
+    world.receive(2, world.logs["room-1"][-1])
+    world.finish()
+    assert made.found(world.judge(), "no-duplicates").violations == 1

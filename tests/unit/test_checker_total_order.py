@@ -176,3 +176,39 @@ def test_nothing_acknowledged_is_unknown(made: ModuleType) -> None:
     world.start()
     world.finish()
     assert made.found(world.judge(), "total-order").verdict == "unknown"
+
+
+@pytest.mark.parametrize("missing", [("c",), ("d",), ("c", "d")])
+def test_an_acknowledgement_without_a_position_fails(made: ModuleType, missing: tuple[str, ...]) -> None:
+    world = made.quiet()
+    ack = world.find(Op.SEND_OK, lambda e: e.bot == 1 and e.a == 2)[0]
+    for operand in missing:
+        setattr(ack, operand, 0)
+    verdict = world.judge()
+    assert made.failed(verdict) == {"total-order"}
+    found = made.found(verdict, "total-order")
+    assert (found.violations, found.checked) == (1, 30 + 30)
+    assert "bot-01's message 2 (room-1) was acknowledged by " in found.witnesses[0].story
+    assert "without a position" in found.witnesses[0].story
+
+
+def test_a_hole_counts_as_checked(made: ModuleType) -> None:
+    world = made.quiet()
+    for entry in [*world.find(Op.DELIVERY), *world.find(Op.FINAL_READ)]:
+        entry.a["seq"] += 500 * (entry.a["seq"] > 12)
+    for entry in world.find(Op.SEND_OK):
+        entry.d += 500 * (entry.d > 12)
+    found = made.found(world.judge(), "total-order")
+    assert (found.violations, found.checked) == (500, 30 + 500 + 30)
+
+
+def test_observers_in_pubsub_that_disagree_in_much_are_one_violation(made: ModuleType) -> None:
+    world = made.quiet(delivery="pubsub")
+    own = world.find(Op.DELIVERY, lambda e: e.bot == 3)
+    contents = [entry.a for entry in own]
+    for entry, content in zip(own, reversed(contents), strict=True):
+        entry.a = content
+    found = made.found(world.judge(), "total-order")
+    assert (found.violations, found.checked) == (8, 36)  # The others are two bots and six final reads.
+    assert len(found.witnesses) == 8
+    assert "of the 30 messages that both saw, 30 stand in such pairs" in found.witnesses[0].story

@@ -99,3 +99,46 @@ def test_a_node_that_does_not_answer_is_named(tmp_path: Path, serve: Serve) -> N
     ends = [row for row in history.rows if row.op is Op.FINAL_READ_END]
     assert ends
     assert all(row.flags == 0 for row in ends)
+
+
+def test_shorter_pages_than_asked_for_are_read_to_the_head(tmp_path: Path, serve: Serve) -> None:
+    def hundred(room: str, after: int, limit: int, source: str) -> tuple[int, Any]:
+        return _log(2500)(room, after, 100, source)
+
+    reads, history = _read(tmp_path, serve(hundred))
+    assert reads.stable
+    assert len({row.a for row in history.rows if row.op is Op.FINAL_READ}) == 2500
+
+
+def test_a_node_that_gives_the_same_page_again_and_again_is_told(tmp_path: Path, serve: Serve) -> None:
+    reads, _ = _read(tmp_path, serve(lambda room, after, *rest: _log(1000)(room, 0, *rest)), seconds=0.4)
+    assert reads.stable  # the first page was all there is
+    (tmp_path / "again").mkdir()
+
+    def stuck(room: str, after: int, limit: int, source: str) -> tuple[int, Any]:
+        status, body = _log(1000)(room, 0, limit, source)
+        return status, {**body, "head": 5000}
+
+    reads, _ = _read(tmp_path / "again", serve(stuck), seconds=0.4)
+    assert not reads.stable
+    assert "after 1000 ends at 1000" in reads.trouble
+
+
+@pytest.mark.parametrize("head", ["x", -1, True, 2.5])
+def test_a_head_that_is_no_number_is_told(head: Any, tmp_path: Path, serve: Serve) -> None:
+    def odd(*arguments: Any) -> tuple[int, Any]:
+        return 200, {**_log(3)(*arguments)[1], "head": head}
+
+    reads, _ = _read(tmp_path, serve(odd), seconds=0.4)
+    assert not reads.stable
+    assert "lacks its messages, epoch or head" in reads.trouble
+
+
+def test_places_in_a_list_count_where_there_are_no_positions(tmp_path: Path, serve: Serve) -> None:
+    def listed(room: str, after: int, limit: int, source: str) -> tuple[int, Any]:
+        texts = [{"room": room, "epoch": None, "seq": None, "text": str(i)} for i in range(1, 2501)]
+        return 200, {"epoch": None, "head": 2500, "messages": texts[after : after + limit]}
+
+    reads, history = _read(tmp_path, serve(listed))
+    assert (reads.stable, reads.heads) == (True, {"room-1.x": (None, 2500)})
+    assert len({row.a for row in history.rows if row.op is Op.FINAL_READ}) == 2500

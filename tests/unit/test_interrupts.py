@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
-from harness.interrupts import Interrupts
+from harness.interrupts import Interrupts, undisturbed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_raises(number: signal.Signals) -> None:
     with Interrupts(lambda text: None), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
@@ -43,6 +43,58 @@ def test_a_shield_without_a_signal_changes_nothing() -> None:
             pass
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_exposed_block_in_a_shield_is_interrupted_once() -> None:
+    steps: list[str] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            try:
+                with interrupts.exposed():
+                    os.kill(os.getpid(), signal.SIGINT)
+                    steps.append("not reached")
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)
+                steps.append("cleaned up")
+
+    with Interrupts(lambda text: None) as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert steps == ["cleaned up"]
+
+
+def test_a_signal_before_the_exposed_block_is_raised_inside_its_try() -> None:
+    cleaned: list[bool] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                with interrupts.exposed():
+                    raise AssertionError("the signal was forgotten")
+            finally:
+                cleaned.append(True)
+
+    with Interrupts(lambda text: None) as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert cleaned == [True]
+
+
+def test_what_was_asked_is_known_when_an_error_hides_the_interrupt() -> None:
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            os.kill(os.getpid(), signal.SIGINT)
+            raise OSError("the cleaning up failed")
+
+    with Interrupts(lambda text: None) as interrupts:
+        assert not interrupts.asked
+        with pytest.raises(OSError, match="failed"):
+            work(interrupts)
+        assert interrupts.asked
+
+
+def test_undisturbed_work_is_done_to_its_end() -> None:
+    assert undisturbed(lambda left, right: left + right, 1, right=2) == 3
 
 
 def test_the_handlers_of_before_are_back_afterwards() -> None:

@@ -219,3 +219,62 @@ def test_recovered_without_a_sight_of_health(made: ModuleType) -> None:
         replace(entry, state=MemberState.NOT_READY) if entry is back else entry for entry in world.members
     ]
     assert _word(made, world, "recovered") == "fail"
+
+
+def test_a_slow_probe_just_before_the_load_is_no_unhealthy_start(made: ModuleType) -> None:
+    world = made.stormy()
+    ready = next(entry for entry in world.members if entry.member == "node-1")
+    world.members += [
+        replace(ready, t_ns=made.ZERO_NS - made.MS, state=MemberState.NOT_READY),
+        replace(ready, t_ns=made.ZERO_NS + 250 * made.MS),
+    ]
+    verdict = world.judge()
+    assert verdict.verdict == "pass"
+    evidence = made.finding(verdict, "healthy-start").evidence
+    assert "node-1 had been ready, though it was not-ready just before the load" in evidence
+
+
+@pytest.mark.parametrize("state", [MemberState.DOWN, MemberState.NOT_READY])
+def test_a_member_that_went_before_the_load_is_an_unhealthy_start(
+    made: ModuleType, state: MemberState
+) -> None:
+    world = made.stormy()
+    ready = next(entry for entry in world.members if entry.member == "node-1")
+    gone = replace(ready, t_ns=made.ZERO_NS - 2 * made.MS, state=MemberState.DOWN, identity="")
+    other = replace(ready, t_ns=made.ZERO_NS - made.MS, state=state, identity="pid 999 started 999")
+    back = replace(other, t_ns=made.ZERO_NS + made.MS, state=MemberState.READY)
+    world.members += [gone, back] if state is MemberState.DOWN else [gone, other, back]
+    assert _word(made, world, "healthy-start") == "fail"
+
+
+@pytest.mark.parametrize(
+    ("error", "flags", "word"),
+    [
+        ("out_of_order: expected 3", 0, "fail"),
+        ("store_unavailable", 0, "fail"),
+        ("draining: bye", 1, "fail"),
+        ("a_code_of_tomorrow", 0, "fail"),
+        ("key_reused: other text", 0, "pass"),
+        ("a_code_of_tomorrow", 1, "pass"),
+    ],
+)
+def test_which_refusals_leave_a_send_open(made: ModuleType, error: str, flags: int, word: str) -> None:
+    world = made.World()
+    world.start()
+    world.talk(9)
+    sent = world.send(1, answer="lost")
+    world.attempt(sent, answer="none")
+    world._refuse(sent, error, flags)
+    world.finish()
+    assert _word(made, world, "drained") == word
+
+
+def test_a_tail_that_was_never_read_is_an_incomplete_final_read(made: ModuleType) -> None:
+    world = made.quiet()
+    tail = [
+        e for e in world.entries if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-2", "tail")
+    ]
+    world.drop(tail)
+    verdict = world.judge()
+    assert verdict.verdict == "unknown"
+    assert made.finding(verdict, "final-reads").evidence == "node-2 was not read for room-1 (tail)"

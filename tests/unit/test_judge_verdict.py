@@ -303,3 +303,80 @@ def test_a_key_used_for_two_messages_discredits_the_run(made: ModuleType) -> Non
     world.record(Op.SEND, 1, a=content, b=2, c=1)
     verdict = world.judge()
     assert "different messages under the key 1" in made.finding(verdict, "history").evidence
+
+
+SURROGATE = "\ud800"
+
+
+def _in_the_room(content: dict[str, Any]) -> None:
+    content["room"] = f"{SURROGATE}.0a1b2c3d"
+
+
+def _in_the_user(content: dict[str, Any]) -> None:
+    content["user"] = SURROGATE
+
+
+def _in_the_text(content: dict[str, Any]) -> None:
+    content["text"] += SURROGATE
+
+
+def _in_the_epoch(content: dict[str, Any]) -> None:
+    content["epoch"] = SURROGATE
+
+
+def _in_the_producer(content: dict[str, Any]) -> None:
+    content["producer"] = SURROGATE
+
+
+def _huge_position(content: dict[str, Any]) -> None:
+    content["seq"] = 10**4299
+
+
+HOSTILE = [_in_the_room, _in_the_user, _in_the_text, _in_the_epoch, _in_the_producer, _huge_position]
+
+
+@pytest.mark.parametrize("delivery", ["durable", "pubsub"])
+@pytest.mark.parametrize("op", [Op.DELIVERY, Op.FINAL_READ])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_the_verdict_on_a_hostile_cluster_can_be_written(
+    made: ModuleType, hostile: Any, op: Op, delivery: str
+) -> None:
+    world = made.quiet(delivery=delivery)
+    for entry in world.find(op, lambda e: e.a["text"] == world.sent[1, 2].text):
+        hostile(entry.a)
+    verdict = world.judge()
+    assert load_json(RunVerdict, dump_json(verdict)) == verdict
+
+
+@pytest.mark.parametrize("room", [f"{SURROGATE}.0a1b2c3d", "room-1.0a1b2c3d"])
+def test_a_verdict_on_names_in_answers_that_no_file_takes_can_be_written(made: ModuleType, room: str) -> None:
+    world = made.stormy()
+    for entry in world.entries:
+        if entry.op in (Op.JOIN_OK, Op.HISTORY, Op.LEAVE_OK) and entry.bot == 1:
+            entry.a, entry.b = room, SURROGATE
+        if entry.op is Op.SEND_OK and entry.bot == 2:
+            entry.c = SURROGATE
+        if entry.op in (Op.CONNECT, Op.DISCONNECT) and entry.bot == 3:
+            entry.a = SURROGATE
+    verdict = world.judge()
+    assert made.failed(verdict)
+    assert load_json(RunVerdict, dump_json(verdict)) == verdict
+
+
+def test_a_foreign_room_name_is_shown_with_its_surrogates_spelled_out(made: ModuleType) -> None:
+    world = made.quiet()
+    _in_the_room(world.deliveries(world.sent[1, 1], bot=2)[0].a)
+    lines = [
+        line
+        for prop in world.judge().properties
+        for witness in prop.witnesses
+        for line in witness.operations
+    ]
+    assert any("in \\ud800 at position" in line for line in lines)
+
+
+def test_a_fault_without_targets_does_not_crash(made: ModuleType) -> None:
+    fault = FaultPlan(id="nobody", fault="kill", at_s=1.0, targets=(), restart_after_s=1.0)
+    verdict = made.quiet(faults=[fault]).judge()
+    assert verdict.verdict == "unknown"
+    assert "nobody" in made.finding(verdict, "cut-off:nobody").evidence

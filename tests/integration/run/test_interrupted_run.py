@@ -112,7 +112,8 @@ def test_an_impatient_second_ctrl_c_does_not_cut_the_cleaning_short(backend: str
 
 
 @pytest.mark.process
-def test_sigterm_ends_a_run_as_ctrl_c_does(tmp_path: Path) -> None:
-    status, err, run, family = _run_and_signal("process", _load_began, [signal.SIGTERM], tmp_path)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_a_run_as_ctrl_c_does(number: signal.Signals, tmp_path: Path) -> None:
+    status, err, run, family = _run_and_signal("process", _load_began, [number], tmp_path)
     assert status == 130, err
     _nothing_left(run, family, "process")

@@ -98,6 +98,13 @@ def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_runs_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    done = _wordaround("run", "quick.yaml", "--backend", "process", "--runs-dir", "/dev/null/x", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "/dev/null/x" in done.stderr
+
+
 def test_check_of_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     done = _wordaround("check", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 4
