@@ -24,6 +24,7 @@ import psutil
 
 from harness import __version__, clock
 from harness.backends.base import Backend, Member
+from harness.checkers.fault_windows import left_alive
 from harness.errors import HarnessError
 from harness.faults.executor import FaultExecutor
 from harness.final_reads import FinalReads, read_until_stable
@@ -294,8 +295,8 @@ class _Run:
 
     def _living_nodes(self) -> tuple[Member, ...]:
         """The nodes that the plan leaves alive, whether they are or not."""
-        dead = {t for fault in self._plan.faults if fault.restart_after_s is None for t in fault.targets}
-        return tuple(node for node in self._nodes() if node.name not in dead)
+        alive = left_alive(self._plan)
+        return tuple(node for node in self._nodes() if node.name in alive)
 
     def _wire(self, room: str) -> str:
         return wire_name(room, self._meta.run_id)

@@ -6,14 +6,13 @@ is lost it goes to another node at once, resumes from its cursors and resends wh
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
 
-from harness import clock
-from harness.bots import paging
+from harness import clock, rest_pages
 from harness.bots.chatter import Chatter
 from harness.bots.client import ConnectFailed, ReadingClient
 from harness.bots.conversation import Conversation, Self
@@ -21,11 +20,12 @@ from harness.bots.cursor import Cursor
 from harness.bots.failover import Failover
 from harness.bots.outbox import Outbox
 from harness.bots.recorder import BotRecorder
-from harness.bots.wire import Malformed, Reader
+from harness.bots.wire import Reader
 from harness.records.bots import CLIENT_QUIT, BotsConfig, NodeAddress
 from harness.records.history import HistoryWriter
 from harness.records.plan import BotPlan, wire_name
 from harness.records.token import Token, make_text
+from harness.rest_pages import BadPage
 
 SHORTEST_WAIT_S = 0.005  # A step that finds nothing to do must not spin.
 PAGING_DEADLINE_S = 10.0
@@ -191,10 +191,10 @@ class Bot:
         deadline = clock.deadline_ns(PAGING_DEADLINE_S)
         for node in itertools.cycle(self._shared.config.nodes):
             try:
-                for messages in paging.pages(node.url, room, after, before):
-                    after = self._take_page(messages, after)
+                for page in rest_pages.pages(node.url, room, after=after, before=before):
+                    after = self._take_page(page.messages, after)
                 break
-            except (OSError, Malformed) as error:
+            except (OSError, BadPage) as error:
                 if not clock.left_s(deadline):
                     why = f"could not page {room} between {after} and {before}: {error}"
                     self.recorder.error(clock.now_ns(), why)
@@ -202,7 +202,7 @@ class Bot:
             gevent.sleep(PAGING_PAUSE_S)  # Nodes may be down for seconds; asking them hotly helps nobody.
         self.pages_under_way -= 1
 
-    def _take_page(self, messages: list[Any], after: int) -> int:
+    def _take_page(self, messages: Iterable[Any], after: int) -> int:
         now_ns = clock.now_ns()
         for value in messages:
             sighting = self._me.reader.message(value)

@@ -23,14 +23,10 @@ rejected, because only then can it not be in the log already; else it stays inde
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness.records.codes import GIVE_UP, LEAVES_NO_GAP, OUT_OF_ORDER, RETRY
+
 WINDOW = 64  # sends in flight per producer that the protocol allows
 BACKOFF_NS = (20_000_000, 1_000_000_000)  # the first pause before a repetition, and the longest
-
-GIVE_UP = frozenset(
-    {"bad_request", "room_invalid", "text_too_long", "unauthorized", "key_reused", "result_expired"}
-)
-LEAVES_NO_GAP = frozenset({"key_reused", "result_expired"})  # the cluster has used this n already
-RETRY = frozenset({"store_unavailable", "draining", "rate_limited", "not_joined"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +183,7 @@ class Outbox:
 
     def _after_error(self, message: Message, error: SendError, now_ns: int) -> None:
         lane = self._lane(message.room)
-        if error.code == "out_of_order":
+        if error.code == OUT_OF_ORDER:
             self._after_gap(lane, message, error, now_ns)
         elif error.code in GIVE_UP or (error.definite and error.code not in RETRY):
             self._give_up(message)

@@ -6,7 +6,7 @@
 - *Every node*: each that the plan leaves alive.
 
 Counted are pairs of an acknowledged message and a node. Nothing is excused. Without any acknowledged
-message, or where a node's final read is missing or not settled, the finding is unknown.
+message, or where a node's final store read is missing or not settled, the finding is unknown.
 """
 
 from functools import partial
@@ -44,7 +44,7 @@ def _logs(view: View, room: str) -> dict[str, frozenset[MessageId]]:
 def _doubt(view: View) -> str:
     if not view.acknowledged:
         return "no message was acknowledged"
-    missing = [phrase for phrase in view.unsettled if not phrase.endswith("tail")]
+    missing = view.unsettled_stores
     return f"the final reads are incomplete: {missing[0]}" if missing else ""
 
 

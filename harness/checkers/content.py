@@ -12,6 +12,7 @@ from harness.records.plan import logical_name
 from harness.records.token import Token, parse_text
 
 SHOWN = 60  # characters of foreign text in a story
+LARGEST = 2**53 - 1  # beyond it readers of JSON do not agree on a number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -124,6 +125,11 @@ def quoted(text: str) -> str:
     return ascii(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
+def writable(text: str) -> str:
+    """Return the text with its lone surrogates spelled out: `\\ud800`. No file takes them as they are."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _object(raw: str) -> dict[str, Any] | None:
     try:
         found = json.loads(raw)
@@ -145,6 +151,8 @@ def _malformed(found: dict[str, Any], *, positions: bool) -> str:
         value = found.get(name)
         if not _allowed(value, int, null=not positions) or (value is not None and value < 1):
             return f"has no number from 1 as {name}"
+        if value is not None and value > LARGEST:
+            return f"has a number beyond {LARGEST} as {name}"
     if not _allowed(found.get("reply_to"), dict, null=True):
         return "has no position as reply_to"
     return ""
@@ -163,7 +171,9 @@ def _text_or_none(value: object) -> str | None:
 
 
 def _number_or_none(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 1 <= value <= LARGEST else None
 
 
 def _canonical(value: object) -> str:

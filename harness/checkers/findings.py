@@ -1,8 +1,9 @@
 """How a checker says what it found: full counts, and the first witnesses as stories."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from harness.checkers.content import writable
 from harness.records.guarantees import GUARANTEES
 from harness.records.verdict import Property, Verdict, Witness
 
@@ -21,10 +22,13 @@ class Tally:
     _witnesses: list[Witness] = field(default_factory=list)
 
     def violated(self, witness: Callable[[], Witness], times: int = 1) -> None:
-        """Count a violation; its story is only told while there is room for it."""
+        """Count a violation; its story is only told while there is room for it.
+
+        Stories quote what the cluster sent, so this is where all of it is made fit for a file.
+        """
         self.violations += times
         if len(self._witnesses) < WITNESSES:
-            self._witnesses.append(witness())
+            self._witnesses.append(_writable(witness()))
 
     def finding(self, unknown: str = "") -> Property:
         """Return the finding: violations fail; else a reason to be in doubt makes it unknown."""
@@ -41,9 +45,14 @@ class Tally:
             counted=self.counted,
             violations=self.violations,
             excused=self.excused,
-            reason=unknown,
+            reason=writable(unknown),
             witnesses=tuple(self._witnesses),
         )
+
+
+def _writable(witness: Witness) -> Witness:
+    operations = tuple(writable(line) for line in witness.operations)
+    return replace(witness, story=writable(witness.story), operations=operations)
 
 
 def not_applicable(name: str, reason: str) -> Property:

@@ -18,8 +18,10 @@ asking; `records/guarantees.py`). A refusal can only be
 judged with settled final reads; without them it leaves the finding unknown.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from harness.checkers import stories
 from harness.checkers.findings import Tally
@@ -78,9 +80,9 @@ def _gap(join: Join) -> str:
     assert join.cursor_seq is not None
     if join.seq < join.cursor_seq:
         return f"and was told that the room's head is {join.seq}, before its cursor"
-    missing = sorted(set(range(join.cursor_seq + 1, join.seq + 1)) - _seqs(join.history))
+    missing = list(_missing(join.cursor_seq, join.seq, _seqs(join.history)))
     if missing:
-        return f"up to {join.seq}, and its history left out {_ranges(missing)}"
+        return f"up to {join.seq}, and its history left out {stories.listed(missing)}"
     first_live = min(_seqs(join.live), default=0)
     if first_live > join.seq + 1:
         return f"up to {join.seq}, and the first live message was {first_live}"
@@ -104,15 +106,13 @@ def _seqs(receipts: tuple[Receipt, ...]) -> set[int]:
     return {receipt.content.seq for receipt in receipts if receipt.content.seq}
 
 
-def _ranges(numbers: list[int]) -> str:
-    """Return `3, 5 to 9 and 12`."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return stories.listed([str(a) if a == b else f"{a} to {b}" for a, b in spans])
+def _missing(after: int, upto: int, seqs: Iterable[int]) -> Iterator[str]:
+    """Yield what lacks between two positions: `5` or `7 to 9`. The head is only claimed, and may be huge."""
+    within = sorted(seq for seq in seqs if after < seq <= upto)
+    for before, following in pairwise((after, *within, upto + 1)):
+        first, last = before + 1, following - 1
+        if first <= last:
+            yield str(first) if first == last else f"{first} to {last}"
 
 
 def _witness(view: View, bot: BotView, join: Join, wrong: str) -> Witness:

@@ -7,10 +7,8 @@ was definitely rejected; else *indeterminate*: it may be in the log or not, and 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.records.codes import GIVE_UP, OUT_OF_ORDER, RETRY
 from harness.records.history import Op
-
-# The errors after which a sender sends the same again.
-TRY_AGAIN = ("store_unavailable", "draining", "rate_limited", "not_joined")
 
 
 class Outcome(StrEnum):
@@ -32,6 +30,14 @@ class Answer:
     duplicate: bool = False
     definite: bool = False
     reason: str = ""
+
+    @property
+    def hopeless(self) -> bool:
+        """It is a refusal after which the sender gives the message up."""
+        if self.op is not Op.SEND_FAILED:
+            return False
+        code = self.reason.partition(":")[0]
+        return code in GIVE_UP or (self.definite and code not in RETRY and code != OUT_OF_ORDER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,12 +119,12 @@ class Message:
     def resolved(self) -> bool:
         """Whether its sender was done with it: acknowledged, rejected, or refused without hope.
 
-        A refusal that asks to try again leaves it open, as the loss of its last attempt does.
+        A refusal after which the same is sent again leaves it open, as a lost attempt does. The refusal
+        without hope may have come to any attempt: an earlier one can be answered after a later one is lost.
         """
         if self.outcome is not Outcome.INDETERMINATE:
             return True
-        refusals = (answer for answer in self.attempts[-1].answers if answer.op is Op.SEND_FAILED)
-        return any(not answer.reason.startswith(TRY_AGAIN) for answer in refusals)
+        return any(answer.hopeless for attempt in self.attempts for answer in attempt.answers)
 
     @property
     def resolved_ns(self) -> int | None:

@@ -3,7 +3,8 @@
 A second receipt of a message within a membership is a violation
 
 - on one join: always (its history ends at the position that its acknowledgement names, and live messages
-  begin after it);
+  begin after it). But where a bot that is in the room joins again on the same connection, its old stay goes
+  on until the new history replaces it: what came live meanwhile may come again by resume, beyond the cursor;
 - on a later join: when it came live or by resume although the cursor of that join covered it, for a
   resume begins after the cursor. What lies beyond the cursor may come again: a cursor is the last
   *contiguous* position, and a bot may have received more than that. Without a cursor only what comes
@@ -55,13 +56,13 @@ def _repetitions(view: View, membership: Membership) -> Iterator[tuple[Receipt, 
         if whose is None:
             continue
         earlier = seen.setdefault(whose, [])
-        first = next((one for one in earlier if _repeats(one, receipt, joins)), None)
+        first = next((one for one in earlier if _repeats(one, receipt, joins, membership)), None)
         if first is not None:
             yield first, receipt
         earlier.append(receipt)
 
 
-def _repeats(first: Receipt, again: Receipt, joins: tuple[Join, ...]) -> bool:
+def _repeats(first: Receipt, again: Receipt, joins: tuple[Join, ...], membership: Membership) -> bool:
     """Whether the second receipt was the cluster's fault."""
     if Via.PAGED in (first.via, again.via) and first.join == again.join:
         return False
@@ -70,11 +71,24 @@ def _repeats(first: Receipt, again: Receipt, joins: tuple[Join, ...]) -> bool:
     join = joins[again.join]
     if again.via is Via.SNAPSHOT:
         return first in join.history and again in join.history
-    if first.join == again.join:
+    if first.join == again.join and not _overtook(first, again, joins, membership):
         return True
     if join.cursor_seq is None:
         return again.via is Via.LIVE
     return any(0 < one.content.seq <= join.cursor_seq for one in (first, again))
+
+
+def _overtook(first: Receipt, again: Receipt, joins: tuple[Join, ...], membership: Membership) -> bool:
+    """Whether the first came live by an older join of the connection, while the new one was under way."""
+    assert again.join is not None
+    if first.via is not Via.LIVE or again.via is not Via.RESUME:
+        return False
+    return any(
+        older.conn == again.conn
+        and older.room == membership.room
+        and (older.accepted_ns is None or older.accepted_ns >= membership.joined_ns)
+        for older in joins[: again.join]
+    )
 
 
 def two_places(view: View) -> dict[MessageId, tuple[str, ...]]:

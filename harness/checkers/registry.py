@@ -34,3 +34,6 @@ CHECKERS: Mapping[str, Checker] = MappingProxyType(
 
 # Their violations stand whatever else is in doubt: no missing evidence could undo them.
 SAFETY = frozenset({"no-duplicates", "integrity", "total-order"})
+
+# They look at what nodes read from the store, so what is wrong with a tail read puts them in no doubt.
+OF_THE_STORE = frozenset({acked_durable.NAME})

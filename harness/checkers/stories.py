@@ -27,7 +27,9 @@ def at(view: View, t_ns: int) -> str:
 
 
 def listed(names: Collection[str]) -> str:
-    """Return `a, b and c`; of many, the first few and how many more."""
+    """Return `a, b and c`; of many, the first few and how many more; of none, `nobody`."""
+    if not names:
+        return "nobody"
     shown = list(names)
     if len(shown) > NAMES_SHOWN:
         rest = len(shown) - NAMES_SHOWN
@@ -78,7 +80,7 @@ def _edges(windows: Iterable[FaultWindow]) -> Iterable[tuple[int, str]]:
 
 def began(window: FaultWindow) -> str:
     """Return `node-2 was killed`, or for any other fault that it began."""
-    targets = listed(window.plan.targets) if window.plan.targets else "nobody"
+    targets = listed(window.plan.targets)
     if window.plan.fault == "kill":
         return f"{targets} {'was' if len(window.plan.targets) == 1 else 'were'} killed"
     return f"fault {window.id} ({window.plan.fault} on {targets}) began"
@@ -86,7 +88,7 @@ def began(window: FaultWindow) -> str:
 
 def ended(window: FaultWindow) -> str:
     """Return `node-2 was back`, or for any other fault that it was healed."""
-    targets = listed(window.plan.targets) if window.plan.targets else "nobody"
+    targets = listed(window.plan.targets)
     if window.plan.fault == "kill":
         return f"{targets} {'was' if len(window.plan.targets) == 1 else 'were'} back"
     return f"fault {window.id} ({window.plan.fault} on {targets}) was healed"

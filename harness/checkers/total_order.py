@@ -6,6 +6,7 @@ Where the cluster gives positions (per room and epoch, `seq`), agreement means:
   too) or a final read, means the same message;
 - *one position a message*: two observers never saw it at different places (one observer who saw it at
   two is a matter of no-duplicates);
+- *every acknowledgement names its position*;
 - *no holes*: in each epoch, between the first and the last position that anyone named, every position
   names a message. This is judged only when the final reads are complete: before that a hole may be a
   message that nobody was left to see;
@@ -14,10 +15,11 @@ Where the cluster gives positions (per room and epoch, `seq`), agreement means:
 
 In the pub/sub mode there are no positions. There every observer (a bot by its live receipts, a node by
 its final reads) has an order of first sights, and any two observers must have seen the messages that they
-have in common in the same order. Violations are counted as neighbours, in the one's order, that the
-other saw swapped.
+have in common in the same order. A pair of observers that disagrees is one violation, in however many
+messages; its story says in how many.
 
-Counted are named positions, or pairs of observers. Without any acknowledged message: unknown.
+Counted are positions (those in holes too) and acknowledgements, or pairs of observers. Without any
+acknowledged message: unknown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ from harness.checkers import stories
 from harness.checkers.content import Received
 from harness.checkers.final_reads import FinalRead
 from harness.checkers.findings import Tally
+from harness.checkers.messages import Answer, Attempt, Message
 from harness.checkers.no_duplicates import two_places
 from harness.checkers.sessions import Receipt, Via
 from harness.checkers.view import MessageId, View
@@ -36,12 +39,13 @@ from harness.records.verdict import Property, Witness
 
 NAME = "total-order"
 Place = tuple[str, str, int]  # room, epoch, seq
+_Pair = tuple[MessageId, MessageId]
 
 
 def check(view: View) -> Property:
     """Compare all that anyone said about order."""
     tally = (
-        Tally(name=NAME, counted="positions in logs")
+        Tally(name=NAME, counted="positions in logs, and acknowledgements that name them")
         if view.durable
         else Tally(name=NAME, counted="pairs of observers of a room")
     )
@@ -70,6 +74,7 @@ def _by_position(view: View, tally: Tally) -> None:
         if not isinstance(claim.what, str):
             of_message.setdefault(claim.what, {}).setdefault(claim.place, claim)
     tally.checked = len(at_place)
+    _acknowledged_nowhere(view, tally)
     contested = {place for place, claims in at_place.items() if len(claims) > 1}
     for place in sorted(contested):
         tally.violated(partial(_contested, view, place, tuple(at_place[place].values())))
@@ -79,12 +84,22 @@ def _by_position(view: View, tally: Tally) -> None:
             tally.violated(partial(_displaced, view, whose, tuple(places.values())))
     if not view.unsettled:
         for hole in _holes({*at_place, *_held(view)}):
-            tally.violated(partial(_hole, view, *hole), hole[2] - hole[1] - 1)
+            missing = hole[2] - hole[1] - 1
+            tally.checked += missing
+            tally.violated(partial(_hole, view, *hole), missing)
     for read in view.finals.reads.values():
         for before, after in _disordered(read):
             tally.violated(partial(_read_disorder, view, read, before, after))
     for before_, after_ in _live_disorder(view):
         tally.violated(partial(_received_disorder, view, before_, after_))
+
+
+def _acknowledged_nowhere(view: View, tally: Tally) -> None:
+    for message in view.messages.values():
+        for attempt, ack in message.acks:
+            tally.checked += 1
+            if ack.epoch is None or not ack.seq:
+                tally.violated(partial(_nowhere, view, message, attempt, ack))
 
 
 def _claims(view: View) -> Iterator[_Claim]:
@@ -187,9 +202,9 @@ def _by_pairs(view: View, tally: Tally) -> None:
     for room in view.plan.rooms:
         for one, other in combinations(_observers(view, room), 2):
             tally.checked += 1
-            swapped = _swapped(one, other)
+            common, swapped = _swapped(one, other)
             if swapped:
-                tally.violated(partial(_swap, view, one, other, swapped[0]), len(swapped))
+                tally.violated(partial(_swap, view, one, other, swapped, common))
 
 
 def _observers(view: View, room: str) -> list[_Observer]:
@@ -207,10 +222,12 @@ def _first_sights(view: View, contents: Iterable[Received]) -> tuple[MessageId, 
     return tuple(dict.fromkeys(whose for content in contents if (whose := view.belongs(content))))
 
 
-def _swapped(one: _Observer, other: _Observer) -> list[tuple[MessageId, MessageId]]:
+def _swapped(one: _Observer, other: _Observer) -> tuple[int, list[_Pair]]:
+    """Return how many messages both saw, and the one's neighbours among them that the other saw swapped."""
     place = {whose: index for index, whose in enumerate(other.order)}
     common = [whose for whose in one.order if whose in place]
-    return [(before, after) for before, after in pairwise(common) if place[before] > place[after]]
+    swapped = [(before, after) for before, after in pairwise(common) if place[before] > place[after]]
+    return len(common), swapped
 
 
 # Witnesses
@@ -274,9 +291,21 @@ def _received_disorder(view: View, top: Receipt, late: Receipt) -> Witness:
     return Witness(story=story, operations=operations, t_ns=late.t_ns)
 
 
-def _swap(view: View, one: _Observer, other: _Observer, pair: tuple[MessageId, MessageId]) -> Witness:
+def _nowhere(view: View, message: Message, attempt: Attempt, ack: Answer) -> Witness:
+    story = (
+        f"{stories.message(view, message)} was acknowledged by {attempt.node or 'a node'} at "
+        f"{stories.at(view, ack.t_ns)}{stories.beside_fault(view, ack.t_ns)}, without a position"
+    )
+    return Witness(story=story, operations=stories.in_order(stories.sends(view, message)), t_ns=ack.t_ns)
+
+
+def _swap(view: View, one: _Observer, other: _Observer, swapped: Sequence[_Pair], common: int) -> Witness:
+    pair = swapped[0]
     first, second = (_subject(view, whose) for whose in pair)
-    story = f"{one.who} saw {first} before {second}; {other.who} saw them the other way round"
+    story = (
+        f"{one.who} saw {first} before {second}; {other.who} saw them the other way round; of the {common} "
+        f"messages that both saw, {len(set(chain.from_iterable(swapped)))} stand in such pairs"
+    )
     lines = [line for whose in pair for line in stories.sends(view, view.messages[whose])]
     for bot in (one.bot, other.bot):
         lines += _live_receipts(view, bot, pair) if bot is not None else []

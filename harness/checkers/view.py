@@ -16,7 +16,7 @@ from functools import cached_property
 from harness.checkers.bot_reader import read_bot
 from harness.checkers.content import Received
 from harness.checkers.fault_windows import FaultWindow, declared_outages, left_alive, read_windows
-from harness.checkers.final_reads import STORE, FinalRead, FinalReads, read_finals
+from harness.checkers.final_reads import STORE, TAIL, FinalRead, FinalReads, read_finals
 from harness.checkers.messages import Message
 from harness.checkers.recorded import Contents, Recorded, rows_by_bot
 from harness.checkers.sender_reader import read_messages
@@ -27,6 +27,14 @@ from harness.records.meta import Meta
 from harness.records.plan import Plan, wire_name
 
 MessageId = tuple[int, int]  # bot ordinal, key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unsettled:
+    """A final read that is missing or not settled."""
+
+    source: str
+    phrase: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +91,24 @@ class View:
     @cached_property
     def unsettled(self) -> tuple[str, ...]:
         """What is missing of the final reads, a phrase each; empty: they are complete."""
-        missing = []
-        for node in self.final_nodes:
-            for room in self.plan.rooms:
-                read = self.finals.get(node, room)
-                if read is None:
-                    missing.append(f"{node} was not read for {room}")
+        return tuple(read.phrase for read in self._unsettled)
+
+    @cached_property
+    def unsettled_stores(self) -> tuple[str, ...]:
+        """The same of the store reads alone, which tell what is in the log."""
+        return tuple(read.phrase for read in self._unsettled if read.source == STORE)
+
+    @cached_property
+    def _unsettled(self) -> tuple[Unsettled, ...]:
+        missing = [
+            Unsettled(source=source, phrase=f"{node} was not read for {room} ({source})")
+            for source in (STORE, TAIL)
+            for node in self.final_nodes
+            for room in self.plan.rooms
+            if self.finals.get(node, room, source) is None
+        ]
         missing += [
-            f"{read.node}, {read.room}, {read.source}: {read.why_not}"
+            Unsettled(source=read.source, phrase=f"{read.node}, {read.room}, {read.source}: {read.why_not}")
             for read in self.finals.reads.values()
             if read.node in self.final_nodes and not read.settled
         ]

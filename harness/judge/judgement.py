@@ -5,8 +5,8 @@ The rules, in the order in which they apply:
 1. Each check of the plan gives a finding. One that has no meaning in this mode is n/a, or unknown when the
    scenario named it: a named check must not be skipped in silence.
 2. Violations of safety stand. Any other violation becomes unknown while something is in doubt: a fault not
-   healed, a member not recovered, a final read incomplete, the generator overloaded, a part of the history
-   lost. Its witnesses stay.
+   healed, a member not recovered, a final read incomplete (a tail's is none to those who ask the store
+   alone), the generator overloaded, a part of the history lost. Its witnesses stay.
 3. One failed property makes the run fail. Else an unknown property, or coverage or a lifecycle finding that
    did not pass, makes it unknown. Else it passes. n/a counts for nothing.
 4. A run is as expected when its verdict is the expected one; an expected failure moreover must violate all
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.checkers.findings import not_applicable
-from harness.checkers.registry import CHECKERS, SAFETY
+from harness.checkers.registry import CHECKERS, OF_THE_STORE, SAFETY
 from harness.checkers.view import View, prepare
 from harness.judge.coverage import GENERATOR, coverage
 from harness.judge.figures import reconnections, stats
@@ -48,8 +48,7 @@ def judge(
     view = prepare(plan=plan, meta=meta, histories=histories, faults=faults, members=members)
     covered = coverage(view, generator_lag_ms)
     lived = lifecycle(view)
-    doubt = _doubt(view, covered)
-    properties = tuple(_in_doubt(_property(view, name), doubt) for name in plan.checks)
+    properties = tuple(_in_doubt(_property(view, name), _doubt(view, covered, name)) for name in plan.checks)
     verdict = _overall(properties, (*covered, *lived))
     unexpected = tuple(_unexpected(plan, verdict, properties, covered))
     return RunVerdict(
@@ -80,9 +79,10 @@ def _property(view: View, name: str) -> Property:
     return found
 
 
-def _doubt(view: View, covered: Iterable[Finding]) -> tuple[str, ...]:
+def _doubt(view: View, covered: Iterable[Finding], name: str) -> tuple[str, ...]:
+    reads = view.unsettled_stores if name in OF_THE_STORE else view.unsettled
     overloaded = [f.evidence for f in covered if f.name == GENERATOR and f.verdict is Verdict.FAIL]
-    return (*unrecovered(view), *view.unsettled, *overloaded, *view.lost_evidence)
+    return (*unrecovered(view), *reads, *overloaded, *view.lost_evidence)
 
 
 def _in_doubt(found: Property, doubt: Sequence[str]) -> Property:

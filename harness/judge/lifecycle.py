@@ -6,7 +6,7 @@ from harness.checkers import stories
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.judge.coverage import unhealed
-from harness.records.journal import MemberState
+from harness.records.journal import MemberEntry, MemberState
 from harness.records.verdict import Finding, Verdict
 
 SHOWN = 3
@@ -15,7 +15,7 @@ SHOWN = 3
 def lifecycle(view: View) -> tuple[Finding, ...]:
     """Return all lifecycle findings, in the order of a run's life."""
     return (
-        _finding("healthy-start", _unhealthy_start(view), "every member was ready before the load began"),
+        _finding("healthy-start", _unhealthy_start(view), _healthy_start(view)),
         _finding("to-its-end", _cut_short(view), _length(view)),
         _finding("recovered", unrecovered(view), "every member that the plan leaves alive was ready again"),
         _finding("traffic", _silence(view), f"{len(view.acknowledged)} messages were acknowledged"),
@@ -55,10 +55,34 @@ def _unhealthy_start(view: View) -> tuple[str, ...]:
         return ("the load never began",)
     missing = []
     for member in view.plan.cluster.members:
-        before = [e.state for e in view.members if e.member == member and e.t_ns <= view.meta.load_began_ns]
-        if before[-1:] != [MemberState.READY]:
-            missing.append(f"{member} was {before[-1] if before else 'not seen'} when the load began")
+        before = _before_load(view, member)
+        if not before:
+            missing.append(f"{member} was not seen when the load began")
+        elif before[-1].state is MemberState.DOWN:
+            missing.append(f"{member} was down when the load began")
+        elif not any(_ready_as(entry, before[-1].identity) for entry in before):
+            missing.append(f"{member} was {before[-1].state} when the load began, and had never been ready")
     return tuple(missing)
+
+
+def _healthy_start(view: View) -> str:
+    """Return the evidence. One slow probe makes no member unhealthy that was seen ready."""
+    slow = [
+        f"; {member} had been ready, though it was {before[-1].state} just before the load"
+        for member in view.plan.cluster.members
+        if (before := _before_load(view, member)) and before[-1].state is not MemberState.READY
+    ]
+    return f"every member was ready before the load began{''.join(slow)}"
+
+
+def _before_load(view: View, member: str) -> list[MemberEntry]:
+    began = view.meta.load_began_ns
+    return [e for e in view.members if e.member == member and began is not None and e.t_ns <= began]
+
+
+def _ready_as(entry: MemberEntry, identity: str) -> bool:
+    """Whether it was ready as this incarnation: what another one was says nothing of it."""
+    return entry.state is MemberState.READY and entry.identity == identity
 
 
 def _cut_short(view: View) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from harness.bots.cursor import Cursor
 from harness.bots.failover import Failover
 from harness.bots.outbox import Outbox
 from harness.bots.recorder import BotRecorder
+from harness.records import codes
 from harness.records.bots import NodeAddress
 from harness.records.history import HistoryWriter
 from harness.records.plan import wire_name
@@ -62,14 +63,14 @@ def test_every_body_of_a_bot_fits_the_protocols_text() -> None:
 
 @pytest.mark.parametrize(
     "codes",
-    [outbox.GIVE_UP, outbox.RETRY, outbox.LEAVES_NO_GAP, conversation.JOIN_AGAIN, {"out_of_order"}],
+    [codes.GIVE_UP, codes.RETRY, codes.LEAVES_NO_GAP, conversation.JOIN_AGAIN, {codes.OUT_OF_ORDER}],
 )
 def test_the_bots_know_only_codes_that_there_are(codes: set[str]) -> None:
     assert codes <= {code.value for code in Code}
 
 
 def test_the_bots_have_an_answer_to_every_code() -> None:
-    assert outbox.GIVE_UP | outbox.RETRY | {"out_of_order"} == {code.value for code in Code}
+    assert codes.GIVE_UP | codes.RETRY | {codes.OUT_OF_ORDER} == {code.value for code in Code}
 
 
 @pytest.mark.parametrize("code", list(Code))

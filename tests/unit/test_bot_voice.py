@@ -1,17 +1,13 @@
 """What bots say, how late they are, and what they page."""
 
-import json
 from statistics import mean
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bots import paging
 from harness.bots.chatter import Chatter
 from harness.bots.lag import Lag
-from harness.bots.wire import Malformed
 
 
 def test_pauses_keep_the_rate() -> None:
@@ -59,47 +55,3 @@ def test_newest_lag_is_the_worst_since_last_asked() -> None:
     lag.add(1.0)
     assert lag.take_newest() == 3.0
     assert lag.take_newest() == 0.0
-
-
-class Store:
-    """REST pages of `size` messages of a log with positions 1 to 20."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.urls: list[str] = []
-
-    def __call__(self, url: str) -> tuple[int, bytes]:
-        self.urls.append(url)
-        query = dict(part.split("=") for part in url.partition("?")[2].split("&"))
-        after, before = int(query["after"]), int(query["before"])
-        page = [{"seq": seq} for seq in range(after + 1, before)][: self.size]
-        return 200, json.dumps({"messages": page}).encode()
-
-
-@given(st.integers(0, 19), st.integers(1, 20), st.integers(1, 7))
-def test_pages_cover_what_lies_between_exactly_once(after: int, before: int, size: int) -> None:
-    store = Store(size)
-    seqs = [m["seq"] for page in paging.pages("http://n", "r", after, before, get=store) for m in page]
-    assert seqs == list(range(after + 1, before))
-    assert len(store.urls) == -(-len(seqs) // size)
-
-
-def test_room_is_quoted_in_the_address() -> None:
-    store = Store(9)
-    list(paging.pages("http://n:1", "a/b", 0, 3, get=store))
-    assert store.urls[0].startswith("http://n:1/rooms/a%2Fb/messages?after=0&before=3&limit=")
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (503, {"error": {"code": "store_unavailable"}}),
-        (200, ["no page"]),
-        (200, {"messages": 3}),
-        (200, {"messages": [{"seq": 0}]}),
-        (200, {"messages": ["?"]}),
-    ],
-)
-def test_answers_that_are_no_pages_are_malformed(status: int, body: Any) -> None:
-    with pytest.raises(Malformed):
-        list(paging.pages("http://n", "r", 0, 5, get=lambda url: (status, json.dumps(body).encode())))

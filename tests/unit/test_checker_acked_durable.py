@@ -115,7 +115,9 @@ def _break_a_tail_off(world: Any) -> None:
 
 def _leave_a_tail_out(world: Any) -> None:
     world.drop(
-        e for e in world.entries if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-1", "tail")
+        e
+        for e in world.entries
+        if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-1", "tail")
     )
 
 

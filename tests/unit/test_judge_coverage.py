@@ -272,7 +272,9 @@ def test_which_refusals_leave_a_send_open(made: ModuleType, error: str, flags: i
 def test_a_tail_that_was_never_read_is_an_incomplete_final_read(made: ModuleType) -> None:
     world = made.quiet()
     tail = [
-        e for e in world.entries if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-2", "tail")
+        e
+        for e in world.entries
+        if e.op in (Op.FINAL_READ, Op.FINAL_READ_END) and (e.b, e.c) == ("node-2", "tail")
     ]
     world.drop(tail)
     verdict = world.judge()

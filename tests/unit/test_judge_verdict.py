@@ -348,6 +348,18 @@ def test_the_verdict_on_a_hostile_cluster_can_be_written(
     assert load_json(RunVerdict, dump_json(verdict)) == verdict
 
 
+def test_positions_of_thousands_of_digits_are_malformed_and_do_not_crash(made: ModuleType) -> None:
+    world = made.quiet()
+    for key, seq in ((2, 1), (3, 10**4300 - 1)):
+        for bot, epoch in ((1, "e2"), (2, "e3")):
+            for entry in world.listed(world.sent[bot, key]):
+                entry.a.update(epoch=epoch, seq=seq)
+    verdict = world.judge()
+    assert "integrity" in made.failed(verdict)
+    assert "beyond 9007199254740991 as seq" in made.found(verdict, "integrity").witnesses[0].story
+    assert dump_json(verdict)
+
+
 @pytest.mark.parametrize("room", [f"{SURROGATE}.0a1b2c3d", "room-1.0a1b2c3d"])
 def test_a_verdict_on_names_in_answers_that_no_file_takes_can_be_written(made: ModuleType, room: str) -> None:
     world = made.stormy()
@@ -367,10 +379,7 @@ def test_a_foreign_room_name_is_shown_with_its_surrogates_spelled_out(made: Modu
     world = made.quiet()
     _in_the_room(world.deliveries(world.sent[1, 1], bot=2)[0].a)
     lines = [
-        line
-        for prop in world.judge().properties
-        for witness in prop.witnesses
-        for line in witness.operations
+        line for prop in world.judge().properties for witness in prop.witnesses for line in witness.operations
     ]
     assert any("in \\ud800 at position" in line for line in lines)
 

@@ -147,11 +147,9 @@ class Chat:
         query = parse_qs(environ["QUERY_STRING"])
         after, before = int(query["after"][0]), int(query["before"][0])
         log = self.rooms.get(environ["PATH_INFO"].split("/")[2], [])
-        messages = [m for m in log if after < m["seq"] < before][
-            :3
-        ]  # Short pages, so that there are several.
+        messages = [m for m in log if after < m["seq"] < before][:3]  # Short, so that there are several.
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps({"messages": messages}).encode()]
+        return [json.dumps({"epoch": EPOCH, "head": len(log), "messages": messages}).encode()]
 
 
 class Door:
