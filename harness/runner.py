@@ -25,7 +25,7 @@ import psutil
 from harness import __version__, clock
 from harness.backends.base import Backend, Member
 from harness.checkers.fault_windows import left_alive
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.final_reads import FinalReads, read_until_stable
 from harness.interrupts import Interrupts
@@ -68,8 +68,20 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
         KeyboardInterrupt: someone stopped it; everything is ended and the folder kept.
     """
     began = clock.utc_now()
-    folder = RunFolder.create(order.runs_dir, began=began, scenario=order.plan.scenario, seed=order.plan.seed)
+    folder = _new_folder(order, began)
+    progress.say(f"Run folder {folder.path}")
     return _Run(order, folder, progress, interrupts, began).make()
+
+
+def _new_folder(order: Order, began: datetime) -> RunFolder:
+    try:
+        return RunFolder.create(
+            order.runs_dir, began=began, scenario=order.plan.scenario, seed=order.plan.seed
+        )
+    except OSError as error:
+        raise UsageError(
+            f"--runs-dir {order.runs_dir}: no run folder can be made there: {error.strerror or error}"
+        ) from error
 
 
 @dataclass

@@ -21,7 +21,7 @@ def test_the_image_is_built_only_when_its_content_changes(
     source = node_source(f"print('{secrets.token_hex(8)}')")
     first = ensure_node_image(engine, source, images.python, say=said.append)
     try:
-        assert any(line.startswith("building") for line in said)
+        assert any(line.startswith("Building") for line in said)
         said.clear()
         (source / "__pycache__").mkdir()
         (source / "__pycache__" / "node.cpython-311.pyc").write_bytes(b"no content")
