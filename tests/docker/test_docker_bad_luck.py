@@ -179,6 +179,7 @@ def test_closed_in_the_middle_of_the_start_nothing_is_left(
     assert left_behind(run_id) == []
 
 
+@pytest.mark.interrupts_itself
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_interrupted_in_the_middle_of_the_start_nothing_is_left_after_close(
     moment: str,

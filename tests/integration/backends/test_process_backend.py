@@ -360,6 +360,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.interrupts_itself
 @pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4])
 def test_ctrl_c_in_the_middle_of_start_leaves_nothing(backend, cluster, logs, descendants, moment):
     started = backend("hangs")
@@ -379,6 +380,7 @@ def test_ctrl_c_in_the_middle_of_start_leaves_nothing(backend, cluster, logs, de
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.interrupts_itself
 @pytest.mark.parametrize("births", [1, 3])
 def test_ctrl_c_at_the_birth_of_a_child_leaves_nothing(
     backend, cluster, logs, descendants, monkeypatch, births
