@@ -115,6 +115,14 @@ class SendRequest:
     reply_to: Position | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypingRequest:
+    """`typing`: whether the user of a connection writes just now."""
+
+    room: str
+    typing: bool
+
+
 def parse_connect(auth: object) -> ConnectRequest:
     """Parse the `auth` of a connect; no auth at all is an anonymous connection."""
     if auth is None:
@@ -154,6 +162,15 @@ def parse_send(args: tuple[object, ...]) -> SendRequest:
         n=None if n is None else _integer(n, "n", least=1),
         reply_to=_position(fields, "reply_to", least=1),
     )
+
+
+def parse_typing(args: tuple[object, ...]) -> TypingRequest:
+    """Parse what came with a `typing`."""
+    fields = _fields(args, "typing", ("room", "typing"))
+    room, typing = _room(fields), fields.get("typing")
+    if not isinstance(typing, bool):
+        raise _bad("typing must be true or false")
+    return TypingRequest(room=room, typing=typing)
 
 
 def valid_room(room: object) -> bool:
