@@ -40,6 +40,13 @@ STOP_S = 1.0
 def main() -> int:
     """Run a node until it is told to stop; return the exit code."""
     try:
+        return _run()
+    finally:
+        log.drain()
+
+
+def _run() -> int:
+    try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         log.set_up(node=os.environ.get("WORDAROUND_SERVER_ID", "?"), level="info")

@@ -11,6 +11,7 @@ from typing import Any
 
 from engineio.packet import MESSAGE, Packet
 
+IDENTITY = ("room", "epoch", "seq", "producer", "n")  # names a message and its place
 CHUNK_MESSAGES = 200
 CHUNK_CHARACTERS = 256 * 1024
 
@@ -41,6 +42,12 @@ def body(fields: dict[str, Any]) -> str:
 def stored(seq: int, body_json: bytes) -> Stored:
     """Return the message that a log entry holds."""
     return Stored(seq, f'{{"seq":{seq},{body_json.decode()[1:]}')
+
+
+def identity(message: Stored) -> dict[str, Any]:
+    """Return what names a message; it parses the text, so it is for logs that somebody asked for."""
+    fields = loads(message.text)
+    return {name: fields[name] for name in IDENTITY}
 
 
 def event(name: str, payload_json: str) -> Packet:
