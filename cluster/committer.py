@@ -8,6 +8,7 @@ not. Sent, and the answer lost: nobody knows, and we say so (`definite: false`).
 """
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import gevent
 from gevent.event import AsyncResult, Event
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 
-from cluster import keys, log, wire
+from cluster import counters, keys, log, wire
 from cluster.link import AnswerLost, Command, Health, Link, NotSent, Reply
 from cluster.protocol import RESULTS_KEPT, RESULTS_KEPT_S, Code, Refusal, SendRequest
 from cluster.settings import Settings
@@ -83,10 +84,13 @@ class Committer:
         return bool(self._idle.wait(timeout_s))
 
     def _outcome(self, answer: "AsyncResult[Reply]") -> Committed:
+        began_s = time.monotonic()
         try:
             reply = answer.get(timeout=ANSWER_PATIENCE_S)
         except gevent.Timeout as error:
             raise unavailable("the commit takes too long", definite=False) from error
+        finally:
+            counters.commits.latency_s.observe(time.monotonic() - began_s)
         return self._read(reply)
 
     def _read(self, reply: Reply) -> Committed:
@@ -146,12 +150,16 @@ class Committer:
             self._idle.set()
 
     def _commit_batch(self, batch: list[_Pending]) -> None:
+        counters.commits.batches += 1
+        counters.commits.messages += len(batch)
+        counters.commits.batch_size.observe(len(batch))
         try:
             replies = self._link.run([pending.command for pending in batch])
         except NotSent as error:
             _refuse(batch, unavailable(str(error)))
             return
         except AnswerLost as error:
+            counters.commits.answers_lost += len(batch) - len(error.replies)
             log.warning("commit_answers_lost", count=len(batch) - len(error.replies), reason=str(error))
             _answer(batch, error.replies)
             _refuse(batch[len(error.replies) :], unavailable(str(error), definite=False))

@@ -70,5 +70,11 @@ class Delivery(Protocol):
     def status(self) -> dict[str, Any]:
         """Return figures for `/health`."""
 
+    def lag(self) -> tuple[int, ...] | None:
+        """Return how many entries of each shard log the tail has not handed on; asks Redis.
+
+        `None` where that is not known: Redis is away, or does not answer soon.
+        """
+
     def flush(self, timeout_s: float) -> None:
         """Finish what was accepted."""

@@ -30,13 +30,13 @@ from typing import Any
 
 import gevent
 
-from cluster import keys, log, wire
+from cluster import counters, keys, log, wire
 from cluster.committer import Committer
 from cluster.connections import Connection, Connections, Membership, Outbox
 from cluster.delivery import Answer, Page, PageRequest
 from cluster.link import Health
 from cluster.memory import RoomTail, TailMemory
-from cluster.protocol import SNAPSHOT_MESSAGES, JoinRequest, Position, SendRequest
+from cluster.protocol import SNAPSHOT_MESSAGES, JoinRequest, Position, Refusal, SendRequest
 from cluster.settings import Settings
 from cluster.store import RoomHead, Store, unavailable
 from cluster.tail import Tail
@@ -44,6 +44,7 @@ from cluster.wire import Stored
 
 JOIN_WAIT_S = 2.0
 JOIN_ATTEMPTS = 5
+LAG_WAIT_S = 0.5  # who asks for health wants an answer, whatever Redis does
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +167,16 @@ class DurableDelivery:
         """Return where the tail stands."""
         return {"epoch": self._tail.epoch, "tail": list(self._tail.cursors())}
 
+    def lag(self) -> tuple[int, ...] | None:
+        """Return how far the tail is behind each shard log."""
+        try:
+            with gevent.Timeout(LAG_WAIT_S):
+                heads = self._store.shard_heads()
+        except (Refusal, gevent.Timeout):
+            return None
+        cursors = self._tail.cursors()  # After the heads: what passed meanwhile is no lag.
+        return tuple(max(0, h - c) for h, c in zip(heads, cursors, strict=True)) if cursors else None
+
     def flush(self, timeout_s: float) -> None:
         """Commit what waits."""
         if not self._committer.flush(timeout_s):
@@ -204,6 +215,7 @@ class DurableDelivery:
         """Begin in an empty memory; where clients were in another log, tell them."""
         self._memory.forget_all()
         if anew:
+            counters.delivery.epochs += 1
             for room in self._connections.rooms():
                 self._announce(room, epoch)
 
@@ -211,12 +223,16 @@ class DurableDelivery:
 
     def _deliver(self, room: str, tail: RoomTail, message: Stored) -> None:
         self._memory.append(room, tail, message)
+        counters.delivery.tailed += 1
         members = self._connections.members(room)
         if members:
             packets = (wire.event("message", message.text),)
             for member in members:
                 member.position = message.seq
                 self._outbox.send(member.connection, packets)
+            counters.delivery.delivered += len(members)
+            if log.verbose:
+                log.debug("delivered", **wire.identity(message), members=len(members))
 
     def _rooms_of(self, shard: int) -> tuple[str, ...]:
         rooms = {*self._memory.rooms(), *self._connections.rooms()}
@@ -224,6 +240,7 @@ class DurableDelivery:
 
     def _fill(self, room: str, after: int, to: int) -> None:
         found = self._store.messages(room, after=after, to=to)
+        counters.delivery.filled += 1
         log.info("room_filled", room=room, after=after, to=to, found=len(found))
         if [m.seq for m in found] != list(range(after + 1, to + 1)):
             # The room's own log was trimmed as well: its members cannot be served without a hole.
@@ -236,6 +253,7 @@ class DurableDelivery:
 
     def _resync(self, room: str) -> None:
         """Tell a room's members honestly that messages are gone for good, with a snapshot."""
+        counters.delivery.resynced += 1
         epoch = self._tail.epoch
         if epoch is not None:
             self._memory.forget(room)

@@ -4,27 +4,33 @@ Every handler returns what python-socketio queues as the acknowledgement right a
 greenlet. Whatever a client sends is answered; nothing that it sends ends its connection or the node.
 """
 
+import math
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
-from cluster import log, wire
+from cluster import counters, log, wire
 from cluster.connections import Connection, Connections, Outbox
 from cluster.delivery import Answer, Delivery
+from cluster.packets import MALFORMED
 from cluster.presence import Presence
 from cluster.protocol import (
     VERSION,
     Code,
+    ConnectRequest,
     Refusal,
     parse_connect,
     parse_join,
     parse_leave,
     parse_send,
 )
+from cluster.rate import TokenBucket
 from cluster.registry import Registry
+from cluster.secrecy import same_secret
 from cluster.settings import Settings
 
 
@@ -56,9 +62,11 @@ class Events:
         # python-socketio calls these with the session id first, and with whatever the client sent.
         self._server.on("connect", self._on_connect)
         self._server.on("disconnect", self._on_disconnect)
-        self._server.on("join", lambda sid, *args: self._answer(sid, self._join, args))
-        self._server.on("leave", lambda sid, *args: self._answer(sid, self._leave, args))
-        self._server.on("send_message", lambda sid, *args: self._answer(sid, self._send, args))
+        self._server.on("join", lambda sid, *args: self._answer(sid, "join", self._join, args))
+        self._server.on("leave", lambda sid, *args: self._answer(sid, "leave", self._leave, args))
+        self._server.on(
+            "send_message", lambda sid, *args: self._answer(sid, "send_message", self._send, args)
+        )
         self._server.on("*", self._on_unknown)
 
     def beat(self, leases_changed: bool) -> None:
@@ -78,14 +86,20 @@ class Events:
             return _no_event("connect")  # A client emitted an event of this name.
         try:
             request = parse_connect(auth)
+            self._refuse_wrong_token(request)
         except Refusal as refusal:
-            raise SocketIORefusal(refusal.message, {"code": refusal.code.value}) from refusal
+            code = refusal.code.value
+            counters.connections.refused[code] += 1
+            log.debug("connect_refused", sid=sid, code=code, reason=refusal.message)
+            raise SocketIORefusal(refusal.message, {"code": code}) from refusal
         connection = Connection(
             sid=sid,
             eio_sid=self._server.manager.eio_sid_from_sid(sid, "/"),
             user=request.user,
             producer=secrets.token_hex(8),
+            sends=self._bucket(),
         )
+        counters.connections.opened += 1
         self._connections.add(connection)
         log.debug("connected", sid=sid, user=request.user)
         # After this handler returns, python-socketio tells the client that it is connected; what we
@@ -101,10 +115,14 @@ class Events:
             for membership in connection.memberships.values():
                 self._delivery.left(membership)
                 self._presence.left(membership)
-            log.debug("disconnected", sid=sid, user=connection.user, reason=args[0] if args else None)
+            reason = str(args[0]) if args else "transport close"
+            counters.connections.close(reason)
+            log.debug("disconnected", sid=sid, user=connection.user, reason=reason)
         return None
 
     def _on_unknown(self, event: str, sid: str, *args: object) -> Answer:
+        if event != MALFORMED:  # Which was counted where it was found.
+            counters.requests.malformed["event"] += 1
         return _no_event(str(event)[:64])
 
     def _join(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -132,11 +150,34 @@ class Events:
 
     def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
         request = parse_send(args)
+        self._refuse_too_often(connection)
         membership = connection.memberships.get(request.room)
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
         self._refuse_when_draining()
-        return self._delivery.send(connection, membership.user, request)
+        answer = self._delivery.send(connection, membership.user, request)
+        if log.verbose:
+            identity = {name: answer[name] for name in wire.IDENTITY}
+            log.debug("sent", sid=connection.sid, **identity, duplicate=answer["duplicate"])
+        return answer
+
+    def _refuse_wrong_token(self, request: ConnectRequest) -> None:
+        expected = self._settings.token
+        if expected and not same_secret((request.token or "").encode("utf-8", "surrogatepass"), expected):
+            raise Refusal(Code.UNAUTHORIZED, "the token is missing or wrong")
+
+    def _bucket(self) -> TokenBucket | None:
+        rate = self._settings.sends_per_second
+        return TokenBucket(rate=rate, burst=rate, now_s=time.monotonic()) if rate else None
+
+    def _refuse_too_often(self, connection: Connection) -> None:
+        wait_s = connection.sends.take(time.monotonic()) if connection.sends else 0
+        if wait_s:
+            raise Refusal(
+                Code.RATE_LIMITED,
+                f"at most {self._settings.sends_per_second} sends a second",
+                retry_after_ms=math.ceil(wait_s * 1000),
+            )
 
     def _refuse_when_draining(self) -> None:
         if self.draining:
@@ -145,6 +186,7 @@ class Events:
     def _answer(
         self,
         sid: str,
+        event: str,
         handle: Callable[[Connection, tuple[object, ...]], Answer],
         args: tuple[object, ...],
     ) -> Answer:
@@ -152,15 +194,20 @@ class Events:
         if connection is None:
             return Refusal(Code.NOT_JOINED, "this connection is closed").answer()
         try:
-            return handle(connection, args)
+            answer = handle(connection, args)
         except Refusal as refusal:
-            log.debug("refused", sid=sid, code=refusal.code.value, reason=refusal.message)
-            return refusal.answer()
+            if refusal.code is Code.BAD_REQUEST:
+                counters.requests.malformed["payload"] += 1
+            if log.verbose:
+                log.debug("refused", sid=sid, request=event, code=refusal.code.value, reason=refusal.message)
+            answer = refusal.answer()
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
-            log.bug("handler_failed", error, sid=sid)
-            return Refusal(
+            log.bug("handler_failed", error, sid=sid, request=event)
+            answer = Refusal(
                 Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False
             ).answer()
+        counters.requests.answered(event, answer)
+        return answer
 
     def _tell(self, connection: Connection) -> None:
         payload = {
@@ -175,4 +222,5 @@ class Events:
 
 
 def _no_event(name: str) -> Answer:
+    counters.requests.refused[Code.BAD_REQUEST.value] += 1
     return Refusal(Code.BAD_REQUEST, f"there is no event {name!r} to send").answer()

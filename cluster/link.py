@@ -19,7 +19,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from cluster import log
+from cluster import counters, log
 
 CONNECT_TIMEOUT_S = 0.5
 
@@ -60,6 +60,7 @@ class Health:
     def failed(self, reason: str) -> None:
         """Redis could not be reached, or did not answer in time."""
         if self.up:
+            counters.redis.outages += 1
             log.warning("redis_down", reason=reason)
         elif self.reason != reason:
             log.warning("redis_unreachable", reason=reason)
@@ -170,8 +171,11 @@ class Link:
         try:
             if connection.is_connected and self._stale(connection):
                 connection.disconnect()
-            connection.connect()
+            if not connection.is_connected:
+                connection.connect()
+                counters.redis.connected += 1
         except (RedisError, OSError) as error:
+            counters.redis.connect_failed += 1
             self._health.failed(str(error))
             raise NotSent(str(error)) from error
 

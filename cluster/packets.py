@@ -9,6 +9,8 @@ from typing import Any
 
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
+from cluster import counters
+
 _FROM_CLIENTS = frozenset({CONNECT, DISCONNECT, EVENT})
 MALFORMED = "malformed"
 
@@ -24,6 +26,7 @@ class StrictPacket(Packet):  # type: ignore[misc]  # python-socketio ships no ty
         except (ValueError, TypeError, RecursionError):
             sound = False
         if not sound:
+            counters.requests.malformed["packet"] += 1
             self.packet_type, self.data, self.id, self.namespace = EVENT, [MALFORMED], None, None
         return 0
 

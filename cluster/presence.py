@@ -15,7 +15,7 @@ from engineio.packet import Packet
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
-from cluster import keys, log, wire
+from cluster import counters, keys, log, wire
 from cluster.connections import Connections, Membership, Outbox
 from cluster.link import RedisDown
 from cluster.protocol import Refusal
@@ -196,6 +196,7 @@ class Presence:
                 payload = {"room": room, "epoch": epoch, "version": version, "users": rows}
                 packets[epoch] = wire.event("user_list", wire.dumps(payload))
             member.listed = True
+            counters.presence.lists_sent += 1
             self._outbox.send(member.connection, (packets[epoch],))
 
     def _reap(self, room: str, entries: dict[str, Row]) -> None:

@@ -160,6 +160,10 @@ class PubSubDelivery:
         """There is nothing to tell."""
         return {}
 
+    def lag(self) -> tuple[int, ...] | None:
+        """There is no tail."""
+        return None
+
     def flush(self, timeout_s: float) -> None:
         """Nothing is kept back."""
 

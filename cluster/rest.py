@@ -14,11 +14,13 @@ from cluster.link import Health
 from cluster.presence import Presence
 from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
 from cluster.registry import Registry
+from cluster.secrecy import same_secret
 from cluster.settings import Settings
 
 _STATUS = {
     Code.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
     Code.ROOM_INVALID: HTTPStatus.BAD_REQUEST,
+    Code.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
     Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -54,13 +56,31 @@ class Rest:
         app.add_url_rule("/rooms", view_func=self.rooms)
         app.add_url_rule("/rooms/<room>/messages", view_func=self.messages)
         app.add_url_rule("/rooms/<room>/users", view_func=self.users)
+        app.add_url_rule("/metrics", view_func=self.metrics)
+        app.before_request(self._refuse_strangers)
         app.register_error_handler(Refusal, _refused)
         app.register_error_handler(Exception, _failed)
 
     def health(self) -> Response:
-        """Alive; with what is known of Redis."""
+        """Alive; with what is known of Redis, and how far the tail is behind its log."""
+        lag = self._delivery.lag()
         redis = {"up": self._health.up, "reason": self._health.reason}
-        return _json({"status": "ok", "redis": redis, **self._delivery.status()})
+        return _json({"status": "ok", "redis": redis, **self._delivery.status(), "lag": lag})
+
+    def metrics(self) -> Response:
+        """All figures, for Prometheus."""
+        from cluster.metrics import Parts, exposition  # Late: it need not delay the start of a node.
+
+        parts = Parts(
+            health=self._health,
+            connections=self._connections,
+            delivery=self._delivery,
+            registry=self._registry,
+            draining=self._draining(),
+            lag=self._delivery.lag(),
+        )
+        text, content_type = exposition(parts, request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
 
     def ready(self) -> Response:
         """200 when clients can be served, else 503 with the reason."""
@@ -113,6 +133,14 @@ class Rest:
             case other:
                 raise Refusal(Code.BAD_REQUEST, f"source must be 'store' or 'tail', not {other[:64]!r}")
         return Response(_page_json(room, page), mimetype="application/json")
+
+    def _refuse_strangers(self) -> None:
+        """With a token set, what was said in rooms is for those who know it, over HTTP as well."""
+        if not self._settings.token or not request.path.startswith("/rooms"):
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
+        if not same_secret(given, self._settings.token):
+            raise Refusal(Code.UNAUTHORIZED, "the token is missing or wrong: Authorization: Bearer …")
 
 
 def _page_json(room: str, page: Page) -> str:

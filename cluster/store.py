@@ -97,6 +97,11 @@ class Store:
             return []
         return self._range("XREVRANGE", room, f"{before - 1}-0", "-", limit)[::-1]
 
+    def shard_heads(self) -> tuple[int, ...]:
+        """Return the last position that was given in each shard log."""
+        heads = self.call("MGET", *(keys.shard_head(shard) for shard in range(self._shards)))
+        return tuple(int(head or 0) for head in heads)
+
     def rooms(self) -> list[str]:
         """Return the names of all rooms that ever had a message, sorted."""
         return sorted(name.decode() for name in self.call("SMEMBERS", keys.ROOMS))

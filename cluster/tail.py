@@ -16,7 +16,7 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
-from cluster import keys, log
+from cluster import counters, keys, log
 from cluster.link import Health, Link, RedisDown, Reply
 from cluster.protocol import Refusal
 from cluster.settings import Settings
@@ -139,6 +139,7 @@ class Tail:
         for entry_id, flat in entries:
             k = int(entry_id.split(b"-")[0])
             if k != self._cursors[shard] + 1:
+                counters.delivery.gaps += 1
                 log.warning("shard_log_jumped", shard=shard, cursor=self._cursors[shard], next=k)
                 self._listener.missed(None, shard)
             self._hand_on_entry(shard, dict(zip(flat[::2], flat[1::2], strict=True)))
@@ -175,6 +176,7 @@ class Tail:
         )
         if entries:
             return  # The next read gets them; where their ids jump, it sees that.
+        counters.delivery.gaps += 1
         log.warning("shard_log_trimmed", shard=shard, cursor=self._cursors[shard], head=head)
         self._listener.missed(None, shard)
         self._cursors[shard] = head

@@ -20,7 +20,7 @@ from engineio.async_drivers.gevent import WebSocketWSGI
 from gevent.lock import Semaphore
 from wsproto.utilities import ProtocolError
 
-from cluster import log
+from cluster import counters, log
 
 WRITE_TIMEOUT_S = 10.0  # a peer that takes nothing for so long is gone: as long as a ping and its answer
 _ENGINE_PACKETS = frozenset("0123456")
@@ -47,6 +47,8 @@ class _WholeFrames:
         """
         with self._lock, gevent.Timeout(WRITE_TIMEOUT_S, TimeoutError("the peer takes no data")):
             self._sock.sendall(data)
+        counters.transport.writes += 1
+        counters.transport.bytes_written += len(data)
         return len(data)
 
     def recv(self, size: int) -> bytes:
