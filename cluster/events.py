@@ -16,7 +16,7 @@ from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 from cluster import counters, log, wire
 from cluster.connections import Connection, Connections, Outbox
 from cluster.delivery import Answer, Delivery
-from cluster.packets import MALFORMED
+from cluster.packets import MALFORMED, ignore_connects_of_the_gone
 from cluster.presence import Presence
 from cluster.protocol import (
     VERSION,
@@ -59,6 +59,7 @@ class Events:
 
     def register(self) -> None:
         """Begin to handle events."""
+        ignore_connects_of_the_gone(self._server)
         # python-socketio calls these with the session id first, and with whatever the client sent.
         self._server.on("connect", self._on_connect)
         self._server.on("disconnect", self._on_disconnect)
@@ -121,8 +122,9 @@ class Events:
         return None
 
     def _on_unknown(self, event: str, sid: str, *args: object) -> Answer:
-        if event != MALFORMED:  # Which was counted where it was found.
-            counters.requests.malformed["event"] += 1
+        if event is MALFORMED:  # It was counted where it was found.
+            return _refused(Refusal(Code.BAD_REQUEST, "this is no Socket.IO event"))
+        counters.requests.malformed["event"] += 1
         return _no_event(str(event)[:64])
 
     def _join(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -222,5 +224,9 @@ class Events:
 
 
 def _no_event(name: str) -> Answer:
-    counters.requests.refused[Code.BAD_REQUEST.value] += 1
-    return Refusal(Code.BAD_REQUEST, f"there is no event {name!r} to send").answer()
+    return _refused(Refusal(Code.BAD_REQUEST, f"there is no event {name!r} to send"))
+
+
+def _refused(refusal: Refusal) -> Answer:
+    counters.requests.refused[refusal.code.value] += 1
+    return refusal.answer()

@@ -98,6 +98,11 @@ class _Lines(logging.Handler):
                     break
 
 
+def _no_mistake_of_a_client(record: logging.LogRecord) -> bool:
+    """engineio calls the first unsound HTTP request of each kind an error of the server's."""
+    return "further occurrences of this error will be logged" not in record.getMessage()
+
+
 _lines: _Lines | None = None
 verbose = False  # guards lines about single messages: `if log.verbose: log.debug(...)`
 
@@ -114,6 +119,7 @@ def set_up(*, node: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_lines]
     root.setLevel(logging.ERROR)
+    logging.getLogger("engineio").addFilter(_no_mistake_of_a_client)
     logger.setLevel(level.upper())
 
 

@@ -2,7 +2,8 @@
 
 python-socketio parses packets in places where an error is caught only to be written to the log with its
 traceback, or not at all. Our packet class (its `serializer`) parses without errors: what is no packet
-that a client of ours can mean becomes the event `malformed`, which is dealt with like any unknown one.
+that a client of ours can mean becomes the event `malformed`, which is dealt with like any unknown one:
+where an acknowledgement was asked for, it is a `bad_request`.
 """
 
 from typing import Any
@@ -12,7 +13,21 @@ from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 from cluster import counters
 
 _FROM_CLIENTS = frozenset({CONNECT, DISCONNECT, EVENT})
-MALFORMED = "malformed"
+MALFORMED = "malformed"  # known by its identity: a client may send an event of this name
+
+
+def ignore_connects_of_the_gone(server: Any) -> None:
+    """Make a python-socketio server drop a CONNECT whose Engine.IO session has ended since it came.
+
+    It would fail on that in mid-way, and keep the half of a session for ever.
+    """
+    handle_connect = server._handle_connect
+
+    def handle_connect_of_the_living(eio_sid: str, namespace: str | None, data: Any) -> None:
+        if eio_sid in server.environ:
+            handle_connect(eio_sid, namespace, data)
+
+    server._handle_connect = handle_connect_of_the_living
 
 
 class StrictPacket(Packet):  # type: ignore[misc]  # python-socketio ships no types
@@ -27,8 +42,15 @@ class StrictPacket(Packet):  # type: ignore[misc]  # python-socketio ships no ty
             sound = False
         if not sound:
             counters.requests.malformed["packet"] += 1
-            self.packet_type, self.data, self.id, self.namespace = EVENT, [MALFORMED], None, None
+            self._become_malformed()
         return 0
+
+    def _become_malformed(self) -> None:
+        """The id, where the packet got as far as that, is kept: its sender waits for an answer."""
+        asked = self.packet_type == EVENT and self.namespace in (None, "/")
+        self.packet_type, self.data, self.namespace = EVENT, [MALFORMED], None
+        if not asked:
+            self.id = None
 
     def _is_sound(self) -> bool:
         if self.packet_type == EVENT:
