@@ -83,8 +83,8 @@ class Events:
             self._tell(connection)
 
     def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
-        if self._connections.get(sid) is not None:
-            return _no_event("connect")  # A client emitted an event of this name.
+        if not self._server.manager.is_pre_connected(sid, "/"):
+            return _no_event("connect")  # A client emitted an event of this name, and may have gone since.
         try:
             request = parse_connect(auth)
             self._refuse_wrong_token(request)
@@ -121,11 +121,12 @@ class Events:
             log.debug("disconnected", sid=sid, user=connection.user, reason=reason)
         return None
 
-    def _on_unknown(self, event: str, sid: str, *args: object) -> Answer:
+    def _on_unknown(self, event: str, *args: object) -> Answer:
+        """Any other event. One that is called `*` comes without its name: `event` is the session's id."""
         if event is MALFORMED:  # It was counted where it was found.
             return _refused(Refusal(Code.BAD_REQUEST, "this is no Socket.IO event"))
         counters.requests.malformed["event"] += 1
-        return _no_event(str(event)[:64])
+        return _refused(Refusal(Code.BAD_REQUEST, "there is no such event to send"))
 
     def _join(self, connection: Connection, args: tuple[object, ...]) -> Answer:
         request = parse_join(args)

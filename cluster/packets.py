@@ -47,10 +47,10 @@ class StrictPacket(Packet):  # type: ignore[misc]  # python-socketio ships no ty
 
     def _become_malformed(self) -> None:
         """The id, where the packet got as far as that, is kept: its sender waits for an answer."""
-        asked = self.packet_type == EVENT and self.namespace in (None, "/")
-        self.packet_type, self.data, self.namespace = EVENT, [MALFORMED], None
-        if not asked:
-            self.id = None
+        packet: Any = self
+        if packet.packet_type != EVENT or packet.namespace not in (None, "/"):
+            packet.id = None
+        packet.packet_type, packet.data, packet.namespace = EVENT, [MALFORMED], None
 
     def _is_sound(self) -> bool:
         if self.packet_type == EVENT:

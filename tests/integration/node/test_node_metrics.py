@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -89,8 +90,11 @@ def test_malformed__of_each_kind__counted_by_it(own_world: Any, node: Any) -> No
     ann.call("no_such_event", {})
     ann.io.eio.send("42[[]]")
     ann.call("leave", {"room": "a b"})
+    with socket.create_connection(("127.0.0.1", node.port), timeout=5) as sock:
+        sock.sendall(b"GET / HTTP/x\r\n\r\n")
+        assert b" 400 " in sock.recv(4096)
     moved = moves()
-    for kind in ("payload", "event", "packet"):
+    for kind in ("payload", "event", "packet", "http"):
         assert moved[f'malformed_total{{kind="{kind}"}}'] == 1
     assert moved['refusals_total{code="bad_request"}'] == 3, "the packet asked for no answer, but had one"
     assert moved['refusals_total{code="room_invalid"}'] == 1

@@ -1,5 +1,6 @@
 """The node as a process: how it starts, what it says when it cannot, how it ends."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -131,3 +132,29 @@ def test_secrets__of_a_node_at_work__neither_logged_nor_shown(world: Any, until:
     shown = [node.get(path)[1] for path in ("/info", "/health", "/peers", "/ready")]
     assert all(shown)
     assert "hush" not in f"{shown}{node.process.log.read_text()}"
+
+
+def test_log_reader__stalls__the_node_serves_on_and_lines_stay_whole(world: Any, room: str) -> None:
+    node = world.node("unread")
+    node.process.kill()  # It writes to a file; this test wants a pipe.
+    popen = subprocess.Popen(node.process.command, env=node.process.env, stderr=subprocess.PIPE)
+    try:
+        node.wait_ready()
+        ann = world.client(node)
+        ann.join(room)
+        lines = 0
+        while lines < 1000:  # Of which a pipe holds some 300: two for each message, at level debug.
+            assert ann.send(room, "x" * 10)["ok"]
+            lines += 2
+        assert node.get("/health")[0] == 200
+        ann.close()
+        popen.send_signal(signal.SIGTERM)
+        assert popen.stderr is not None
+        read = popen.stderr.read().decode().splitlines()
+        assert popen.wait(20) == 0
+    finally:
+        popen.kill()
+        popen.communicate()
+    events = [json.loads(line)["event"] for line in read]
+    assert events.count("delivered") == 500
+    assert events[-1] == "stopped"
