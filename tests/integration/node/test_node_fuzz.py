@@ -325,6 +325,8 @@ requests = st.tuples(
 
 @fuzz(120)
 @given(request=requests)
+@example(request=b"GET / HTTP/1\r\n\r\n")
+@example(request=b"GET / HTTP/x\r\n\r\n")
 def test_http__any_bytes__an_error_or_the_end_and_nobody_is_harmed(
     bystander: Bystander, request: bytes
 ) -> None:
