@@ -8,20 +8,25 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from cluster import log, websocket
-from cluster.connections import Connections, Outbox
+from cluster.connections import Connections
 from cluster.delivery import Delivery
 from cluster.durable import DurableDelivery
 from cluster.events import Events
+from cluster.keepalive import Keepalive
 from cluster.link import Health
+from cluster.outbox import Outbox
 from cluster.packets import StrictPacket
 from cluster.presence import Presence
 from cluster.registry import Registry
 from cluster.rest import Rest
 from cluster.settings import Settings
+from cluster.short_path import ShortPath
 from cluster.store import Store
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
+LINGER_S = 2.0
+BUFFER_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 FLUSH_S = 2.0
 GOODBYE_S = 2.0
@@ -39,7 +44,8 @@ class Node:
         self._registry = Registry(settings, self._store)
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
-        outbox = Outbox(self._server.eio)
+        outbox = Outbox(BUFFER_BYTES)
+        self._keepalive = Keepalive(interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S)
         self._presence = Presence(
             settings,
             self._store,
@@ -59,6 +65,12 @@ class Node:
             self._registry,
         )
         self._events.register()
+        websocket.use_for(
+            self._server.eio,
+            outbox=outbox,
+            keepalive=self._keepalive,
+            short_path=ShortPath(self._events.send_message),
+        )
         self._registry.on_beat = self._beat
         rest = Rest(
             settings,
@@ -73,7 +85,12 @@ class Node:
 
     def start(self) -> "tuple[gevent.Greenlet[..., Any], ...]":
         """Start everything that runs in the background; these greenlets end only by a bug."""
-        return (*self._delivery.start(), *self._presence.start(), self._registry.start())
+        return (
+            self._keepalive.start(),
+            *self._delivery.start(),
+            *self._presence.start(),
+            self._registry.start(),
+        )
 
     def stop(self) -> None:
         """Take leave: accept nothing more, finish what was accepted, close every connection."""
@@ -145,7 +162,7 @@ def _socketio(app: Flask, settings: Settings, manager: Any) -> SocketIO:
         cors_allowed_origins=origins,
         logger=logging.getLogger("socketio"),
         engineio_logger=logging.getLogger("engineio"),
+        monitor_clients=False,  # the node's own `Keepalive` does
         **options,
     )
-    websocket.use_for(socketio.server.eio)
     return socketio

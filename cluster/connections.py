@@ -4,13 +4,11 @@ That last property is a promise that the delivery relies on (see `durable.py`): 
 of a caller that uses only this module, no other greenlet runs.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from engineio.exceptions import EngineIOError
-from engineio.packet import Packet
 from gevent.lock import Semaphore
+
+from cluster.outbox import Outlet
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -19,6 +17,7 @@ class Connection:
 
     sid: str
     eio_sid: str
+    outlet: Outlet
     user: str | None
     producer: str  # what a client may use that has no identity of its own
     turn: Semaphore = field(default_factory=Semaphore)
@@ -95,23 +94,3 @@ class Connections:
     def rooms(self) -> tuple[str, ...]:
         """Return the rooms that have members through this node."""
         return tuple(self._rooms)
-
-
-class Outbox:
-    """Queues packets for connections, past Socket.IO's own encoding.
-
-    A packet goes into the connection's queue, from which one greenlet writes to the socket. Sending to
-    somebody whose ping has timed out closes that connection on the spot and runs the disconnect
-    handler, which therefore must not block either.
-    """
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-
-    def send(self, connection: Connection, packets: Iterable[Packet]) -> None:
-        """Queue packets in order; a connection that is gone gets nothing, it resumes elsewhere."""
-        try:
-            for packet in packets:
-                self._engine.send_packet(connection.eio_sid, packet)
-        except EngineIOError:
-            return  # It closed this very moment: its disconnect handler has run or will.

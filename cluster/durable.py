@@ -32,10 +32,11 @@ import gevent
 
 from cluster import keys, log, wire
 from cluster.committer import Committer
-from cluster.connections import Connection, Connections, Membership, Outbox
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Page, PageRequest
 from cluster.link import Health
 from cluster.memory import RoomTail, TailMemory
+from cluster.outbox import Outbox
 from cluster.protocol import SNAPSHOT_MESSAGES, JoinRequest, Position, SendRequest
 from cluster.settings import Settings
 from cluster.store import RoomHead, Store, unavailable

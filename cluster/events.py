@@ -12,8 +12,9 @@ import gevent
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
 from cluster import log, wire
-from cluster.connections import Connection, Connections, Outbox
+from cluster.connections import Connection, Connections
 from cluster.delivery import Answer, Delivery
+from cluster.outbox import Outbox
 from cluster.presence import Presence
 from cluster.protocol import (
     VERSION,
@@ -80,13 +81,16 @@ class Events:
             request = parse_connect(auth)
         except Refusal as refusal:
             raise SocketIORefusal(refusal.message, {"code": refusal.code.value}) from refusal
+        session = self._server.eio.sockets[self._server.manager.eio_sid_from_sid(sid, "/")]
         connection = Connection(
             sid=sid,
-            eio_sid=self._server.manager.eio_sid_from_sid(sid, "/"),
+            eio_sid=session.sid,
+            outlet=session.outlet,
             user=request.user,
             producer=secrets.token_hex(8),
         )
         self._connections.add(connection)
+        session.chat = connection
         log.debug("connected", sid=sid, user=request.user)
         # After this handler returns, python-socketio tells the client that it is connected; what we
         # spawn runs when this greenlet next waits, so it comes behind that.
@@ -129,6 +133,12 @@ class Events:
             if membership is not None:
                 self._presence.left(membership)
         return answer
+
+    def send_message(
+        self, connection: Connection, args: tuple[object, ...], answer: Callable[[Answer], None]
+    ) -> None:
+        """Handle a `send_message`; `answer` is called once, soon or later."""
+        gevent.spawn(lambda: answer(self._answer(connection.sid, self._send, args)))
 
     def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
         request = parse_send(args)

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import gevent
-from engineio.packet import Packet
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
 from cluster import keys, log, wire
-from cluster.connections import Connections, Membership, Outbox
+from cluster.connections import Connections, Membership
 from cluster.link import RedisDown
+from cluster.outbox import Outbox
 from cluster.protocol import Refusal
 from cluster.registry import Registry
 from cluster.settings import Settings
@@ -189,7 +189,7 @@ class Presence:
         newcomers = [m for m in members if not m.listed]
         recipients = newcomers if self._lists.get(room) == rows else list(members)
         self._lists[room] = rows
-        packets: dict[str | None, Packet] = {}
+        packets: dict[str | None, wire.Frame] = {}
         for member in recipients:
             epoch = member.epoch
             if epoch not in packets:

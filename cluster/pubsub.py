@@ -16,9 +16,10 @@ from redis.exceptions import ResponseError
 from socketio import RedisManager
 
 from cluster import keys, wire
-from cluster.connections import Connection, Connections, Membership, Outbox
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Page, PageRequest
 from cluster.link import CONNECT_TIMEOUT_S, AnswerLost, Health, NotSent
+from cluster.outbox import Outbox
 from cluster.protocol import JoinRequest, Refusal, SendRequest
 from cluster.settings import Settings
 from cluster.store import Store, unavailable
