@@ -26,7 +26,7 @@ from cluster.store import Store
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
 LINGER_S = 2.0
-BUFFER_BYTES = 1024 * 1024
+BUFFER_BYTES = 16 * 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 FLUSH_S = 2.0
 GOODBYE_S = 2.0

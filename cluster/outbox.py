@@ -4,22 +4,29 @@ bytess are given to `Outbox.send` and only appended; a callback at the end of th
 (a *tick*) writes what has gathered, one system call for each connection. On a busy node most of the cost of a
 delivery is that call, so a batch of messages to a room costs each member one.
 
-Nothing here switches greenlets: writing happens in the hub, on non-blocking sockets. Where the kernel takes
-less than everything, the rest waits for the socket to become writable. A buffer has a bound: a reader that
-falls behind by more than that is disconnected, with a close frame that says why, after the frame that was
-begun; it may come back and resume from its cursor.
+Writing happens in the hub, on non-blocking sockets, and switches no greenlets. Where the kernel takes less
+than everything, the rest waits for the socket to become writable. A buffer has two bounds, as Redis has for
+its clients: a reader that falls behind by more than the hard one, or by more than an eighth of it for 10 s,
+is disconnected, with a close frame that says why behind the frame that was begun; it may come back and
+resume from its cursor. Who has much to give to one connection (a long history) waits for it with
+`Outlet.wait_until_drained`, which alone does switch.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import gevent
+from gevent.event import Event
 
 from cluster import frames, log
 
 _READ_WRITE = 2  # socket.SHUT_RDWR, which gevent's patched module has as an enum member
 _WRITE = 1
 _WRITABLE = 2  # libev's EV_WRITE
+SOFT_PART = 8
+SOFT_S = 10.0
+LOW_WATER = 64 * 1024  # bytes: so little waits when more may be given
 TOO_SLOW = "this connection does not read as fast as messages come; resume from your cursor"
 
 
@@ -32,13 +39,14 @@ class Reached(Protocol):
 
 
 class Outbox:
-    """All that this node has to write. `limit`: the most bytes that wait for one connection."""
+    """All that this node has to write. `limit`: the hard bound of one connection's buffer, in bytes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.writes = 0
         self.bytes_written = 0
         self.too_slow = 0
+        self.now_s: Callable[[], float] = time.monotonic
         self._loop: Any = gevent.get_hub().loop
         self._dirty: list[Outlet] = []
 
@@ -64,7 +72,9 @@ class Outlet:
     """The writing side of one connection: open, then finishing, then shut."""
 
     __slots__ = (
+        "_behind_since_s",
         "_chunks",
+        "_drained",
         "_finishing",
         "_offset",
         "_outbox",
@@ -81,6 +91,8 @@ class Outlet:
         self._chunks: list[bytes] = []  # each is a number of whole frames
         self._offset = 0  # how much of the first chunk is written
         self._watcher: Any = None
+        self._behind_since_s: float | None = None  # over the soft bound, without a pause
+        self._drained: Event | None = None  # for who waits, if anybody does
         self._scheduled = False
         self._finishing = False
         self.waiting = 0  # bytes in the buffer
@@ -121,8 +133,26 @@ class Outlet:
             return
         if self._watcher is None:
             self._write_once()
-        if self._watcher is not None and self.waiting > self._outbox.limit and not self._finishing:
+        if self._watcher is not None and not self._finishing and self._too_far_behind():
             self._give_up()
+
+    def wait_until_drained(self, timeout_s: float) -> bool:
+        """Wait until little waits; tell whether that came in time. A connection that ends has drained."""
+        while self.waiting > LOW_WATER:
+            if self._drained is None:
+                self._drained = Event()
+            if not self._drained.wait(timeout_s):
+                return False
+        return True
+
+    def _too_far_behind(self) -> bool:
+        limit = self._outbox.limit
+        if self.waiting <= limit // SOFT_PART:
+            return False
+        now_s = self._outbox.now_s()
+        if self._behind_since_s is None:
+            self._behind_since_s = now_s
+        return self.waiting > limit or now_s - self._behind_since_s > SOFT_S
 
     def _schedule(self) -> None:
         if self._sock is not None and not self.shut:
@@ -144,6 +174,9 @@ class Outlet:
         self._outbox.bytes_written += sent
         self._offset += sent
         self.waiting -= sent
+        if self.waiting <= self._outbox.limit // SOFT_PART:
+            self._behind_since_s = None
+        self._tell_drained()
         if self._offset < len(data):
             self._chunks = [data]
             self._wait_until_writable()
@@ -178,6 +211,12 @@ class Outlet:
     def _drop(self) -> None:
         self._chunks, self._offset, self.waiting, self.shut = [], 0, 0, True
         self._stop_waiting()
+        self._tell_drained()
+
+    def _tell_drained(self) -> None:
+        if self._drained is not None and self.waiting <= LOW_WATER:
+            self._drained.set()
+            self._drained = None
 
     def _shutdown(self, how: int) -> None:
         try:
