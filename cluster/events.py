@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
 from cluster import log, wire
@@ -136,7 +137,9 @@ class Events:
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
         self._refuse_when_draining()
-        return self._delivery.send(connection, membership.user, request)
+        answered: Any = AsyncResult()
+        self._delivery.send(connection, membership.user, request, answered.set)
+        return dict(answered.get())
 
     def _refuse_when_draining(self) -> None:
         if self.draining:

@@ -48,6 +48,11 @@ def event(name: str, payload_json: str) -> Packet:
     return Packet(MESSAGE, f'2["{name}",{payload_json}]')
 
 
+def live(messages: Iterable[Stored]) -> tuple[Packet, ...]:
+    """Return the packets that bring messages live, in order. May be sent to many."""
+    return tuple(event("message", message.text) for message in messages)
+
+
 def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Packet]:
     """Yield the `message_history` packets, at least one; all but the last say `more`."""
     chunks = list(_chunks(messages)) or [[]]
