@@ -55,8 +55,10 @@ class RoomEpochs:
     def extents(self) -> tuple[tuple[str, int, int], ...]:
         """Return (epoch, first seq, last seq) of each epoch that has messages, oldest first."""
         begun = sorted(self.firsts.items(), key=lambda item: item[1])
-        ends = [*(first - 1 for _, first in begun[1:]), self.head]
-        return tuple((epoch, first, end) for (epoch, first), end in zip(begun, ends, strict=True))
+        starts = [*(first for _, first in begun), self.head + 1]
+        return tuple(
+            (epoch, first, after - 1) for (epoch, first), after in zip(begun, starts[1:], strict=True)
+        )
 
     def end_of(self, epoch: str) -> int | None:
         """Return the last seq up to which an epoch was told to anybody; `None` where it is unknown."""
