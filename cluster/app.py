@@ -11,6 +11,7 @@ from cluster import log, websocket
 from cluster.connections import Connections
 from cluster.delivery import Delivery
 from cluster.durable import DurableDelivery
+from cluster.epochs import Standing
 from cluster.events import Events
 from cluster.keepalive import Keepalive
 from cluster.link import Health
@@ -42,6 +43,7 @@ class Node:
         self._store = Store(settings, self.health)
         self._connections = Connections()
         self._registry = Registry(settings, self._store)
+        self._standing = Standing(settings, self._registry.alive) if settings.delivery == "durable" else None
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
         outbox = Outbox(BUFFER_BYTES)
@@ -52,7 +54,7 @@ class Node:
             self._registry,
             self._connections,
             outbox,
-            told=settings.delivery == "durable",
+            standing=self._standing,
         )
         self._delivery = self._make_delivery(outbox, manager)
         self._events = Events(
@@ -112,11 +114,12 @@ class Node:
         log.info("disconnected_all", connections=len(connections))
 
     def _make_delivery(self, outbox: Outbox, manager: Any) -> Delivery:
-        if self.settings.delivery == "durable":
+        if self._standing is not None:
             return DurableDelivery(
                 self.settings,
                 self.health,
                 self._store,
+                self._standing,
                 self._connections,
                 outbox,
                 presence_changed=self._presence.changed,

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
 from cluster import log, wire
-from cluster.connections import Connection, Connections
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Delivery
 from cluster.outbox import Outbox
 from cluster.presence import Presence
@@ -20,6 +21,7 @@ from cluster.protocol import (
     VERSION,
     Code,
     Refusal,
+    SendRequest,
     parse_connect,
     parse_join,
     parse_leave,
@@ -137,16 +139,26 @@ class Events:
     def send_message(
         self, connection: Connection, args: tuple[object, ...], answer: Callable[[Answer], None]
     ) -> None:
-        """Handle a `send_message`; `answer` is called once, soon or later."""
-        gevent.spawn(lambda: answer(self._answer(connection.sid, self._send, args)))
+        """Handle a `send_message`; does not switch greenlets, and `answer` is called once, soon or later."""
+        try:
+            membership, request = self._sendable(connection, args)
+        except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
+            answer(_refusal(connection.sid, error).answer())
+        else:
+            self._delivery.send(connection, membership.user, request, answer)
 
-    def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+    def _sendable(self, connection: Connection, args: tuple[object, ...]) -> tuple[Membership, SendRequest]:
         request = parse_send(args)
         membership = connection.memberships.get(request.room)
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
         self._refuse_when_draining()
-        return self._delivery.send(connection, membership.user, request)
+        return membership, request
+
+    def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        answered: Any = AsyncResult()
+        self.send_message(connection, args, answered.set)
+        return dict(answered.get())
 
     def _refuse_when_draining(self) -> None:
         if self.draining:
@@ -163,14 +175,8 @@ class Events:
             return Refusal(Code.NOT_JOINED, "this connection is closed").answer()
         try:
             return handle(connection, args)
-        except Refusal as refusal:
-            log.debug("refused", sid=sid, code=refusal.code.value, reason=refusal.message)
-            return refusal.answer()
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
-            log.bug("handler_failed", error, sid=sid)
-            return Refusal(
-                Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False
-            ).answer()
+            return _refusal(sid, error).answer()
 
     def _tell(self, connection: Connection) -> None:
         payload = {
@@ -186,3 +192,11 @@ class Events:
 
 def _no_event(name: str) -> Answer:
     return Refusal(Code.BAD_REQUEST, f"there is no event {name!r} to send").answer()
+
+
+def _refusal(sid: str, error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        log.debug("refused", sid=sid, code=error.code.value, reason=error.message)
+        return error
+    log.bug("handler_failed", error, sid=sid)
+    return Refusal(Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False)

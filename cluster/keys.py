@@ -2,7 +2,10 @@
 
 import zlib
 
-EPOCH = b"wa:epoch"
+EPOCH = b"wa:epoch"  # "<epoch> <run_id>": the log that holds, and the run of Redis that it stands in
+EPOCHS = b"wa:epochs"  # a list of all epochs, oldest first
+RUNS = b"wa:epoch:runs"  # a hash: run_id -> the shard heads that survived the end of that run
+REPORTS = b"wa:epoch:reports"  # who has told a new run of Redis what it saw before (see epochs.py)
 SHARDS = b"wa:shards"  # how many shard logs this cluster has
 ROOMS = b"wa:rooms"
 NODES = b"wa:nodes"  # the registry: a hash from server_id to "<stamp ms> <json>"
@@ -28,13 +31,13 @@ def room_log(room: str) -> bytes:
     return f"wa:room:{room}:log".encode()
 
 
-def room_head(room: str) -> bytes:
-    """The last seq that was given in a room."""
-    return f"wa:room:{room}:head".encode()
+def room_state(room: str) -> bytes:
+    """A hash: `head`, the last seq that was given in a room, and epoch -> the first seq it has there."""
+    return f"wa:room:{room}:state".encode()
 
 
 def results(room: str, producer: str) -> bytes:
-    """A hash: `next`, and n -> "<seq> <epoch> <digest>" for the last results of a producer."""
+    """A hash: n -> "<seq> <epoch> <digest>" for the last results of a producer, `next` n, and `renewed`."""
     return f"wa:room:{room}:results:{producer}".encode()
 
 

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from cluster import keys, log, wire
 from cluster.connections import Connections, Membership
+from cluster.epochs import Standing
 from cluster.link import RedisDown
 from cluster.outbox import Outbox
 from cluster.protocol import Refusal
@@ -42,15 +43,15 @@ class Presence:
         connections: Connections,
         outbox: Outbox,
         *,
-        told: bool,
+        standing: Standing | None,
     ) -> None:
-        """`told`: changes travel through the shard log; else only by looking, at every beat."""
+        """`standing`: changes travel through the shard log; without it only by looking, at every beat."""
         self._settings = settings
         self._store = store
         self._registry = registry
         self._connections = connections
         self._outbox = outbox
-        self._shard_messages = str(settings.shard_messages) if told else ""
+        self._standing = standing
         self._pending: dict[str, dict[str, _Change]] = {}  # room -> connection -> what is to be written
         self._write = Event()
         self._writing = False
@@ -89,7 +90,7 @@ class Presence:
             for connection in self._connections.all():
                 for membership in connection.memberships.values():
                     self.joined(membership)
-        if leases_changed or not self._shard_messages:
+        if leases_changed or self._standing is None:
             for room in self._connections.rooms():
                 self.changed(room)
 
@@ -147,20 +148,25 @@ class Presence:
     def _written(self, room: str, changes: dict[str, _Change]) -> bool:
         shard = keys.shard_of(room, self._settings.shards)
         names = [
+            keys.EPOCH,
             keys.presence(room),
             keys.presence_version(room),
             keys.shard_head(shard),
             keys.shard_log(shard),
         ]
         flat = [part for sid, (verb, entry) in changes.items() for part in (verb, sid, entry)]
+        guard = "" if self._standing is None else self._standing.guard
+        if guard is None:
+            return False
         try:
-            self._store.link.script("presence", names, room, self._shard_messages, *flat)
+            args = (guard, room, self._settings.shard_messages, *flat)
+            flag, *_ = self._store.link.script("presence", names, *args)
         except (RedisDown, ResponseError) as error:
             log.debug("presence_not_written", room=room, reason=str(error))
             return False
-        if not self._shard_messages:
+        if self._standing is None:
             self.changed(room)
-        return True
+        return bool(flag == b"changed")
 
     def _run_lists(self) -> None:
         while True:

@@ -77,6 +77,10 @@ class Registry:
             if peer.server_id != self._server_id
         ]
 
+    def alive(self) -> frozenset[str]:
+        """Return the names of the other nodes whose lease held when Redis last said so."""
+        return frozenset(p.server_id for p in self._nodes.values() if p.alive) - {self._server_id}
+
     def holder(self, server_id: str, incarnation: str) -> Peer | None:
         """Return the node that holds the lease of an incarnation, `None` where nobody does any more."""
         peer = self._nodes.get(server_id)

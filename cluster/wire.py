@@ -49,6 +49,11 @@ def event(name: str, payload_json: str) -> Frame:
     return frames.text_frame(f'42["{name}",{payload_json}]'.encode())
 
 
+def live(messages: Iterable[Stored]) -> Frame:
+    """Return the frames that bring messages live, in order, as one. May be sent to many."""
+    return b"".join([event("message", message.text) for message in messages])
+
+
 def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Frame]:
     """Yield the `message_history` frames, at least one; all but the last say `more`."""
     chunks = list(_chunks(messages)) or [[]]
