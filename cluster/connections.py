@@ -24,6 +24,8 @@ class Connection:
     turn: Semaphore = field(default_factory=Semaphore)
     memberships: dict[str, "Membership"] = field(default_factory=dict)
     open: bool = True
+    leaving: bool = False  # it is about to be closed: takes no sends
+    sending: int = 0  # sends that are not answered yet
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -115,3 +117,17 @@ class Outbox:
                 self._engine.send_packet(connection.eio_sid, packet)
         except EngineIOError:
             return  # It closed this very moment: its disconnect handler has run or will.
+
+    def hang_up(self, connection: Connection) -> None:
+        """Close a connection behind what is queued for it; runs its disconnect handler.
+
+        Only the transport ends, with neither a Socket.IO `disconnect` nor an Engine.IO `close`: after these
+        the clients believe that they are not wanted, and do not reconnect.
+        """
+        socket = self._engine.sockets.get(connection.eio_sid)
+        if socket is not None:
+            socket.close(wait=False, abort=True, reason=self._engine.reason.SERVER_DISCONNECT)
+
+    def empty(self) -> bool:
+        """Tell whether no connection is left, closing ones included."""
+        return not self._engine.sockets

@@ -11,21 +11,23 @@ from typing import Any
 import gevent
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
-from cluster import log, wire
-from cluster.connections import Connection, Connections, Outbox
+from cluster import log
+from cluster.connections import Connection, Connections
 from cluster.delivery import Answer, Delivery
+from cluster.gate import Gate
 from cluster.presence import Presence
 from cluster.protocol import (
-    VERSION,
     Code,
     Refusal,
     parse_connect,
     parse_join,
     parse_leave,
     parse_send,
+    parse_typing,
 )
-from cluster.registry import Registry
-from cluster.settings import Settings
+from cluster.server_info import ServerInfo
+from cluster.typing_notices import TypingNotices
+from cluster.user_lists import UserLists
 
 
 class Events:
@@ -33,23 +35,23 @@ class Events:
 
     def __init__(
         self,
-        settings: Settings,
         server: Any,
         connections: Connections,
-        outbox: Outbox,
         delivery: Delivery,
+        gate: Gate,
         presence: Presence,
-        registry: Registry,
+        user_lists: UserLists,
+        server_info: ServerInfo,
+        typing: TypingNotices,
     ) -> None:
-        self._settings = settings
         self._server = server
         self._connections = connections
-        self._outbox = outbox
         self._delivery = delivery
+        self._gate = gate
         self._presence = presence
-        self._registry = registry
-        self._peers: list[dict[str, str]] = []
-        self.draining = False
+        self._user_lists = user_lists
+        self._server_info = server_info
+        self._typing = typing
 
     def register(self) -> None:
         """Begin to handle events."""
@@ -59,19 +61,8 @@ class Events:
         self._server.on("join", lambda sid, *args: self._answer(sid, self._join, args))
         self._server.on("leave", lambda sid, *args: self._answer(sid, self._leave, args))
         self._server.on("send_message", lambda sid, *args: self._answer(sid, self._send, args))
+        self._server.on("typing", lambda sid, *args: self._answer(sid, self._typed, args))
         self._server.on("*", self._on_unknown)
-
-    def beat(self, leases_changed: bool) -> None:
-        """After each beat of the registry: tell clients where the peers are, if that has changed."""
-        peers = self._registry.peers()
-        if peers != self._peers:
-            self._peers = peers
-            self.tell_all()
-
-    def tell_all(self) -> None:
-        """Send everybody a `server_info`."""
-        for connection in self._connections.all():
-            self._tell(connection)
 
     def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
         if self._connections.get(sid) is not None:
@@ -90,7 +81,7 @@ class Events:
         log.debug("connected", sid=sid, user=request.user)
         # After this handler returns, python-socketio tells the client that it is connected; what we
         # spawn runs when this greenlet next waits, so it comes behind that.
-        gevent.spawn(self._tell, connection)
+        gevent.spawn(self._server_info.tell, connection)
         return None
 
     def _on_disconnect(self, sid: str, *args: object) -> Answer | None:
@@ -101,6 +92,7 @@ class Events:
             for membership in connection.memberships.values():
                 self._delivery.left(membership)
                 self._presence.left(membership)
+            self._typing.forget(connection)
             log.debug("disconnected", sid=sid, user=connection.user, reason=args[0] if args else None)
         return None
 
@@ -112,13 +104,13 @@ class Events:
         user = connection.user or request.user
         if user is None:
             raise Refusal(Code.BAD_REQUEST, "neither the connection's auth nor this join names a user")
-        self._refuse_when_draining()
+        self._gate.check_join()
         with connection.turn:
             answer = self._delivery.join(connection, user, request)
             membership = connection.memberships.get(request.room)
             if connection.open and membership is not None:
                 self._presence.joined(membership)
-                self._presence.changed(request.room)
+                self._user_lists.changed(request.room)
         return answer
 
     def _leave(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -135,12 +127,20 @@ class Events:
         membership = connection.memberships.get(request.room)
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
-        self._refuse_when_draining()
-        return self._delivery.send(connection, membership.user, request)
+        self._gate.check_send(connection)
+        connection.sending += 1  # A drain waits for the answer before it hangs up.
+        try:
+            return self._delivery.send(connection, membership.user, request)
+        finally:
+            connection.sending -= 1
 
-    def _refuse_when_draining(self) -> None:
-        if self.draining:
-            raise Refusal(Code.DRAINING, "this node is shutting down; use another one")
+    def _typed(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_typing(args)
+        membership = connection.memberships.get(request.room)
+        if membership is None:
+            raise Refusal(Code.NOT_JOINED, f"join {request.room} before typing in it")
+        self._typing.typed(membership, typing=request.typing)
+        return {"ok": True, "room": request.room}
 
     def _answer(
         self,
@@ -161,17 +161,6 @@ class Events:
             return Refusal(
                 Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False
             ).answer()
-
-    def _tell(self, connection: Connection) -> None:
-        payload = {
-            "server_id": self._settings.server_id,
-            "session_id": connection.sid,
-            "version": VERSION,
-            "draining": self.draining,
-            "producer": connection.producer,
-            "peers": self._registry.peers(),
-        }
-        self._outbox.send(connection, (wire.event("server_info", wire.dumps(payload)),))
 
 
 def _no_event(name: str) -> Answer:

@@ -6,6 +6,7 @@ and none of its clients. `NotSent`: it cannot. `AnswerLost`: nobody knows.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -25,7 +26,9 @@ CONNECT_TIMEOUT_S = 0.5
 
 Command = Sequence[bytes | str | int]
 Reply = Any  # bytes, int, None, a list of these, or a ResponseError
-SCRIPTS = ("beat", "bootstrap", "commit", "presence", "renew_epoch", "retire", "room_head")
+SCRIPTS = (
+    "beat", "bootstrap", "commit", "presence", "reap", "renew_epoch", "retire", "room_head", "user_list",
+)  # fmt: skip
 
 
 class RedisDown(Exception):
@@ -45,16 +48,23 @@ class AnswerLost(RedisDown):
 
 
 class Health:
-    """Whether Redis is known to be up. Only an answer makes it up; any failure makes it down."""
+    """Whether Redis is known to be up. Only an answer makes it up; any failure makes it down.
+
+    `answered_s` and `up_since_s` are monotonic seconds: the last answer, and the first one after the last
+    failure.
+    """
 
     def __init__(self) -> None:
         self.up = False
         self.reason = "Redis was not reached yet"
+        self.answered_s = self.up_since_s = time.monotonic()
 
     def answered(self) -> None:
         """Redis has answered."""
+        self.answered_s = time.monotonic()
         if not self.up:
             self.up, self.reason = True, ""
+            self.up_since_s = self.answered_s
             log.info("redis_up")
 
     def failed(self, reason: str) -> None:
