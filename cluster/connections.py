@@ -4,6 +4,7 @@ That last property is a promise that the delivery relies on (see `durable.py`): 
 of a caller that uses only this module, no other greenlet runs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gevent.lock import Semaphore
@@ -18,11 +19,14 @@ class Connection:
     sid: str
     eio_sid: str
     outlet: Outlet
+    hang_up: Callable[[], None] = lambda: None  # closes the transport behind what waits to be written
     user: str | None
     producer: str  # what a client may use that has no identity of its own
     turn: Semaphore = field(default_factory=Semaphore)
     memberships: dict[str, "Membership"] = field(default_factory=dict)
     open: bool = True
+    leaving: bool = False  # it is about to be closed: takes no sends
+    sending: int = 0  # sends that are not answered yet
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -12,13 +12,12 @@ import gevent
 from gevent.event import AsyncResult
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
-from cluster import log, wire
+from cluster import log
 from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Delivery
-from cluster.outbox import Outbox
+from cluster.gate import Gate
 from cluster.presence import Presence
 from cluster.protocol import (
-    VERSION,
     Code,
     Refusal,
     SendRequest,
@@ -26,9 +25,11 @@ from cluster.protocol import (
     parse_join,
     parse_leave,
     parse_send,
+    parse_typing,
 )
-from cluster.registry import Registry
-from cluster.settings import Settings
+from cluster.server_info import ServerInfo
+from cluster.typing_notices import TypingNotices
+from cluster.user_lists import UserLists
 
 
 class Events:
@@ -36,23 +37,23 @@ class Events:
 
     def __init__(
         self,
-        settings: Settings,
         server: Any,
         connections: Connections,
-        outbox: Outbox,
         delivery: Delivery,
+        gate: Gate,
         presence: Presence,
-        registry: Registry,
+        user_lists: UserLists,
+        server_info: ServerInfo,
+        typing: TypingNotices,
     ) -> None:
-        self._settings = settings
         self._server = server
         self._connections = connections
-        self._outbox = outbox
         self._delivery = delivery
+        self._gate = gate
         self._presence = presence
-        self._registry = registry
-        self._peers: list[dict[str, str]] = []
-        self.draining = False
+        self._user_lists = user_lists
+        self._server_info = server_info
+        self._typing = typing
 
     def register(self) -> None:
         """Begin to handle events."""
@@ -62,19 +63,8 @@ class Events:
         self._server.on("join", lambda sid, *args: self._answer(sid, self._join, args))
         self._server.on("leave", lambda sid, *args: self._answer(sid, self._leave, args))
         self._server.on("send_message", lambda sid, *args: self._answer(sid, self._send, args))
+        self._server.on("typing", lambda sid, *args: self._answer(sid, self._typed, args))
         self._server.on("*", self._on_unknown)
-
-    def beat(self, leases_changed: bool) -> None:
-        """After each beat of the registry: tell clients where the peers are, if that has changed."""
-        peers = self._registry.peers()
-        if peers != self._peers:
-            self._peers = peers
-            self.tell_all()
-
-    def tell_all(self) -> None:
-        """Send everybody a `server_info`."""
-        for connection in self._connections.all():
-            self._tell(connection)
 
     def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
         if self._connections.get(sid) is not None:
@@ -88,6 +78,7 @@ class Events:
             sid=sid,
             eio_sid=session.sid,
             outlet=session.outlet,
+            hang_up=session.close,
             user=request.user,
             producer=secrets.token_hex(8),
         )
@@ -96,7 +87,7 @@ class Events:
         log.debug("connected", sid=sid, user=request.user)
         # After this handler returns, python-socketio tells the client that it is connected; what we
         # spawn runs when this greenlet next waits, so it comes behind that.
-        gevent.spawn(self._tell, connection)
+        gevent.spawn(self._server_info.tell, connection)
         return None
 
     def _on_disconnect(self, sid: str, *args: object) -> Answer | None:
@@ -107,6 +98,7 @@ class Events:
             for membership in connection.memberships.values():
                 self._delivery.left(membership)
                 self._presence.left(membership)
+            self._typing.forget(connection)
             log.debug("disconnected", sid=sid, user=connection.user, reason=args[0] if args else None)
         return None
 
@@ -118,13 +110,13 @@ class Events:
         user = connection.user or request.user
         if user is None:
             raise Refusal(Code.BAD_REQUEST, "neither the connection's auth nor this join names a user")
-        self._refuse_when_draining()
+        self._gate.check_join()
         with connection.turn:
             answer = self._delivery.join(connection, user, request)
             membership = connection.memberships.get(request.room)
             if connection.open and membership is not None:
                 self._presence.joined(membership)
-                self._presence.changed(request.room)
+                self._user_lists.changed(request.room)
         return answer
 
     def _leave(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -144,15 +136,21 @@ class Events:
             membership, request = self._sendable(connection, args)
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
             answer(_refusal(connection.sid, error).answer())
-        else:
-            self._delivery.send(connection, membership.user, request, answer)
+            return
+        connection.sending += 1  # A drain waits for the answer before it hangs up.
+
+        def tell(given: Answer) -> None:
+            connection.sending -= 1
+            answer(given)
+
+        self._delivery.send(connection, membership.user, request, tell)
 
     def _sendable(self, connection: Connection, args: tuple[object, ...]) -> tuple[Membership, SendRequest]:
         request = parse_send(args)
         membership = connection.memberships.get(request.room)
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
-        self._refuse_when_draining()
+        self._gate.check_send(connection)
         return membership, request
 
     def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -160,9 +158,13 @@ class Events:
         self.send_message(connection, args, answered.set)
         return dict(answered.get())
 
-    def _refuse_when_draining(self) -> None:
-        if self.draining:
-            raise Refusal(Code.DRAINING, "this node is shutting down; use another one")
+    def _typed(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_typing(args)
+        membership = connection.memberships.get(request.room)
+        if membership is None:
+            raise Refusal(Code.NOT_JOINED, f"join {request.room} before typing in it")
+        self._typing.typed(membership, typing=request.typing)
+        return {"ok": True, "room": request.room}
 
     def _answer(
         self,
@@ -177,17 +179,6 @@ class Events:
             return handle(connection, args)
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
             return _refusal(sid, error).answer()
-
-    def _tell(self, connection: Connection) -> None:
-        payload = {
-            "server_id": self._settings.server_id,
-            "session_id": connection.sid,
-            "version": VERSION,
-            "draining": self.draining,
-            "producer": connection.producer,
-            "peers": self._registry.peers(),
-        }
-        self._outbox.send(connection, (wire.event("server_info", wire.dumps(payload)),))
 
 
 def _no_event(name: str) -> Answer:

@@ -9,6 +9,13 @@ REPORTS = b"wa:epoch:reports"  # who has told a new run of Redis what it saw bef
 SHARDS = b"wa:shards"  # how many shard logs this cluster has
 ROOMS = b"wa:rooms"
 NODES = b"wa:nodes"  # the registry: a hash from server_id to "<stamp ms> <json>"
+LEASES = b"wa:leases"  # a hash from incarnation to "<stamp ms> <server_id>"
+CONDEMNED = b"wa:leases:condemned"  # a set: incarnations that are being reaped
+PULSE = b"wa:leases:pulse"  # a hash: `last` beat of any node, and `since` when there was no outage, in ms
+SECRET = b"wa:secret"  # with which servers sign what they say to each other
+TURN = b"wa:presence:turn"  # counts the times that some node began to judge others differently
+PRESENCE = "wa:room:%s:presence"  # these two are given to scripts, which find out the rooms
+PRESENCE_VERSION = "wa:room:%s:presence:version"
 
 
 def shard_of(room: str, shards: int) -> int:
@@ -42,13 +49,18 @@ def results(room: str, producer: str) -> bytes:
 
 
 def presence(room: str) -> bytes:
-    """A hash: connection id -> JSON of who is joined through it, and on which node."""
-    return f"wa:room:{room}:presence".encode()
+    """A hash: connection id -> "<incarnation> <JSON of who is joined through it, and on which node>"."""
+    return (PRESENCE % room).encode()
 
 
 def presence_version(room: str) -> bytes:
     """Counts the changes of a room's presence."""
-    return f"wa:room:{room}:presence:version".encode()
+    return (PRESENCE_VERSION % room).encode()
+
+
+def memberships(incarnation: str) -> bytes:
+    """A set of "<shard> <room> <connection id>": all that an incarnation has registered."""
+    return f"wa:incarnation:{incarnation}:memberships".encode()
 
 
 def pubsub_list(room: str) -> bytes:

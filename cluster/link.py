@@ -9,6 +9,7 @@ Each connection asks for Redis' `run_id` as soon as it is made. A command that c
 """
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -29,7 +30,7 @@ from cluster.resp import Argument, Command, Packed, WrongRun, pack, packed
 CONNECT_TIMEOUT_S = 0.5
 
 Reply = Any  # bytes, int, None, a list of these, or a ResponseError
-SCRIPTS = ("beat", "commit", "presence", "retire", "room_head", "stand")
+SCRIPTS = ("beat", "commit", "presence", "reap", "retire", "room_head", "stand", "user_list")
 
 
 class RedisDown(Exception):
@@ -53,16 +54,23 @@ class AnswerLost(RedisDown):
 
 
 class Health:
-    """Whether Redis is known to be up. Only an answer makes it up; any failure makes it down."""
+    """Whether Redis is known to be up. Only an answer makes it up; any failure makes it down.
+
+    `answered_s` and `up_since_s` are monotonic seconds: the last answer, and the first one after the last
+    failure.
+    """
 
     def __init__(self) -> None:
         self.up = False
         self.reason = "Redis was not reached yet"
+        self.answered_s = self.up_since_s = time.monotonic()
 
     def answered(self) -> None:
         """Redis has answered."""
+        self.answered_s = time.monotonic()
         if not self.up:
             self.up, self.reason = True, ""
+            self.up_since_s = self.answered_s
             log.info("redis_up")
 
     def failed(self, reason: str) -> None:

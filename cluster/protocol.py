@@ -105,6 +105,14 @@ class LeaveRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TypingRequest:
+    """`typing`."""
+
+    room: str
+    typing: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SendRequest:
     """`send_message`; `producer` and `n` are both there or both absent."""
 
@@ -139,6 +147,15 @@ def parse_join(args: tuple[object, ...]) -> JoinRequest:
 def parse_leave(args: tuple[object, ...]) -> LeaveRequest:
     """Parse what came with a `leave`."""
     return LeaveRequest(room=_room(_fields(args, "leave", ("room",))))
+
+
+def parse_typing(args: tuple[object, ...]) -> TypingRequest:
+    """Parse what came with a `typing`."""
+    fields = _fields(args, "typing", ("room", "typing"))
+    typing = fields.get("typing")
+    if not isinstance(typing, bool):
+        raise _bad("typing must be true or false")
+    return TypingRequest(room=_room(fields), typing=typing)
 
 
 def parse_send(args: tuple[object, ...]) -> SendRequest:

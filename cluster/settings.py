@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ T = TypeVar("T")
 PREFIX = "WORDAROUND_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _SERVER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SECRET_LEAST = 16
 _WILDCARD_HOSTS = ("0.0.0.0", "::")
 
 
@@ -29,6 +30,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 5000
     public_url: str = "http://127.0.0.1:5000"  # by which clients reach this node
+    sync_url: str = "http://127.0.0.1:5000"  # by which other nodes do
+    peers: tuple[str, ...] = ()  # sync URLs of nodes to ask besides those in the registry
+    secret: str = field(default="", repr=False)  # signs what nodes say to each other; "": one kept in Redis
     redis_url: str = "redis://127.0.0.1:6379/0"
     delivery: Literal["durable", "pubsub"] = "durable"
     shards: int = 4  # shard logs, the same on all nodes of a cluster
@@ -49,11 +53,15 @@ class Settings:
         host = reader.read("HOST", "127.0.0.1", _text)
         port = reader.read("PORT", "5000", _integer(1, 65_535))
         shown_host = "127.0.0.1" if host in _WILDCARD_HOSTS else f"[{host}]" if ":" in host else host
+        public_url = reader.read("PUBLIC_URL", f"http://{shown_host}:{port}", _url("http", "https"))
         settings = cls(
             server_id=reader.read("SERVER_ID", "node-1", _server_id),
             host=host,
             port=port,
-            public_url=reader.read("PUBLIC_URL", f"http://{shown_host}:{port}", _url("http", "https")),
+            public_url=public_url,
+            sync_url=reader.read("SYNC_URL", public_url, _url("http", "https")),
+            peers=reader.read("PEERS", "", _urls("http", "https")),
+            secret=reader.read("SECRET", "", _secret),
             redis_url=reader.read("REDIS_URL", "redis://127.0.0.1:6379/0", _url("redis", "rediss", "unix")),
             delivery=reader.read("DELIVERY", "durable", _delivery),
             shards=reader.read("SHARDS", "4", _integer(1, 8)),
@@ -116,6 +124,19 @@ def _url(*schemes: str) -> Callable[[str], str]:
         return raw.rstrip("/") if parts.scheme.startswith("http") else raw
 
     return parse
+
+
+def _urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(raw: str) -> tuple[str, ...]:
+        return tuple(map(_url(*schemes), filter(None, map(str.strip, raw.split(",")))))
+
+    return parse
+
+
+def _secret(raw: str) -> str:
+    if raw and len(raw) < _SECRET_LEAST:
+        raise ValueError(f"must have at least {_SECRET_LEAST} characters, or be empty")
+    return raw
 
 
 def _delivery(raw: str) -> Literal["durable", "pubsub"]:

@@ -1,12 +1,10 @@
 """A join's last step: whatever passed the tail meanwhile, nothing is missed, doubled or interrupted."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import greenlet
 import pytest
-from wsproto.frame_protocol import FrameProtocol
 
 from cluster import wire
 from cluster.connections import Connection, Connections
@@ -19,6 +17,7 @@ from cluster.resp import Guard
 from cluster.settings import Settings
 from cluster.store import RoomHead
 from cluster.wire import Stored
+from tests.unit.cluster_frames import events
 
 EPOCH = "e"
 
@@ -94,12 +93,10 @@ class Bench:
     def received(self, name: str = "ann") -> list[int]:
         """Return the seq of all that was queued for a connection, history first."""
         outlet = self.connections.get(name).outlet  # type: ignore[union-attr]
-        reader = FrameProtocol(client=True, extensions=[])
-        reader.receive_bytes(b"".join(outlet._chunks))
+        sent = b"".join(outlet._chunks)
         outlet._chunks.clear()
         found: list[int] = []
-        for frame in reader.received_frames():
-            event, payload = json.loads(frame.payload[2:])
+        for event, payload in events(sent):
             found += (
                 [m["seq"] for m in payload["messages"]] if event == "message_history" else [payload["seq"]]
             )

@@ -5,19 +5,15 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wsproto.frame_protocol import FrameProtocol
 
 from cluster import wire
 from cluster.wire import Stored
+from tests.unit.cluster_frames import events
 
 
 def payload(frame: bytes) -> Any:
     """Return the one argument of the event in a frame."""
-    reader = FrameProtocol(client=True, extensions=[])
-    reader.receive_bytes(frame)
-    text = "".join(part.payload for part in reader.received_frames())
-    assert text[:2] == "42"
-    _, argument = json.loads(text[2:])
+    ((_, argument),) = events(frame)
     return argument
 
 
