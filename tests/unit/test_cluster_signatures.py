@@ -45,7 +45,13 @@ def test_check__anything_of_it_altered__refused() -> None:
     pair = Pair()
     assert pair.refused(pair.signed(), body=BODY + b" ")
     assert pair.refused(pair.signed(), path="/sync/event")
-    for name, value in ((SENDER, "c"), (TIME, "1000001"), (SIGNATURE, "0" * 64), (SIGNATURE, "ü"), (TIME, "²")):
+    for name, value in (
+        (SENDER, "c"),
+        (TIME, "1000001"),
+        (SIGNATURE, "0" * 64),
+        (SIGNATURE, "ü"),
+        (TIME, "²"),
+    ):
         assert pair.refused({**pair.signed(), name: value}), name
     assert pair.refused({})
     pair.b.check("POST", PATH, BODY, pair.signed())
