@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from cluster.protocol import Code, Refusal
 
 SENDER, TIME, SIGNATURE = "X-WordAround-Sender", "X-WordAround-Time", "X-WordAround-Signature"
+HEADERS = (SENDER, TIME, SIGNATURE)
 WINDOW_MS = 10_000
 REMEMBERED = 20_000  # signatures: what 100 peers send in a window, ten times over
 
@@ -47,7 +48,7 @@ class Signatures:
         Raises:
             Refusal: unauthorized: it is not signed so, too old, or was here before.
         """
-        sender, time, signature = (headers.get(name, "") for name in (SENDER, TIME, SIGNATURE))
+        sender, time, signature = (headers.get(name, "") for name in HEADERS)
         if not (time.isascii() and time.isdigit() and len(time) <= 16):
             raise _unauthorized("the request is not signed")
         wanted = _request(method, path, sender, time)

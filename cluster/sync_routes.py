@@ -4,7 +4,7 @@ from flask import Flask, Response, request
 
 from cluster.caller import EVENT_PATH, HEARTBEAT_PATH
 from cluster.protocol import Code, Refusal
-from cluster.signatures import SIGNATURE
+from cluster.signatures import HEADERS, SIGNATURE
 from cluster.sync import ServerSync
 from cluster.sync_words import Notice, WrongWord, parse_word, word_json
 
@@ -41,8 +41,10 @@ class SyncRoutes:
         if request.content_length is None or request.content_length > LONGEST_BODY:
             raise Refusal(Code.BAD_REQUEST, f"the body must have a length of at most {LONGEST_BODY} bytes")
         body = request.get_data()
+        # Whatever stands between has made of their letters: Werkzeug's own mapping does not mind.
+        headers = {name: request.headers.get(name, "") for name in HEADERS}
         try:
-            sender = self._sync.signatures.check(request.method, request.path, body, dict(request.headers))
+            sender = self._sync.signatures.check(request.method, request.path, body, headers)
         except Refusal:
             self.unauthorized += 1
             raise

@@ -169,10 +169,85 @@ class Node:
         except OSError:
             return 0, None
 
+    def peers(self) -> dict[str, str]:
+        """Return the states of the others, by name."""
+        peers = (self.get("/peers")[1] or {"peers": []})["peers"]
+        return {peer["server_id"]: peer["state"] for peer in peers}
+
     def messages(self, room: str, query: str = "after=0&limit=1000") -> list[dict[str, Any]]:
         status, page = self.get(f"/rooms/{room}/messages?{query}")
         assert status == 200, page
         return list(page["messages"])
+
+
+class Proxy:
+    """A TCP proxy before Redis, so that one node alone can be cut off.
+
+    `cut(silent=True)` swallows what is sent and keeps connections open; else they are reset, and new ones are
+    closed at once. `heal` ends that, and every connection that was cut.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server((HOST, 0))
+        self.url = f"redis://{HOST}:{self._listener.getsockname()[1]}/0"
+        self._sockets: list[socket.socket] = []
+        self._open = threading.Event()
+        self._open.set()
+        self._silent = False
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self, *, silent: bool) -> None:
+        self._silent = silent
+        self._open.clear()
+        if not silent:
+            self._drop_all()
+
+    def heal(self) -> None:
+        self._drop_all()
+        self._open.set()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._drop_all()
+        self._open.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+
+    def _drop_all(self) -> None:
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set() and not self._silent:
+                near.close()
+                continue
+            far = socket.create_connection((HOST, self._target), timeout=5)
+            far.settimeout(None)
+            self._sockets += (near, far)
+            for source, target in ((near, far), (far, near)):
+                pump = threading.Thread(target=self._pump, args=(source, target))
+                self._threads.append(pump)
+                pump.start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
+        for sock in (source, target):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 class _OrderedEngine(engineio.Client):
@@ -229,6 +304,11 @@ class Client:
         with self._changed:
             return [payload for name, payload in self.seen if name == event]
 
+    def users(self, room: str) -> dict[str, str]:
+        """Return the states of the users in the last list of a room."""
+        lists = [payload for payload in self.payloads("user_list") if payload["room"] == room]
+        return {user["user"]: user["state"] for user in lists[-1]["users"]} if lists else {}
+
     def live(self, room: str) -> list[dict[str, Any]]:
         return [message for message in self.payloads("message") if message["room"] == room]
 
@@ -278,6 +358,12 @@ class World:
         node = Node(self.redis, self.folder, name, **settings)
         self.stack.callback(node.process.kill)
         return node.start(ready=ready)
+
+    def proxy(self) -> Proxy:
+        """A way of its own to this Redis, for one node: `world.node("n", REDIS_URL=proxy.url)`."""
+        proxy = Proxy(self.redis.port)
+        self.stack.callback(proxy.close)
+        return proxy
 
     def client(self, node: Node, user: str | None = "ann") -> Client:
         client = Client(node, user)
