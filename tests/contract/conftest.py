@@ -44,6 +44,18 @@ def driven() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def raw() -> ModuleType:
+    """`raw.py`: a WebSocket client that shows every byte."""
+    return _load("wordaround_raw", HERE / "raw.py")
+
+
+@pytest.fixture(scope="session")
+def processes() -> ModuleType:
+    """What the node's own tests start processes with."""
+    return _world
+
+
+@pytest.fixture(scope="session")
 def javascript_client() -> Path:
     """The folder with the official JavaScript client, installed once for each version of package.json."""
     package = HERE / "js" / "package.json"

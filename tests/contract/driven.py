@@ -3,13 +3,13 @@
 Each library has a driver, a small program that does what lines of JSON on its input say and tells in lines
 of JSON what it sees:
 
-    in   {"do": "connect", "url": …, "auth": …}            once; after that the library reconnects by itself
-         {"do": "emit", "id": 7 | null, "event": …, "args": […]}         with an id: asks for an acknowledgement
+    in   {"do": "connect", "url": …, "auth": …}            once; then the library reconnects by itself
+         {"do": "emit", "id": 7 | null, "event": …, "args": […]}       an id asks for an acknowledgement
          {"do": "disconnect"}                              and the end of the input ends the driver
     out  {"is": "connected", "url": …, "sid": …}           also each time that it is connected again
          {"is": "disconnected", "reason": …}
          {"is": "refused", "message": …, "data": …}        the server has refused the connection
-         {"is": "retrying", "message": …}                  there was no connection, and the library tries again
+         {"is": "retrying", "message": …}                  no connection, and the library tries again
          {"is": "event", "name": …, "args": […]}
          {"is": "ack", "id": 7, "args": […]}
          {"is": "lost", "id": 7}                           it was not connected: nothing was sent
