@@ -22,9 +22,16 @@ def _no_browser() -> str | None:
     return None if any(map(shutil.which, CHROMIUM_NAMES)) else f"none of {CHROMIUM_NAMES} is on PATH"
 
 
+@functools.cache
+def _no_javascript() -> str | None:
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not on PATH" if missing else None
+
+
 NEEDS = {
     "docker": (_no_docker, "WORDAROUND_REQUIRE_DOCKER"),
     "browser": (_no_browser, "WORDAROUND_REQUIRE_BROWSER"),
+    "javascript": (_no_javascript, "WORDAROUND_REQUIRE_JAVASCRIPT"),
 }
 
 
