@@ -22,7 +22,7 @@ from engineio import socket as engineio_socket
 from engineio.exceptions import EngineIOError, SocketIsClosedError
 from engineio.packet import MESSAGE, OPEN, Packet
 
-from cluster import frames, log
+from cluster import counters, frames, log
 from cluster.keepalive import Keepalive
 from cluster.outbox import Outbox, Outlet
 
@@ -147,16 +147,19 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
                     if self.closed:
                         break
             except frames.FrameError as error:
+                counters.requests.malformed["websocket"] += 1
                 log.debug("no_websocket_frames", sid=self.sid, reason=str(error))
                 self._end(self.server.reason.TRANSPORT_ERROR)
                 self._say_goodbye(error.code, str(error))
 
     def _received(self, sock: Any) -> bytes:
         try:
-            return bytes(sock.recv(READ_BYTES))
+            data = bytes(sock.recv(READ_BYTES))
         except OSError as error:
             log.debug("connection_lost", sid=self.sid, reason=str(error))
             return b""
+        counters.transport.bytes_read += len(data)
+        return data
 
     def _take(self, event: frames.Event) -> None:
         if isinstance(event, str):
@@ -167,6 +170,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
             self._end(self.server.reason.TRANSPORT_CLOSE)
             self._say_goodbye(event.code)
         else:
+            counters.requests.malformed["binary"] += 1
             log.debug("frame_dropped", sid=self.sid, bytes=event.length)
 
     def _take_text(self, text: str) -> None:
@@ -180,6 +184,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
             self._end(self.server.reason.CLIENT_DISCONNECT)
             self._say_goodbye(frames.NORMAL)
         elif kind not in (_CLIENT_PING, _UPGRADE, _NOOP):
+            counters.requests.malformed["engine"] += 1
             log.debug("no_engineio_packet", sid=self.sid, begins=text[:16])
             self._end(self.server.reason.TRANSPORT_ERROR)
             self._say_goodbye(frames.POLICY, "this is no Engine.IO packet")
@@ -187,6 +192,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
     def _take_message(self, text: str) -> None:
         packet = _meaningful(text)
         if packet is None:
+            counters.requests.malformed["packet"] += 1
             log.debug("frame_dropped", sid=self.sid, begins=text[:16])
             return
         self._behind += 1

@@ -20,7 +20,7 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
-from cluster import keys, log
+from cluster import counters, keys, log
 from cluster.epochs import Standing, Waits
 from cluster.link import Health, Link, RedisDown, Reply
 from cluster.protocol import Refusal
@@ -199,6 +199,7 @@ class Tail:
             if int(entry_id[:-2]) != k + 1:  # ids are "<k>-0"
                 self._hand_on_runs(guard, shard, k, runs)
                 runs = {}
+                counters.delivery.gaps += 1
                 log.warning("shard_log_jumped", shard=shard, cursor=k, next=entry_id.decode())
                 self._listener.missed(None, shard)
                 k = int(entry_id[:-2]) - 1
@@ -235,6 +236,7 @@ class Tail:
         after = f"{self._cursors[shard] + 1}-0"
         if self._link.call("XRANGE", keys.shard_log(shard), after, "+", "COUNT", 1):
             return  # The next read gets them; where their ids jump, it sees that.
+        counters.delivery.gaps += 1
         log.warning("shard_log_trimmed", shard=shard, cursor=self._cursors[shard], head=head)
         self._listener.missed(None, shard)
         self._cursors[shard] = head

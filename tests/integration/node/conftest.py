@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -401,6 +402,16 @@ def pair(shared_redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield nodes[0], nodes[1]
 
 
+@pytest.fixture(scope="module")
+def lone_node(shared_redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that one module of tests has for itself, logging as in production."""
+    node = Node(shared_redis, tmp_path_factory.mktemp("lone"), "lone", LOG_LEVEL="info")
+    try:
+        yield node.start()
+    finally:
+        node.process.kill()
+
+
 @pytest.fixture
 def world(shared_redis: Redis, tmp_path: Path) -> Iterator[World]:
     """A maker of clients, and of more nodes, on the shared Redis."""
@@ -425,3 +436,15 @@ def room(request: pytest.FixtureRequest) -> str:
 def until() -> Callable[..., Any]:
     """`wait_until`, for tests that import nothing from here."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def raw() -> Any:
+    """The module `raw_client`, for tests that speak in bytes."""
+    path = Path(__file__).with_name("raw_client.py")
+    spec = importlib.util.spec_from_file_location("node_raw_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
