@@ -190,12 +190,15 @@ class DurableDelivery:
             self._fill(room, tail.last, self._joining.head(room).seq)
 
     def begun(self, epoch: str, *, anew: bool) -> None:
-        """Begin in an empty memory; where clients were in another log, tell them."""
+        """Begin in an empty memory; where clients were in another log, tell them.
+
+        All of them, though some were told already by an attempt that failed: the tail has moved since.
+        """
         self._memory.forget_all()
         if anew:
             counters.delivery.epochs += 1
             for room in self._connections.rooms():
-                self._joining.announce(room)
+                self._resync(room)
 
     # How it is done
 
