@@ -1,0 +1,140 @@
+"""Fan-out: deliveries per CPU-second of a node, window by window."""
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks import cpu
+from tests.benchmarks.load import Load, Measured
+from tests.benchmarks.members import BenchmarkError
+from tests.benchmarks.systems import Cluster, System
+
+LOADER_MOST = 0.9  # above it the loader was the bottleneck
+LOAD_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """So many rooms, members and senders, on so many nodes."""
+
+    name: str
+    title: str
+    rooms: int
+    members: int
+    senders: int
+    nodes: int
+
+
+SHAPES = {
+    shape.name: shape
+    for shape in (
+        Shape(name="room", title="1 room of 204, 4 senders, 1 node", rooms=1, members=204, senders=4, nodes=1),
+        Shape(name="rooms", title="100 rooms of 20, 1 sender each, 1 node", rooms=100, members=20, senders=1, nodes=1),
+        Shape(name="rooms3", title="100 rooms of 20, 1 sender each, 3 nodes", rooms=100, members=20, senders=1, nodes=3),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """One run of one system."""
+
+    shape: str
+    system: str
+    window: int
+    measured: Measured
+
+    @property
+    def invalid(self) -> str | None:
+        """Return why the run must not be compared."""
+        measured = self.measured
+        if measured.problems:
+            return "; ".join(measured.problems)
+        if measured.loader_share > LOADER_MOST:
+            return f"the loader was the bottleneck ({measured.loader_share:.0%} of its core)"
+        return None
+
+    def figures(self) -> dict[str, Any]:
+        """Return everything as JSON takes it."""
+        return {
+            "shape": self.shape,
+            "system": self.system,
+            "window": self.window,
+            "invalid": self.invalid,
+            **self.measured.figures(),
+        }
+
+
+def measure(
+    systems: Iterable[System],
+    shapes: Iterable[Shape],
+    windows: Iterable[int],
+    *,
+    seconds: float,
+    warmup_s: float,
+) -> Iterator[Result]:
+    """Yield the results; every run has processes and a Redis of its own."""
+    windows = tuple(windows)
+    systems = tuple(systems)
+    for shape in shapes:
+        for window in windows:
+            for system in systems:  # One after the other, so that the machine's moods meet all alike.
+                yield _run(system, shape, window, seconds, warmup_s)
+
+
+def run_loader(load: Load) -> Measured:
+    """Run the loader's process.
+
+    Raises:
+        BenchmarkError: it could not do what it was told.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.loader"],
+        input=load.to_json(),
+        capture_output=True,
+        text=True,
+        timeout=LOAD_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchmarkError(f"the loader failed: {done.stderr.strip()[-2000:]}")
+    return Measured.from_json(done.stdout)
+
+
+def load_for(cluster: Cluster, system: System, **load: Any) -> Load:
+    """Return a load on a cluster."""
+    return Load(
+        ports=[node.port for node in cluster.nodes],
+        pids=[node.pid for node in cluster.nodes],
+        other_pids=[cluster.redis.pid],
+        contiguous=system.contiguous,
+        core=cpu.split_cores()[1],
+        **load,
+    )
+
+
+def _run(system: System, shape: Shape, window: int, seconds: float, warmup_s: float) -> Result:
+    with system.cluster(shape.nodes) as cluster:
+        load = load_for(
+            cluster,
+            system,
+            rooms=shape.rooms,
+            members=shape.members,
+            senders=shape.senders,
+            window=window,
+            warmup_s=warmup_s,
+            seconds=seconds,
+        )
+        try:
+            measured = run_loader(load)
+        except BenchmarkError as error:
+            raise BenchmarkError(
+                f"{system.name}, {shape.name}, window {window}: {error}\n{_logs(cluster)}"
+            ) from error
+    return Result(shape=shape.name, system=system.name, window=window, measured=measured)
+
+
+def _logs(cluster: Cluster) -> str:
+    return "\n".join(node.log_tail()[-600:] for node in cluster.nodes)
