@@ -1,62 +1,109 @@
-"""`python -m tests.benchmarks COMMAND`: prints a Markdown table; progress goes to stderr."""
+"""Benchmarks of WordAround chat. Markdown goes to stdout, progress to stderr (see docs/benchmarks.md).
+
+Run it from the root of a checkout: nodes are started from the `cluster` package of that folder.
+"""
 
 import argparse
+import resource
+import signal
 import sys
+from pathlib import Path
+from types import FrameType
 
-from tests.benchmarks import fanout
+from tests.benchmarks import fanout, tables
 from tests.benchmarks.members import BenchmarkError
-from tests.benchmarks.systems import all_systems
+from tests.benchmarks.report import Report, note, this_machine
+from tests.benchmarks.systems import System, all_systems
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def _note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _fanout(options: argparse.Namespace, report: Report) -> None:
+    results = []
+    for result in fanout.measure(
+        _systems(options),
+        [fanout.SHAPES[name] for name in options.shapes],
+        options.windows,
+        seconds=options.seconds or (3.0 if options.quick else 8.0),
+        sweep_s=options.sweep_ms / 1000,
+    ):
+        note(fanout.progress(result))
+        results.append(result.figures())
+    report.results["fanout"] = results
+
+
+def _systems(options: argparse.Namespace) -> list[System]:
+    """Return the systems that were asked for; those that cannot run here are left out, loudly."""
+    known = all_systems(dict(pair.partition("=")[::2] for pair in options.set))
+    chosen = [known[name] for name in options.systems or known]
+    for system in chosen:
+        if why := system.missing():
+            note(f"!!! LEFT OUT: {system.title}: {why}")
+    return [system for system in chosen if system.missing() is None]
+
+
+def _table(options: argparse.Namespace, report: Report) -> None:
+    for path in options.files:
+        saved = Report.from_json(path.read_text())
+        report.command, report.machine = saved.command, saved.machine
+        report.results.update(saved.results)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--quick", action="store_true", help="short runs: to see that it works, not to quote")
+    common.add_argument("--json", type=Path, metavar="FILE", help="save the result")
+    common.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="WORDAROUND_NAME of the nodes"
+    )
+    common.add_argument(
+        "--systems", type=_words, default=[], help="which to compare: " + ", ".join(all_systems({}))
+    )
+
+    fan = commands.add_parser("fanout", parents=[common], help="deliveries per CPU-second of a node")
+    fan.add_argument("--shapes", type=_words, default=["room"], help=", ".join(fanout.SHAPES))
+    fan.add_argument("--windows", type=_numbers, default=[4, 16, 64], help="outstanding sends of a sender")
+    fan.add_argument("--seconds", type=float, help="how long each run is measured")
+    fan.add_argument("--sweep-ms", type=float, default=4.0, help="how often recipients read")
+    fan.set_defaults(run=_fanout)
+
+    saved = commands.add_parser("table", help="print the Markdown of saved results")
+    saved.add_argument("files", type=Path, nargs="+")
+    saved.set_defaults(run=_table, json=None)
+    return parser
+
+
+def _words(raw: str) -> list[str]:
+    return raw.split(",")
 
 
 def _numbers(raw: str) -> list[int]:
     return [int(part) for part in raw.split(",")]
 
 
-def _fanout(options: argparse.Namespace) -> None:
-    systems = all_systems(dict(pair.split("=", 1) for pair in options.set))
-    chosen = [systems[name] for name in options.systems.split(",")] if options.systems else systems.values()
-    shapes = [fanout.SHAPES[name] for name in options.shapes.split(",")]
-    print(
-        "| shape | system | window | deliveries per CPU-s | deliveries/s | node CPU | loader CPU | Redis CPU | others' CPU | bytes/frame | ack p50/p99 ms | |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for r in fanout.measure(
-        chosen, shapes, _numbers(options.windows), seconds=options.seconds, warmup_s=options.warmup
-    ):
-        m = r.measured
-        print(
-            f"| {r.shape} | {r.system} | {r.window} | {m.per_cpu_s:,.0f} | {m.deliveries / m.elapsed_s:,.0f} "
-            f"| {m.node_cpu_s / m.elapsed_s:.0%} | {m.loader_share:.0%} | {m.other_cpu_s / m.elapsed_s:.0%} "
-            f"| {m.foreign_cpu_s / m.elapsed_s:.0%} | {m.frame_bytes} "
-            f"| {m.ack_ms.get('p50')}/{m.ack_ms.get('p99')} | {'INVALID: ' + r.invalid if r.invalid else ''} |",
-            flush=True,
-        )
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     """Run a command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    fan = commands.add_parser("fanout")
-    fan.add_argument("--systems", default="")
-    fan.add_argument("--shapes", default="room")
-    fan.add_argument("--windows", default="4,16,64")
-    fan.add_argument("--seconds", type=float, default=8.0)
-    fan.add_argument("--warmup", type=float, default=2.0)
-    fan.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    fan.set_defaults(run=_fanout)
-    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _terminated)  # Everything that was started ends on the way out.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    options = _parser().parse_args()
     try:
-        options.run(options)
-    except BenchmarkError as error:
-        _note(f"benchmark failed: {error}")
-        return 1
+        report = Report(sys.argv[1:], this_machine())
+        options.run(options, report)
+    except (BenchmarkError, KeyError, ValueError) as error:
+        note(f"the benchmark failed: {error}")
+        return EXIT_FAILED
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
+    if options.json is not None:
+        options.json.write_text(report.to_json())
+    print("\n".join(tables.markdown(report)))
     return 0
 
 

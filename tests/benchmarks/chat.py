@@ -34,7 +34,7 @@ class Broken(Exception):
 
 @dataclass(slots=True, eq=False)
 class Chat:
-    """A connection and what came through it; `window` and `latencies_s` (of acknowledgements) are a sender's."""
+    """A connection and what came through it; `window` and latencies of acknowledgements are a sender's."""
 
     port: int
     room: str

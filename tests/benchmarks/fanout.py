@@ -27,14 +27,14 @@ class Shape:
     nodes: int
 
 
-SHAPES = {
-    shape.name: shape
-    for shape in (
-        Shape(name="room", title="1 room of 204, 4 senders, 1 node", rooms=1, members=204, senders=4, nodes=1),
-        Shape(name="rooms", title="100 rooms of 20, 1 sender each, 1 node", rooms=100, members=20, senders=1, nodes=1),
-        Shape(name="rooms3", title="100 rooms of 20, 1 sender each, 3 nodes", rooms=100, members=20, senders=1, nodes=3),
-    )
-}  # fmt: skip
+ROOM = Shape(name="room", title="1 room of 204, 4 senders, 1 node", rooms=1, members=204, senders=4, nodes=1)
+ROOMS = Shape(
+    name="rooms", title="100 rooms of 20, 1 sender each, 1 node", rooms=100, members=20, senders=1, nodes=1
+)
+ROOMS3 = Shape(
+    name="rooms3", title="100 rooms of 20, 1 sender each, 3 nodes", rooms=100, members=20, senders=1, nodes=3
+)
+SHAPES = {shape.name: shape for shape in (ROOM, ROOMS, ROOMS3)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +73,7 @@ def measure(
     windows: Iterable[int],
     *,
     seconds: float,
-    warmup_s: float,
+    sweep_s: float,
 ) -> Iterator[Result]:
     """Yield the results; every run has processes and a Redis of its own."""
     windows = tuple(windows)
@@ -81,10 +81,10 @@ def measure(
     for shape in shapes:
         for window in windows:
             for system in systems:  # One after the other, so that the machine's moods meet all alike.
-                yield _run(system, shape, window, seconds, warmup_s)
+                yield _run(system, shape, window, seconds, sweep_s)
 
 
-def run_loader(load: Load) -> Measured:
+def run_loader(load: Load, what: str, cluster: Cluster) -> Measured:
     """Run the loader's process.
 
     Raises:
@@ -99,7 +99,8 @@ def run_loader(load: Load) -> Measured:
         check=False,
     )
     if done.returncode != 0:
-        raise BenchmarkError(f"the loader failed: {done.stderr.strip()[-2000:]}")
+        logs = "\n".join(node.log_tail() for node in cluster.nodes)
+        raise BenchmarkError(f"{what}: {done.stderr.strip()[-2000:]}\n{logs}")
     return Measured.from_json(done.stdout)
 
 
@@ -115,7 +116,20 @@ def load_for(cluster: Cluster, system: System, **load: Any) -> Load:
     )
 
 
-def _run(system: System, shape: Shape, window: int, seconds: float, warmup_s: float) -> Result:
+def progress(result: Result) -> str:
+    """Return a line about a run."""
+    measured = result.measured
+    return (
+        f"{result.shape:7} {result.system:17} window {result.window:3}: "
+        f"{measured.per_cpu_s:10,.0f} per CPU-s, {measured.deliveries / measured.elapsed_s:10,.0f}/s, "
+        f"node {measured.share(measured.node_cpu_s):.0%}, "
+        f"loader {measured.loader_share:.0%}, Redis {measured.share(measured.other_cpu_s):.0%}, "
+        f"others {measured.share(measured.foreign_cpu_s):.0%}, {measured.frame_bytes} bytes a frame, "
+        f"ack p50 {measured.ack_ms.get('p50')} ms{'  INVALID: ' + result.invalid if result.invalid else ''}"
+    )
+
+
+def _run(system: System, shape: Shape, window: int, seconds: float, sweep_s: float) -> Result:
     with system.cluster(shape.nodes) as cluster:
         load = load_for(
             cluster,
@@ -124,17 +138,8 @@ def _run(system: System, shape: Shape, window: int, seconds: float, warmup_s: fl
             members=shape.members,
             senders=shape.senders,
             window=window,
-            warmup_s=warmup_s,
+            sweep_s=sweep_s,
             seconds=seconds,
         )
-        try:
-            measured = run_loader(load)
-        except BenchmarkError as error:
-            raise BenchmarkError(
-                f"{system.name}, {shape.name}, window {window}: {error}\n{_logs(cluster)}"
-            ) from error
+        measured = run_loader(load, f"{system.name}, {shape.name}, window {window}", cluster)
     return Result(shape=shape.name, system=system.name, window=window, measured=measured)
-
-
-def _logs(cluster: Cluster) -> str:
-    return "\n".join(node.log_tail()[-600:] for node in cluster.nodes)

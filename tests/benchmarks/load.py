@@ -36,6 +36,7 @@ class Load(_Record):
     rate: float | None = None
     warmup_s: float = 2.0
     seconds: float = 8.0
+    sweep_s: float = 0.004  # how often sockets of pure recipients are read
     contiguous: bool = False  # the system promises a `seq` without holes for each room
     core: int | None = None
 
@@ -66,7 +67,11 @@ class Measured(_Record):
     @property
     def loader_share(self) -> float:
         """The loader's use of its core."""
-        return self.loader_cpu_s / self.elapsed_s
+        return self.share(self.loader_cpu_s)
+
+    def share(self, cpu_s: float) -> float:
+        """Return a use of CPU as a share of one core."""
+        return cpu_s / self.elapsed_s
 
     def figures(self) -> dict[str, Any]:
         """Return all as a plain dict, the derived ones too."""

@@ -18,7 +18,6 @@ from tests.benchmarks.load import Load, Measured
 from tests.benchmarks.window import Window
 
 BATCH = 64  # connections that are set up together
-SWEEP_S = 0.004
 SETTLE_S = 1.0  # the user lists of the last joins are through
 LAST_ACKS_S = 5.0
 PROBLEMS_SHOWN = 5
@@ -30,6 +29,7 @@ class Connections:
     """All connections, polled in two groups."""
 
     chats: list[Chat] = field(default_factory=list)
+    sweep_s: float = 0.0
     refill: bool = False  # a sender's window is filled again as it gets free
     _by_fd: dict[int, Chat] = field(default_factory=dict)
     _senders: select.epoll = field(default_factory=select.epoll)
@@ -53,7 +53,7 @@ class Connections:
             delivered += self._poll(self._senders, wait_s)
             if time.monotonic() >= self._next_sweep_s:
                 delivered += self._poll(self._recipients, 0)
-                self._next_sweep_s = time.monotonic() + SWEEP_S
+                self._next_sweep_s = time.monotonic() + self.sweep_s
         return delivered
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Run:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._connections = Connections()
+        self._connections = Connections(sweep_s=load.sweep_s)
         self._senders: list[Chat] = []
         self._pace: Pace | None = None
 
@@ -213,7 +213,7 @@ def _chats(load: Load) -> "list[Chat]":
     size = UNBOUNDED if load.window is None else load.window
     return [
         Chat(
-            port=load.ports[member % len(load.ports)],
+            port=load.ports[(room + member) % len(load.ports)],
             room=f"bench-{room}",
             user=f"user-{room}.{member}",
             window=Window(size, FIRST_SEND_ACK) if member < load.senders else None,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks import cpu
+from harness.backends.readiness import free_port
+from tests.benchmarks import cpu, node_packages
 from tests.benchmarks.members import (
     Member,
     accepts,
@@ -116,7 +117,42 @@ class Stock(System):
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SocketIO(System):
+    """socket.io on Node.js with one of its Redis adapters."""
+
+    adapter: str
+    durable: bool = False
+    contiguous: bool = False
+
+    def node(self, name: str, redis_url: str, *, folder: Path, core: int | None) -> Member:
+        """Return a socket.io server."""
+        port = free_port()
+        program = str(node_packages.installed() / "server.js")
+        return Member(
+            name=name,
+            command=("node", program, str(port), redis_url, name, self.adapter),
+            port=port,
+            folder=folder,
+            environment={**os.environ, "NODE_ENV": "production"},
+            core=core,
+        )
+
+    def missing(self) -> str | None:
+        """It needs Node.js and npm."""
+        return node_packages.missing()
+
+
 def all_systems(settings: Mapping[str, str]) -> dict[str, System]:
     """Return the systems by name; `settings` are for WordAround's nodes, without their prefix."""
-    systems: tuple[System, ...] = (WordAround(settings=settings), Stock())
+    systems: tuple[System, ...] = (
+        WordAround(settings=settings),
+        Stock(),
+        SocketIO(name="socketio-redis", title="socket.io 4.8 + @socket.io/redis-adapter", adapter="redis"),
+        SocketIO(
+            name="socketio-streams",
+            title="socket.io 4.8 + @socket.io/redis-streams-adapter",
+            adapter="streams",
+        ),
+    )
     return {system.name: system for system in systems}
