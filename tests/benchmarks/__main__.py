@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from tests.benchmarks import fanout, tables
+from tests.benchmarks import fanout, sends, tables
 from tests.benchmarks.members import BenchmarkError
 from tests.benchmarks.report import Report, note, this_machine
 from tests.benchmarks.systems import System, all_systems
@@ -30,6 +30,11 @@ def _fanout(options: argparse.Namespace, report: Report) -> None:
         note(fanout.progress(result))
         results.append(result.figures())
     report.results["fanout"] = results
+
+
+def _sends(options: argparse.Namespace, report: Report) -> None:
+    seconds = options.seconds or (3.0 if options.quick else 8.0)
+    report.results["sends"] = sends.measure(_systems(options), options.windows, seconds=seconds)
 
 
 def _systems(options: argparse.Namespace) -> list[System]:
@@ -68,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     fan.add_argument("--seconds", type=float, help="how long each run is measured")
     fan.add_argument("--sweep-ms", type=float, default=4.0, help="how often recipients read")
     fan.set_defaults(run=_fanout)
+
+    send = commands.add_parser("sends", parents=[common], help="acknowledged sends per second, and latency")
+    send.add_argument("--windows", type=_numbers, default=[1, 4, 16], help="outstanding sends of a sender")
+    send.add_argument("--seconds", type=float, help="how long each run is measured")
+    send.set_defaults(run=_sends, systems=["wordaround", "stock"])
 
     saved = commands.add_parser("table", help="print the Markdown of saved results")
     saved.add_argument("files", type=Path, nargs="+")

@@ -105,13 +105,13 @@ def run_loader(load: Load, what: str, cluster: Cluster) -> Measured:
 
 
 def load_for(cluster: Cluster, system: System, **load: Any) -> Load:
-    """Return a load on a cluster."""
+    """Return a load on a cluster; the loader is on the core that the nodes are not on, unless told."""
+    load.setdefault("core", cpu.split_cores()[1])
     return Load(
         ports=[node.port for node in cluster.nodes],
         pids=[node.pid for node in cluster.nodes],
         other_pids=[cluster.redis.pid],
         contiguous=system.contiguous,
-        core=cpu.split_cores()[1],
         **load,
     )
 

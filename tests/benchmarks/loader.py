@@ -26,14 +26,17 @@ UNBOUNDED = 1 << 30
 
 @dataclass(slots=True)
 class Connections:
-    """All connections, polled in two groups."""
+    """All connections, polled in two groups: those to be read at once, and those that are swept.
 
-    chats: list[Chat] = field(default_factory=list)
+    `sweep_s`: how often sockets of pure recipients are read; 0 is at once, too.
+    """
+
     sweep_s: float = 0.0
     refill: bool = False  # a sender's window is filled again as it gets free
+    chats: list[Chat] = field(default_factory=list)
     _by_fd: dict[int, Chat] = field(default_factory=dict)
-    _senders: select.epoll = field(default_factory=select.epoll)
-    _recipients: select.epoll = field(default_factory=select.epoll)
+    _prompt: select.epoll = field(default_factory=select.epoll)
+    _swept: select.epoll = field(default_factory=select.epoll)
     _next_sweep_s: float = 0.0
 
     def add(self, chats: list[Chat]) -> None:
@@ -41,7 +44,7 @@ class Connections:
         self.chats += chats
         set_up(chats)
         for chat in chats:
-            group = self._recipients if chat.window is None else self._senders
+            group = self._swept if self.sweep_s and chat.window is None else self._prompt
             group.register(chat.sock, select.EPOLLIN)
             self._by_fd[chat.sock.fileno()] = chat
 
@@ -49,11 +52,13 @@ class Connections:
         """Read what comes until a moment, or until there is nothing to wait for; return the deliveries."""
         delivered = 0
         while (now_s := time.monotonic()) < until_s and not done():
-            wait_s = max(0.0, min(self._next_sweep_s, until_s) - now_s)
-            delivered += self._poll(self._senders, wait_s)
-            if time.monotonic() >= self._next_sweep_s:
-                delivered += self._poll(self._recipients, 0)
+            if self.sweep_s and now_s >= self._next_sweep_s:
+                delivered += self._read(self._swept)
                 self._next_sweep_s = time.monotonic() + self.sweep_s
+            wait_until_s = min(until_s, self._next_sweep_s) if self.sweep_s else until_s
+            # An epoll can be waited for like a file, in microseconds; its own timeout has milliseconds.
+            select.select([self._prompt], [], [], max(0.0, wait_until_s - time.monotonic()))
+            delivered += self._read(self._prompt)
         return delivered
 
     def close(self) -> None:
@@ -61,9 +66,9 @@ class Connections:
         for chat in self.chats:
             chat.close()
 
-    def _poll(self, group: select.epoll, wait_s: float) -> int:
+    def _read(self, group: select.epoll) -> int:
         delivered = 0
-        for fd, _ in group.poll(wait_s, len(self.chats) or 1):
+        for fd, _ in group.poll(0, len(self.chats) or 1):
             chat = self._by_fd[fd]
             delivered += chat.poll()
             if self.refill and chat.window is not None and chat.window.free:

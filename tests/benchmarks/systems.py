@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,13 +53,19 @@ class System:
         return None
 
     @contextlib.contextmanager
-    def cluster(self, nodes: int, *, redis_url: str | None = None) -> Iterator[Cluster]:
-        """Start Redis and nodes, and end them. `redis_url`: where nodes find it, if not directly."""
-        node_core, other_core = cpu.split_cores()
+    def cluster(
+        self, nodes: int, *, pinned: bool = True, via: Callable[[int], int] | None = None
+    ) -> Iterator[Cluster]:
+        """Start Redis and nodes, and end them.
+
+        `pinned`: nodes on one core, Redis on the other. `via` is given Redis' port and returns the one by
+        which nodes are to reach it.
+        """
+        node_core, other_core = cpu.split_cores() if pinned else (None, None)
         with workplace() as folder, contextlib.ExitStack() as stack:
             redis = stack.enter_context(running(redis_member(folder, core=other_core, durable=self.durable)))
             redis.wait_for(lambda: answers_ping(redis.port))
-            url = redis_url or f"redis://127.0.0.1:{redis.port}/0"
+            url = f"redis://127.0.0.1:{via(redis.port) if via else redis.port}/0"
             started = tuple(
                 stack.enter_context(running(self.node(f"node-{i}", url, folder=folder, core=node_core)))
                 for i in range(1, nodes + 1)
