@@ -7,15 +7,24 @@ import argparse
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from tests.benchmarks import fanout, sends, tables
+from tests.benchmarks import failover, fanout, idle, sends, tables
 from tests.benchmarks.members import BenchmarkError
 from tests.benchmarks.report import Report, note, this_machine
 from tests.benchmarks.systems import System, all_systems
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+OURS, BOTH = ["wordaround"], ["wordaround", "stock"]
+PARTS = {
+    "node_kills": failover.node_kills,
+    "redis_resets": failover.redis_resets,
+    "redis_silences": failover.redis_silences,
+}
+Command = Callable[[argparse.Namespace, Report], None]
 
 
 def _fanout(options: argparse.Namespace, report: Report) -> None:
@@ -35,6 +44,18 @@ def _fanout(options: argparse.Namespace, report: Report) -> None:
 def _sends(options: argparse.Namespace, report: Report) -> None:
     seconds = options.seconds or (3.0 if options.quick else 8.0)
     report.results["sends"] = sends.measure(_systems(options), options.windows, seconds=seconds)
+
+
+def _idle(options: argparse.Namespace, report: Report) -> None:
+    counts = options.counts or ([200, 1000] if options.quick else [1000, 5000])
+    hold_s = options.hold or (12.0 if options.quick else 60.0)
+    report.results["idle"] = idle.measure(_systems(options), counts, hold_s=hold_s)
+
+
+def _failover(options: argparse.Namespace, report: Report) -> None:
+    times = options.times or (2 if options.quick else 6)
+    [system] = _systems(options)
+    report.results["failover"] = {name: PARTS[name](system, times) for name in options.parts}
 
 
 def _systems(options: argparse.Namespace) -> list[System]:
@@ -57,32 +78,44 @@ def _table(options: argparse.Namespace, report: Report) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--quick", action="store_true", help="short runs: to see that it works, not to quote")
-    common.add_argument("--json", type=Path, metavar="FILE", help="save the result")
-    common.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="WORDAROUND_NAME of the nodes"
-    )
-    common.add_argument(
-        "--systems", type=_words, default=[], help="which to compare: " + ", ".join(all_systems({}))
-    )
 
-    fan = commands.add_parser("fanout", parents=[common], help="deliveries per CPU-second of a node")
+    fan = _command(commands, "fanout", _fanout, "deliveries per CPU-second of a node", systems=[])
     fan.add_argument("--shapes", type=_words, default=["room"], help=", ".join(fanout.SHAPES))
     fan.add_argument("--windows", type=_numbers, default=[4, 16, 64], help="outstanding sends of a sender")
     fan.add_argument("--seconds", type=float, help="how long each run is measured")
-    fan.add_argument("--sweep-ms", type=float, default=4.0, help="how often recipients read")
-    fan.set_defaults(run=_fanout)
+    fan.add_argument("--sweep-ms", type=float, default=4.0, help="how often recipients read; 0 is at once")
 
-    send = commands.add_parser("sends", parents=[common], help="acknowledged sends per second, and latency")
+    send = _command(commands, "sends", _sends, "acknowledged sends per second, and latency", systems=BOTH)
     send.add_argument("--windows", type=_numbers, default=[1, 4, 16], help="outstanding sends of a sender")
     send.add_argument("--seconds", type=float, help="how long each run is measured")
-    send.set_defaults(run=_sends, systems=["wordaround", "stock"])
+
+    still = _command(commands, "idle", _idle, "memory of idle connections, and their pings", systems=BOTH)
+    still.add_argument("--counts", type=_numbers, help="at how many connections memory is read")
+    still.add_argument("--hold", type=float, metavar="SECONDS", help="how long all of them are held")
+
+    over = _command(
+        commands, "failover", _failover, "back after the loss of a node or of Redis", systems=OURS
+    )
+    over.add_argument("--times", type=int, help="how often each is done")
+    over.add_argument("--parts", type=_words, default=list(PARTS), help=", ".join(PARTS))
 
     saved = commands.add_parser("table", help="print the Markdown of saved results")
     saved.add_argument("files", type=Path, nargs="+")
     saved.set_defaults(run=_table, json=None)
     return parser
+
+
+def _command(commands: Any, name: str, run: Command, about: str, *, systems: list[str]) -> Any:
+    command = commands.add_parser(name, help=about)
+    command.add_argument("--quick", action="store_true", help="short: to see that it works, not to quote")
+    command.add_argument("--json", type=Path, metavar="FILE", help="save the result")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="WORDAROUND_NAME of the nodes"
+    )
+    known = ", ".join(all_systems({}))
+    command.add_argument("--systems", type=_words, default=systems, help=f"which to compare: {known}")
+    command.set_defaults(run=run)
+    return command
 
 
 def _words(raw: str) -> list[str]:

@@ -22,7 +22,7 @@ SAMPLE_EVERY = 100
 JOIN_ACK, FIRST_SEND_ACK = 0, 1
 PING, PONG = b"2", masked(TEXT, b"3")
 TEXT_BYTES = 64
-_HANDSHAKE = (
+HANDSHAKE = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
 )
@@ -47,7 +47,7 @@ class Chat:
     pings: int = 0
     frame_bytes: int = 0
     refused: int = 0
-    joined: dict[str, Any] = field(default_factory=dict)
+    ping_interval_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     contiguous: bool = False
@@ -61,7 +61,7 @@ class Chat:
         self.sock = socket.create_connection(("127.0.0.1", self.port), STEP_TIMEOUT_S, (self.source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = base64.b64encode(os.urandom(16)).decode()
-        self.sock.sendall(_HANDSHAKE.format(port=self.port, key=key).encode())
+        self.sock.sendall(HANDSHAKE.format(port=self.port, key=key).encode())
 
     def open(self) -> None:
         """Read the answer; go on to Socket.IO."""
@@ -73,19 +73,22 @@ class Chat:
             raise Broken(f"no WebSocket: {head[:200]!r}")
         self.sock.sendall(masked(TEXT, b"40" + json.dumps({"user": self.user}).encode()))
 
-    def ask_to_join(self) -> None:
-        """Wait until connected, and ask for the room."""
+    def wait_connected(self) -> None:
+        """Wait until Socket.IO's connection is there; from here on the socket does not block."""
         self._wait_for(lambda payload: payload.startswith(b"40"))
+        self.sock.setblocking(False)
+
+    def ask_to_join(self) -> None:
+        """Ask for the room."""
+        self.sock.settimeout(STEP_TIMEOUT_S)
         self.sock.sendall(masked(TEXT, event(JOIN_ACK, "join", {"room": self.room, "user": self.user})))
 
     def wait_joined(self) -> None:
         """Wait for the join's acknowledgement; from here on the socket does not block."""
         payload = self._wait_for(lambda payload: payload.startswith(b"43%d[" % JOIN_ACK))
         answer = parse_ack(payload)
-        assert answer is not None
-        if not answer[1].get("ok"):
-            raise Broken(f"not joined: {answer[1]}")
-        self.joined = answer[1]
+        if answer is None or not answer[1].get("ok"):
+            raise Broken(f"not joined: {payload[:200]!r}")
         self.sock.setblocking(False)
 
     def poll(self) -> int:
@@ -205,6 +208,8 @@ class Chat:
         for payload in payloads:
             if payload == PING:
                 self.sock.sendall(PONG)
+            elif payload.startswith(b"0{"):
+                self.ping_interval_s = json.loads(payload[1:])["pingInterval"] / 1000
             elif payload.startswith(b"44"):
                 raise Broken(f"refused: {payload[:200]!r}")
         return payloads
@@ -221,7 +226,7 @@ def set_up(chats: list[Chat], *, join: bool = True) -> None:
     Raises:
         Broken, OSError: one of them failed.
     """
-    steps = [Chat.connect, Chat.open, Chat.ask_to_join, Chat.wait_joined]
-    for step in steps if join else steps[:2]:
+    steps = [Chat.connect, Chat.open, Chat.wait_connected, Chat.ask_to_join, Chat.wait_joined]
+    for step in steps if join else steps[:3]:
         for chat in chats:
             step(chat)

@@ -1,4 +1,4 @@
-"""CPU time from /proc: of processes with their children, and of the whole machine. Linux only."""
+"""CPU time and memory from /proc: of processes, and of the whole machine. Linux only."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,14 @@ def busy_s() -> float:
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
     assert name == "cpu"
     return (user + nice + system + irq + softirq + steal) / _TICKS_S
+
+
+def pss_kb(pid: int) -> int:
+    """Return a process' proportional set size in KB (1,024 bytes)."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise ValueError(f"the kernel tells no PSS of process {pid}")
 
 
 def cores() -> int:

@@ -68,6 +68,30 @@ def scan(data: bytes) -> Scan:
     return Scan(messages, position, newest, others)
 
 
+def cut(data: bytes) -> tuple[list[bytes], int]:
+    """Return the payloads of all whole frames, and how many bytes these took; raises as `scan` does."""
+    payloads: list[bytes] = []
+    consumed = 0
+    while (found := _header(data, consumed)) is not None and found[1] <= len(data):
+        start, consumed = found
+        payloads.append(data[start:consumed])
+    return payloads, consumed
+
+
+def _header(data: bytes, position: int) -> tuple[int, int] | None:
+    """Return where the payload of the frame at a position begins and ends; `None`: its header is cut."""
+    if position + 2 > len(data):
+        return None
+    length = data[position + 1]
+    if length > LENGTH_64:
+        raise BadStream("a server must not mask its frames")
+    size = {LENGTH_16: 2, LENGTH_64: 8}.get(length, 0)
+    start = position + 2 + size
+    if start > len(data):
+        return None
+    return start, start + (int.from_bytes(data[start - size : start], "big") if size else length)
+
+
 def masked(first: int, payload: bytes) -> bytes:
     """Return a whole frame as clients must send it."""
     length = len(payload)

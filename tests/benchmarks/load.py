@@ -7,7 +7,9 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Record:
+class Record:
+    """Travels between processes as JSON."""
+
     def to_json(self) -> str:
         """Return one line of JSON."""
         return json.dumps(dataclasses.asdict(self))
@@ -19,7 +21,7 @@ class _Record:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Load(_Record):
+class Load(Record):
     """One run of the loader: so many rooms, each with members, the first ones of which send.
 
     Members of a room are dealt to the servers in turn. `window` makes it a closed loop, `rate` (messages
@@ -42,7 +44,7 @@ class Load(_Record):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured(_Record):
+class Measured(Record):
     """What was seen between the two moments of measuring. Shares are of one core, 1.0 is all of it."""
 
     elapsed_s: float

@@ -6,74 +6,20 @@ meanwhile, and one read for many frames keeps the loader far from being the bott
 """
 
 import contextlib
-import select
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.benchmarks import cpu
-from tests.benchmarks.chat import FIRST_SEND_ACK, Broken, Chat, set_up
+from tests.benchmarks.chat import FIRST_SEND_ACK, Broken, Chat
+from tests.benchmarks.connections import Connections
 from tests.benchmarks.load import Load, Measured
 from tests.benchmarks.window import Window
 
-BATCH = 64  # connections that are set up together
 SETTLE_S = 1.0  # the user lists of the last joins are through
 LAST_ACKS_S = 5.0
 PROBLEMS_SHOWN = 5
 UNBOUNDED = 1 << 30
-
-
-@dataclass(slots=True)
-class Connections:
-    """All connections, polled in two groups: those to be read at once, and those that are swept.
-
-    `sweep_s`: how often sockets of pure recipients are read; 0 is at once, too.
-    """
-
-    sweep_s: float = 0.0
-    refill: bool = False  # a sender's window is filled again as it gets free
-    chats: list[Chat] = field(default_factory=list)
-    _by_fd: dict[int, Chat] = field(default_factory=dict)
-    _prompt: select.epoll = field(default_factory=select.epoll)
-    _swept: select.epoll = field(default_factory=select.epoll)
-    _next_sweep_s: float = 0.0
-
-    def add(self, chats: list[Chat]) -> None:
-        """Set up connections and begin to read from them."""
-        self.chats += chats
-        set_up(chats)
-        for chat in chats:
-            group = self._swept if self.sweep_s and chat.window is None else self._prompt
-            group.register(chat.sock, select.EPOLLIN)
-            self._by_fd[chat.sock.fileno()] = chat
-
-    def run(self, until_s: float, *, done: Callable[[], bool] = lambda: False) -> int:
-        """Read what comes until a moment, or until there is nothing to wait for; return the deliveries."""
-        delivered = 0
-        while (now_s := time.monotonic()) < until_s and not done():
-            if self.sweep_s and now_s >= self._next_sweep_s:
-                delivered += self._read(self._swept)
-                self._next_sweep_s = time.monotonic() + self.sweep_s
-            wait_until_s = min(until_s, self._next_sweep_s) if self.sweep_s else until_s
-            # An epoll can be waited for like a file, in microseconds; its own timeout has milliseconds.
-            select.select([self._prompt], [], [], max(0.0, wait_until_s - time.monotonic()))
-            delivered += self._read(self._prompt)
-        return delivered
-
-    def close(self) -> None:
-        """Close all."""
-        for chat in self.chats:
-            chat.close()
-
-    def _read(self, group: select.epoll) -> int:
-        delivered = 0
-        for fd, _ in group.poll(0, len(self.chats) or 1):
-            chat = self._by_fd[fd]
-            delivered += chat.poll()
-            if self.refill and chat.window is not None and chat.window.free:
-                chat.send_messages(time.monotonic(), chat.window.free)
-        return delivered
 
 
 @dataclass(slots=True)
@@ -115,9 +61,7 @@ class Run:
 
     def _connect(self) -> None:
         chats = list(_chats(self._load))
-        for first in range(0, len(chats), BATCH):
-            self._connections.add(chats[first : first + BATCH])
-            self._connections.run(time.monotonic() + 0.01)
+        self._connections.add(chats)
         self._senders = [chat for chat in chats if chat.window is not None]
         self._connections.run(time.monotonic() + SETTLE_S)
 

@@ -77,6 +77,10 @@ class Member:
                 os.killpg(self.popen.pid, signal.SIGKILL)
             self.popen.wait(END_TIMEOUT_S)
 
+    def signal(self, number: int) -> None:
+        """Send a signal to its process."""
+        os.kill(self.pid, number)
+
     def wait_for(self, ready: Callable[[], bool]) -> None:
         """Wait until it is ready.
 

@@ -110,13 +110,14 @@ class Stock(System):
     title: str = "Flask-SocketIO + Redis message_queue (gevent, simple-websocket)"
     durable: bool = False
     contiguous: bool = False
+    ping_s: int | None = None  # 25 s where it is not set
 
     def node(self, name: str, redis_url: str, *, folder: Path, core: int | None) -> Member:
         """Return a stock server."""
         program = str(SERVERS / "stock_flask_socketio.py")
         return python_member(
             name,
-            (program, "{port}", redis_url, name),
+            (program, "{port}", redis_url, name, *([str(self.ping_s)] if self.ping_s else [])),
             folder=folder,
             core=core,
             environment={"PATH": os.environ["PATH"]},

@@ -1,6 +1,6 @@
 """The usual chat server: Flask-SocketIO with a Redis message queue, written as its documentation says.
 
-`python stock_flask_socketio.py PORT REDIS_URL NAME`. It imports nothing of ours.
+`python stock_flask_socketio.py PORT REDIS_URL NAME [PING_S]`. It imports nothing of ours.
 """
 
 from gevent import monkey
@@ -17,10 +17,11 @@ from flask import Flask, request
 from flask_socketio import SocketIO, emit, join_room
 
 PORT, REDIS_URL, NAME = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+PINGS = {"ping_interval": int(sys.argv[4]), "ping_timeout": int(sys.argv[4])} if len(sys.argv) > 4 else {}
 EPOCH = "0123456789abcdef"  # as long as WordAround's, so that frames are of one size
 
 app = Flask(__name__)
-socketio = SocketIO(app, async_mode="gevent", message_queue=REDIS_URL, transports=["websocket"])
+socketio = SocketIO(app, async_mode="gevent", message_queue=REDIS_URL, transports=["websocket"], **PINGS)
 users: dict[str, str] = {}
 numbers = itertools.count(1)
 
