@@ -58,6 +58,16 @@ def _failover(options: argparse.Namespace, report: Report) -> None:
     report.results["failover"] = {name: PARTS[name](system, times) for name in options.parts}
 
 
+def _all(options: argparse.Namespace, report: Report) -> None:
+    options.shapes, options.windows = list(fanout.SHAPES), [4, 16, 64]
+    _fanout(options, report)
+    options.systems, options.windows = BOTH, [1, 4, 16]
+    _sends(options, report)
+    _idle(options, report)
+    options.systems, options.parts = OURS, list(PARTS)
+    _failover(options, report)
+
+
 def _systems(options: argparse.Namespace) -> list[System]:
     """Return the systems that were asked for; those that cannot run here are left out, loudly."""
     known = all_systems(dict(pair.partition("=")[::2] for pair in options.set))
@@ -99,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     over.add_argument("--times", type=int, help="how often each is done")
     over.add_argument("--parts", type=_words, default=list(PARTS), help=", ".join(PARTS))
 
+    everything = _command(commands, "all", _all, "all of these, for docs/benchmarks.md", systems=[])
+    everything.set_defaults(seconds=None, counts=None, hold=None, times=None, sweep_ms=4.0)
+
     saved = commands.add_parser("table", help="print the Markdown of saved results")
     saved.add_argument("files", type=Path, nargs="+")
     saved.set_defaults(run=_table, json=None)
@@ -126,6 +139,14 @@ def _numbers(raw: str) -> list[int]:
     return [int(part) for part in raw.split(",")]
 
 
+def _shown(words: list[str]) -> list[str]:
+    """Return the command without where its result was saved."""
+    if "--json" in words:
+        at = words.index("--json")
+        return words[:at] + words[at + 2 :]
+    return words
+
+
 def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -137,7 +158,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     options = _parser().parse_args()
     try:
-        report = Report(sys.argv[1:], this_machine())
+        report = Report(_shown(sys.argv[1:]), this_machine())
         options.run(options, report)
     except (BenchmarkError, KeyError, ValueError) as error:
         note(f"the benchmark failed: {error}")

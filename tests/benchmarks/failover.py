@@ -9,7 +9,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ DEADLINE_S = 30.0
 SETTLE_S = 2.0
 DOWN_S = 3.0  # Redis killed; long enough for every node to have noticed and backed off
 SILENT_S = 6.0  # above every read timeout of a node
+BITES_WITHIN_S = 0.5  # what is sent this long after an outage began must not arrive before its end
 SEED = 4711
+SPREAD_S = 3.0  # Outages differ in length by up to this, so that they end at all phases of a node's timeouts.
+Outage = Callable[[float], Awaitable[float]]  # so much longer -> the moment from which it could work again
 
 
 def node_kills(system: System, kills: int) -> dict[str, Any]:
@@ -56,15 +59,16 @@ def node_kills(system: System, kills: int) -> dict[str, Any]:
 def redis_resets(system: System, times: int) -> dict[str, Any]:
     """Return how long it took from Redis answering again, after a SIGKILL, to a delivery at every node."""
 
-    async def reset(cluster: Cluster) -> float:
-        cluster.redis.kill()
-        await asyncio.sleep(DOWN_S)
-        cluster.redis.start()
-        await _until(lambda: answers_ping(cluster.redis.port), "Redis answers")
-        return time.monotonic()
-
     with system.cluster(NODES, pinned=False) as cluster:
-        return _figures("Redis resets", asyncio.run(_outages(cluster, times, lambda: reset(cluster))))
+
+        async def reset(longer_s: float) -> float:
+            cluster.redis.kill()
+            await asyncio.sleep(DOWN_S + longer_s)
+            cluster.redis.start()
+            await _until(lambda: answers_ping(cluster.redis.port), "Redis answers")
+            return time.monotonic()
+
+        return _figures("Redis resets", asyncio.run(_outages(cluster, times, reset)))
 
 
 def redis_silences(system: System, times: int) -> dict[str, Any]:
@@ -78,9 +82,9 @@ def redis_silences(system: System, times: int) -> dict[str, Any]:
             proxies[0].wait_for(lambda: accepts(proxies[0].port))
             return proxies[0].port
 
-        async def silence() -> float:
+        async def silence(longer_s: float) -> float:
             proxies[0].signal(signal.SIGUSR1)
-            await asyncio.sleep(SILENT_S)
+            await asyncio.sleep(SILENT_S + longer_s)
             proxies[0].signal(signal.SIGUSR2)
             return time.monotonic()
 
@@ -139,41 +143,58 @@ async def _kill(node: Member, clients: list[Resumer]) -> list[float]:
     return [client.resumed_s - killed_s for client in clients if client.resumed_s]
 
 
-async def _outages(cluster: Cluster, times: int, outage: Callable[[], Any]) -> list[float]:
+async def _outages(cluster: Cluster, times: int, outage: Outage) -> list[float]:
     """Return for each outage the seconds until every node has delivered a message sent since it began."""
-    ports = [node.port for node in cluster.nodes]
-    arrivals: dict[int, tuple[float, float]] = {}  # port -> (when the newest message was sent, when it came)
-
-    def on_message(client: Resumer, message: dict[str, Any], now_s: float) -> None:
-        arrivals.setdefault(client.at, (float(message["text"].split()[0]), now_s))
-
-    clients = [
-        Resumer(ports, "probe", f"prober-{port}", port, random.Random(port), on_message=on_message)
-        for port in ports
-    ]
+    probes = Probes(tuple(node.port for node in cluster.nodes))
     took_s = []
-    async with staying(clients), _talking(clients, PROBE_EVERY_S):
+    async with staying(probes.clients), _talking(probes.clients, PROBE_EVERY_S):
         for number in range(times):
-            await _until(lambda: set(arrivals) == set(ports), "every node delivers")
-            await asyncio.sleep(SETTLE_S + number / times)  # not always at one moment of a node's timers
-            took_s.append(await _outage(arrivals, ports, outage))
+            await _until(lambda: probes.all_since(0.0), "every node delivers")
+            await asyncio.sleep(SETTLE_S)
+            took_s.append(await _outage(probes, outage, SPREAD_S * number / times))
     return took_s
 
 
-async def _outage(
-    arrivals: dict[int, tuple[float, float]], ports: list[int], outage: Callable[[], Any]
-) -> float:
+async def _outage(probes: "Probes", outage: Outage, longer_s: float) -> float:
     began_s = time.monotonic()
-    back_s = await outage()
-    arrivals.clear()
+    back_s = await outage(longer_s)
+    if probes.newest_sent_s > began_s + BITES_WITHIN_S:
+        raise BenchmarkError("messages were delivered during the outage: it was none")
+    probes.forget()
+    await _until(lambda: probes.all_since(began_s), "every node delivers again")
+    return probes.last_came_s() - back_s
 
-    def delivered_everywhere() -> bool:
-        for port in [port for port, (sent_s, _) in arrivals.items() if sent_s < began_s]:
-            del arrivals[port]  # Of before the outage, or it came late: the next one counts.
-        return set(arrivals) == set(ports)
 
-    await _until(delivered_everywhere, "every node delivers again")
-    return max(came_s for _, came_s in arrivals.values()) - back_s
+class Probes:
+    """A client at each node, all in one room, and what came through each node first."""
+
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        self._ports = ports
+        self._first: dict[int, tuple[float, float]] = {}  # port -> (when it was sent, when it came)
+        self.newest_sent_s = 0.0
+        self.clients = [
+            Resumer(ports, "probe", f"prober-{port}", port, random.Random(port), on_message=self._came)
+            for port in ports
+        ]
+
+    def forget(self) -> None:
+        """Look for first deliveries anew."""
+        self._first.clear()
+
+    def all_since(self, began_s: float) -> bool:
+        """Tell whether every node has delivered something that was sent since then."""
+        for port in [port for port, (sent_s, _) in self._first.items() if sent_s < began_s]:
+            del self._first[port]  # It came late; the next one counts.
+        return set(self._first) == set(self._ports)
+
+    def last_came_s(self) -> float:
+        """Return when the last node made its first delivery."""
+        return max(came_s for _, came_s in self._first.values())
+
+    def _came(self, client: Resumer, message: dict[str, Any], now_s: float) -> None:
+        sent_s = float(message["text"].split()[0])
+        self.newest_sent_s = max(self.newest_sent_s, sent_s)
+        self._first.setdefault(client.at, (sent_s, now_s))
 
 
 @contextlib.asynccontextmanager

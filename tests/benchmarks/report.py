@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from harness.backends.redis_binary import find_redis_binary
 from tests.benchmarks import cpu
 
 SCHEMA = 1
-Section = Callable[[dict[str, Any]], list[str]]
 
 
 @dataclass(slots=True)
@@ -66,11 +65,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
     head = list(head)
     lines = [head, ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def verdict(reached: bool | None) -> str:
-    """Return how a number stands to its goal; `None`: it could not be measured."""
-    return "not measured" if reached is None else "yes" if reached else "**no**"
 
 
 def _cpu_model() -> str:
