@@ -34,7 +34,6 @@ def _fanout(options: argparse.Namespace, report: Report) -> None:
         [fanout.SHAPES[name] for name in options.shapes],
         options.windows,
         seconds=options.seconds or (3.0 if options.quick else 8.0),
-        sweep_s=options.sweep_ms / 1000,
     ):
         note(fanout.progress(result))
         results.append(result.figures())
@@ -93,7 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     fan.add_argument("--shapes", type=_words, default=["room"], help=", ".join(fanout.SHAPES))
     fan.add_argument("--windows", type=_numbers, default=[4, 16, 64], help="outstanding sends of a sender")
     fan.add_argument("--seconds", type=float, help="how long each run is measured")
-    fan.add_argument("--sweep-ms", type=float, default=4.0, help="how often recipients read; 0 is at once")
 
     send = _command(commands, "sends", _sends, "acknowledged sends per second, and latency", systems=BOTH)
     send.add_argument("--windows", type=_numbers, default=[1, 4, 16], help="outstanding sends of a sender")
@@ -110,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     over.add_argument("--parts", type=_words, default=list(PARTS), help=", ".join(PARTS))
 
     everything = _command(commands, "all", _all, "all of these, for docs/benchmarks.md", systems=[])
-    everything.set_defaults(seconds=None, counts=None, hold=None, times=None, sweep_ms=4.0)
+    everything.set_defaults(seconds=None, counts=None, hold=None, times=None)
 
     saved = commands.add_parser("table", help="print the Markdown of saved results")
     saved.add_argument("files", type=Path, nargs="+")

@@ -59,7 +59,11 @@ def _caught(redis_port: int, node_port: int) -> list[bytes]:
         try:
             set_up([chat])
             chat.write(masked(TEXT, event(FIRST_SEND_ACK, "send_message", {"room": ROOM, "text": TOKEN})))
-            return _first_with_token(monitor)
+            command = _first_with_token(monitor)
+            # Only with the answer it is certain that Redis knows the script by now.
+            if not (answer := chat.wait_for_answer(FIRST_SEND_ACK)).get("ok"):
+                raise BenchmarkError(f"the message to be caught was refused: {answer}")
+            return command
         finally:
             chat.close()
 

@@ -85,11 +85,18 @@ class Chat:
 
     def wait_joined(self) -> None:
         """Wait for the join's acknowledgement; from here on the socket does not block."""
-        payload = self._wait_for(lambda payload: payload.startswith(b"43%d[" % JOIN_ACK))
-        answer = parse_ack(payload)
-        if answer is None or not answer[1].get("ok"):
-            raise Broken(f"not joined: {payload[:200]!r}")
+        answer = self.wait_for_answer(JOIN_ACK)
+        if not answer.get("ok"):
+            raise Broken(f"not joined: {answer}")
         self.sock.setblocking(False)
+
+    def wait_for_answer(self, ack_id: int) -> dict[str, Any]:
+        """Wait for an acknowledgement; the socket blocks from here on."""
+        self.sock.settimeout(STEP_TIMEOUT_S)
+        answer = parse_ack(self._wait_for(lambda payload: payload.startswith(b"43%d[" % ack_id)))
+        if answer is None or not isinstance(answer[1], dict):
+            raise Broken(f"no answer that the protocol knows: {answer}")
+        return answer[1]
 
     def poll(self) -> int:
         """Read once, count, answer pings, take acknowledgements; return how many messages came.

@@ -12,12 +12,13 @@ from tests.benchmarks.members import BenchmarkError
 from tests.benchmarks.systems import Cluster, System
 
 LOADER_MOST = 0.9  # above it the loader was the bottleneck
+NOISE_MOST = 0.2  # of a core, by foreign processes
 LOAD_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """So many rooms, members and senders, on so many nodes."""
+    """So many rooms, members and senders, on so many nodes. `sweep_s`: how often recipients read."""
 
     name: str
     title: str
@@ -25,16 +26,26 @@ class Shape:
     members: int
     senders: int
     nodes: int
+    sweep_s: float = 0.004
 
 
 ROOM = Shape(name="room", title="1 room of 204, 4 senders, 1 node", rooms=1, members=204, senders=4, nodes=1)
+PROMPT = Shape(
+    name="prompt",
+    title="1 room of 204, 4 senders, 1 node, recipients read at once",
+    rooms=1,
+    members=204,
+    senders=4,
+    nodes=1,
+    sweep_s=0.0,
+)
 ROOMS = Shape(
     name="rooms", title="100 rooms of 20, 1 sender each, 1 node", rooms=100, members=20, senders=1, nodes=1
 )
 ROOMS3 = Shape(
     name="rooms3", title="100 rooms of 20, 1 sender each, 3 nodes", rooms=100, members=20, senders=1, nodes=3
 )
-SHAPES = {shape.name: shape for shape in (ROOM, ROOMS, ROOMS3)}
+SHAPES = {shape.name: shape for shape in (ROOM, PROMPT, ROOMS, ROOMS3)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +65,14 @@ class Result:
             return "; ".join(measured.problems)
         if measured.loader_share > LOADER_MOST:
             return f"the loader was the bottleneck ({measured.loader_share:.0%} of its core)"
-        return None
+        return None if measured.deliveries else "nothing was delivered while it was measured"
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return what must be known of the run."""
+        noise = self.measured.share(self.measured.foreign_cpu_s)
+        noisy = [f"noisy: others used {noise:.0%}"] if noise > NOISE_MOST else []
+        return [*([f"invalid: {self.invalid}"] if self.invalid else []), *self.measured.remarks, *noisy]
 
     def figures(self) -> dict[str, Any]:
         """Return everything as JSON takes it."""
@@ -64,6 +82,7 @@ class Result:
             "window": self.window,
             "invalid": self.invalid,
             **self.measured.figures(),
+            "remarks": self.remarks,
         }
 
 
@@ -73,7 +92,6 @@ def measure(
     windows: Iterable[int],
     *,
     seconds: float,
-    sweep_s: float,
 ) -> Iterator[Result]:
     """Yield the results; every run has processes and a Redis of its own."""
     windows = tuple(windows)
@@ -81,7 +99,7 @@ def measure(
     for shape in shapes:
         for window in windows:
             for system in systems:  # One after the other, so that the machine's moods meet all alike.
-                yield _run(system, shape, window, seconds, sweep_s)
+                yield _run(system, shape, window, seconds)
 
 
 def run_loader(load: Load, what: str, cluster: Cluster) -> Measured:
@@ -125,11 +143,11 @@ def progress(result: Result) -> str:
         f"node {measured.share(measured.node_cpu_s):.0%}, "
         f"loader {measured.loader_share:.0%}, Redis {measured.share(measured.other_cpu_s):.0%}, "
         f"others {measured.share(measured.foreign_cpu_s):.0%}, {measured.frame_bytes} bytes a frame, "
-        f"ack p50 {measured.ack_ms.get('p50')} ms{'  INVALID: ' + result.invalid if result.invalid else ''}"
+        f"ack p50 {measured.ack_ms.get('p50')} ms  {'; '.join(result.remarks)}"
     )
 
 
-def _run(system: System, shape: Shape, window: int, seconds: float, sweep_s: float) -> Result:
+def _run(system: System, shape: Shape, window: int, seconds: float) -> Result:
     with system.cluster(shape.nodes) as cluster:
         load = load_for(
             cluster,
@@ -138,7 +156,7 @@ def _run(system: System, shape: Shape, window: int, seconds: float, sweep_s: flo
             members=shape.members,
             senders=shape.senders,
             window=window,
-            sweep_s=sweep_s,
+            sweep_s=shape.sweep_s,
             seconds=seconds,
         )
         measured = run_loader(load, f"{system.name}, {shape.name}, window {window}", cluster)

@@ -59,7 +59,8 @@ class Measured(Record):
     samples: int
     frame_bytes: int  # of a typical `message` frame, header included
     ack_ms: dict[str, float]
-    problems: list[str]
+    problems: list[str]  # with one of these nothing must be compared
+    remarks: list[str]  # what a system does not promise, and did not do
 
     @property
     def per_cpu_s(self) -> float:

@@ -93,7 +93,8 @@ class Run:
             samples=sum(chat.samples for chat in self._connections.chats),
             frame_bytes=max(chat.frame_bytes for chat in self._connections.chats),
             ack_ms=percentiles_ms(latencies_s),
-            problems=self._problems(),
+            problems=_few(self._problems()),
+            remarks=[] if self._load.contiguous else self._undone(),
         )
 
     def _start_sending(self) -> None:
@@ -130,12 +131,15 @@ class Run:
 
     def _problems(self) -> list[str]:
         found = [problem for chat in self._connections.chats for problem in chat.problems]
+        return found + self._undone() if self._load.contiguous else found
+
+    def _undone(self) -> list[str]:
+        found = []
         if missing := self._outstanding():
-            found.append(f"{missing} sends were never acknowledged")
-        silent = sum(chat.received == 0 for chat in self._connections.chats)
-        if silent:
-            found.append(f"{silent} members never got a message")
-        return [*found[:PROBLEMS_SHOWN], *([f"{len(found)} in all"] if len(found) > PROBLEMS_SHOWN else [])]
+            found.append(f"{missing} sends not acknowledged {LAST_ACKS_S:.0f} s later")
+        if silent := sum(chat.received == 0 for chat in self._connections.chats):
+            found.append(f"{silent} members got nothing")
+        return found
 
     def _reading(self) -> tuple[float, ...]:
         acked = sum(chat.window.acked for chat in self._senders if chat.window)
@@ -158,7 +162,12 @@ def percentiles_ms(values_s: list[float]) -> dict[str, float]:
     return {name: round(ordered[i] * 1000, 3) for name, i in places.items()} | {"count": len(ordered)}
 
 
-def _chats(load: Load) -> "list[Chat]":
+def _few(problems: list[str]) -> list[str]:
+    more = [f"{len(problems)} in all"] if len(problems) > PROBLEMS_SHOWN else []
+    return problems[:PROBLEMS_SHOWN] + more
+
+
+def _chats(load: Load) -> list[Chat]:
     size = UNBOUNDED if load.window is None else load.window
     return [
         Chat(

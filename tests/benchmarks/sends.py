@@ -57,5 +57,5 @@ def _progress(system: System, pace: dict[str, Any], measured: Measured) -> str:
         f"ack p50 {measured.ack_ms.get('p50')} p99 {measured.ack_ms.get('p99')} ms, "
         f"nodes {measured.share(measured.node_cpu_s):.0%}, Redis {measured.share(measured.other_cpu_s):.0%}, "
         f"loader {measured.loader_share:.0%}, others {measured.share(measured.foreign_cpu_s):.0%} of a core"
-        f"{'  PROBLEMS: ' + '; '.join(measured.problems) if measured.problems else ''}"
+        f"  {'; '.join([*measured.problems, *measured.remarks])}"
     )

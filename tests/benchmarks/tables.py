@@ -77,7 +77,7 @@ def _fanout_row(result: dict[str, Any]) -> list[str]:
         *_shares(result),
         str(result["frame_bytes"]),
         _latency(result["ack_ms"]),
-        f"invalid: {result['invalid']}" if result["invalid"] else "",
+        "; ".join(result["remarks"]),
     ]
 
 
@@ -89,7 +89,7 @@ def _sends(results: dict[str, Any]) -> list[list[str]]:
             f"{result['sends_per_s']:,.0f}",
             _latency(result["ack_ms"]),
             *_shares(result, ("node_cpu_s", "other_cpu_s", "loader_cpu_s", "foreign_cpu_s")),
-            "; ".join(result["problems"]),
+            "; ".join([*result["problems"], *result["remarks"]]),
         ]
         for result in (*results["closed"], *results["paced"])
     ]

@@ -83,7 +83,7 @@ def measured(**changes: Any) -> Measured:
     fields: dict[str, Any] = {
         "elapsed_s": 2.0, "deliveries": 400, "sends": 2, "refused": 0, "node_cpu_s": 0.5, "other_cpu_s": 0.1,
         "loader_cpu_s": 0.4, "foreign_cpu_s": 0.0, "cores": 2, "samples": 4, "frame_bytes": 237,
-        "ack_ms": {"p50": 1.0, "p99": 2.0, "max": 3.0, "count": 2}, "problems": [],
+        "ack_ms": {"p50": 1.0, "p99": 2.0, "max": 3.0, "count": 2}, "problems": [], "remarks": [],
     }  # fmt: skip
     return Measured(**(fields | changes))
 
