@@ -4,7 +4,9 @@ import functools
 import importlib.metadata
 import os
 import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -42,8 +44,31 @@ def _redis_on_path() -> RedisBinary:
 def _no_redis() -> str | None:
     try:
         _redis_on_path()
-    except BackendUnavailable as error:
-        return str(error)
+    except BackendUnavailable:
+        return "there is no redis-server on PATH, of version 7.0 or newer"
+    return None
+
+
+@functools.cache
+def _no_netns() -> str | None:
+    """Try what `contract/hosts.py` does; no look at users and capabilities could tell as much."""
+    name = f"wordaround-{os.getpid()}-probe"
+    wanted = (
+        ("ip", "netns", "add", name),
+        ("ip", "-n", name, "link", "add", "bridge", "type", "bridge"),
+        ("ip", "-n", name, "link", "add", "one", "type", "veth", "peer", "name", "two"),
+        ("ip", "netns", "exec", name, "iptables", "-A", "INPUT", "-j", "DROP"),
+    )
+    try:
+        for command in wanted:
+            subprocess.run(command, capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        return f"{error.filename} is not on PATH"
+    except subprocess.CalledProcessError as error:
+        return f"no network namespaces of our own: {' '.join(command)}: {error.stderr.strip()}"
+    finally:
+        if Path("/run/netns", name).exists():
+            subprocess.run(("ip", "netns", "delete", name), check=True)
     return None
 
 
@@ -52,6 +77,7 @@ NEEDS = {
     "browser": (_no_browser, "WORDAROUND_REQUIRE_BROWSER"),
     "javascript": (_no_javascript, "WORDAROUND_REQUIRE_JAVASCRIPT"),
     "redis": (_no_redis, "WORDAROUND_REQUIRE_REDIS"),
+    "netns": (_no_netns, "WORDAROUND_REQUIRE_NETNS"),
 }
 
 

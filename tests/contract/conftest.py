@@ -52,6 +52,18 @@ def driven() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def check_room(driven: ModuleType) -> Callable[..., Any]:
+    """`check_room` of `driven.py`."""
+    return driven.check_room  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def hosts() -> ModuleType:
+    """`hosts.py`: network namespaces of our own."""
+    return _load("wordaround_hosts", HERE / "hosts.py")
+
+
+@pytest.fixture(scope="session")
 def raw() -> ModuleType:
     """`raw.py`: a WebSocket client that shows every byte."""
     return _load("wordaround_raw", HERE / "raw.py")
