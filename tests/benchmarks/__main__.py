@@ -121,7 +121,11 @@ def _command(commands: Any, name: str, run: Command, about: str, *, systems: lis
     command.add_argument("--quick", action="store_true", help="short: to see that it works, not to quote")
     command.add_argument("--json", type=Path, metavar="FILE", help="save the result")
     command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="WORDAROUND_NAME of the nodes"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the nodes, without its prefix",
     )
     known = ", ".join(all_systems({}))
     command.add_argument("--systems", type=_words, default=systems, help=f"which to compare: {known}")
