@@ -37,7 +37,7 @@ from cluster.user_lists import UserLists
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
-LINGER_S = 2.0
+LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 
 

@@ -27,6 +27,7 @@ from cluster.keepalive import Keepalive
 from cluster.outbox import Outbox, Outlet
 
 READ_BYTES = 64 * 1024
+SLOW_READER = "slow reader"
 _PING = frames.text_frame(b"2")
 _CLOSE, _CLIENT_PING, _PONG, _MESSAGE, _UPGRADE, _NOOP = "123456"
 _EVENT, _BINARY_EVENT = "2", "5"
@@ -53,7 +54,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         self.closing = self.closed = False
         self.queue = None  # frees what the base class made; frames wait in the outlet
         self.connected = self.upgraded = True
-        self.outlet = Outlet(outbox)
+        self.outlet = Outlet(outbox, self._read_too_slowly)
         self.chat: Any = None  # who speaks here, once Socket.IO has accepted the connection
         self._accepted = accepted
         self._keepalive = keepalive
@@ -213,6 +214,10 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         self.closing = True
         self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
         self.closed = True
+
+    def _read_too_slowly(self) -> None:
+        self._end(SLOW_READER)
+        self._keepalive.linger(self)
 
     def _say_goodbye(self, code: int, reason: str = "") -> None:
         self.outlet.finish(code, reason)
