@@ -34,7 +34,8 @@ from cluster import log
 from cluster.settings import Settings, SettingsError, ignored
 
 EXIT_CANNOT_WORK, EXIT_SETTINGS, EXIT_BUG = 1, 2, 70
-STOP_S = 1.0
+STOP_S = 0.5
+LAST_RESORT_S = 9.5
 
 
 def main() -> int:
@@ -82,10 +83,17 @@ def _serve(settings: Settings) -> int:
     log.info("serving", url=settings.public_url, delivery=settings.delivery, pid=os.getpid())
     stop.event.wait()
     if stop.exit_code == 0:
+        _end_in_any_case()
         node.stop()
     server.stop(timeout=STOP_S)
     log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
+
+
+def _end_in_any_case() -> None:
+    """Whoever asked a node to stop counts on 10 s: a plain signal gets through even where gevent is stuck."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, LAST_RESORT_S)
 
 
 class _Stop:

@@ -1,30 +1,44 @@
 """One node: its parts, put together."""
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import gevent
 from flask import Flask
 from flask_socketio import SocketIO
 
-from cluster import log, websocket
-from cluster.connections import Connections, Outbox
+from cluster import websocket
+from cluster.connections import Connections
 from cluster.delivery import Delivery
+from cluster.drain import Drain
 from cluster.durable import DurableDelivery
+from cluster.epochs import Standing
 from cluster.events import Events
+from cluster.gate import Gate
+from cluster.isolation import Isolation
+from cluster.keepalive import Keepalive
 from cluster.link import Health
+from cluster.outbox import Outbox
 from cluster.packets import StrictPacket
+from cluster.parts import Parts
 from cluster.presence import Presence
-from cluster.registry import Registry
+from cluster.reaper import Reaper
+from cluster.registry import Registry, Roster
+from cluster.resp import Guard
 from cluster.rest import Rest
+from cluster.server_info import ServerInfo
 from cluster.settings import Settings
+from cluster.short_path import ShortPath
 from cluster.store import Store
+from cluster.sync import ServerSync
+from cluster.sync_routes import SyncRoutes
+from cluster.typing_notices import TypingNotices
+from cluster.user_lists import UserLists
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
+LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
-FLUSH_S = 2.0
-GOODBYE_S = 2.0
 
 
 class Node:
@@ -36,73 +50,151 @@ class Node:
         self.app = Flask("cluster", static_folder=None)
         self._store = Store(settings, self.health)
         self._connections = Connections()
-        self._registry = Registry(settings, self._store)
+        self._gate = Gate()
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
-        outbox = Outbox(self._server.eio)
-        self._presence = Presence(
-            settings,
-            self._store,
-            self._registry,
-            self._connections,
-            outbox,
-            told=settings.delivery == "durable",
-        )
-        self._delivery = self._make_delivery(outbox, manager)
-        self._events = Events(
-            settings,
-            self._server,
-            self._connections,
-            outbox,
-            self._delivery,
-            self._presence,
-            self._registry,
-        )
-        self._events.register()
-        self._registry.on_beat = self._beat
-        rest = Rest(
-            settings,
-            self.health,
-            self._connections,
-            self._delivery,
-            self._presence,
-            self._registry,
-            draining=lambda: self._events.draining,
-        )
-        rest.register(self.app)
+        self._outbox = Outbox(settings.buffer_bytes)
+        self._keepalive = Keepalive(interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S)
+        self._set_up_members()
+        self._delivery = self._make_delivery(self._outbox, manager)
+        self._set_up_drain()
+        self._set_up_interfaces()
 
     def start(self) -> "tuple[gevent.Greenlet[..., Any], ...]":
         """Start everything that runs in the background; these greenlets end only by a bug."""
-        return (*self._delivery.start(), *self._presence.start(), self._registry.start())
+        return (
+            self._keepalive.start(),
+            *self._delivery.start(),
+            self._presence.start(),
+            self._user_lists.start(),
+            self._sync.start(),
+            self._server_info.start(),
+            self._isolation.start(),
+            self._registry.start(),
+        )
 
     def stop(self) -> None:
         """Take leave: accept nothing more, finish what was accepted, close every connection."""
-        self._events.draining = True
-        self._events.tell_all()
-        self._delivery.flush(FLUSH_S)
-        self._disconnect_all()
-        self._presence.flush(FLUSH_S)
-        self._registry.retire()
+        self._drain.leave()
 
-    def _beat(self, leases_changed: bool) -> None:
-        self._events.beat(leases_changed)
-        self._presence.beat(leases_changed)
+    def _set_up_members(self) -> None:
+        """Everything that knows of nodes and users."""
+        settings, store = self.settings, self._store
+        self._registry = Registry(settings, self.health)
+        self._sync = ServerSync(settings, self.health, self._registry)
+        durable = settings.delivery == "durable"
+        self._standing = Standing(settings, self._sync.not_known_dead) if durable else None
+        self._server_info = ServerInfo(settings, self._connections, self._outbox, self._sync, self._gate)
+        self._user_lists = UserLists(store, self._connections, self._outbox)
+        self._presence = Presence(
+            settings,
+            store,
+            self._registry,
+            self._connections,
+            guard=self._guard,
+            changed=self._user_lists.changed,
+        )
+        self._reaper = Reaper(settings, store, guard=self._guard)
+        self._typing = TypingNotices(self._connections, self._outbox, self._sync)
+        self._registry.draining = self._sync.draining = lambda: self._gate.draining
+        self._registry.on_beat = self._on_beat
+        self._registry.on_new_incarnation = self._presence.register_all
+        self._sync.on_change = self._on_peers_changed
+        self._sync.on_notice = lambda sender, notice: self._typing.noticed(notice)
 
-    def _disconnect_all(self) -> None:
-        connections = self._connections.all()
-        goodbyes = [gevent.spawn(self._server.disconnect, c.sid) for c in connections]
-        gevent.joinall(goodbyes, timeout=GOODBYE_S)
-        log.info("disconnected_all", connections=len(connections))
+    def _set_up_drain(self) -> None:
+        self._drain = Drain(
+            self.settings,
+            self.health,
+            self._connections,
+            self._gate,
+            self._delivery,
+            self._presence,
+            self._registry,
+            self._sync,
+            self._server_info,
+            all_closed=lambda: not self._server.eio.sockets,
+        )
+        self._isolation = Isolation(
+            self.health, self._gate, self._delivery, self._sync, self._drain, self._server_info
+        )
+
+    def _set_up_interfaces(self) -> None:
+        events = Events(
+            self.settings,
+            self._server,
+            self._connections,
+            self._delivery,
+            self._gate,
+            self._presence,
+            self._user_lists,
+            self._server_info,
+            self._typing,
+        )
+        events.register()
+        websocket.use_for(
+            self._server.eio,
+            outbox=self._outbox,
+            keepalive=self._keepalive,
+            short_path=ShortPath(events.send_message),
+        )
+        sync_routes = SyncRoutes(self._sync)
+        rest = Rest(
+            self.settings,
+            self.health,
+            self._connections,
+            self._delivery,
+            self._gate,
+            self._user_lists,
+            self._registry,
+            self._sync,
+            Parts(
+                health=self.health,
+                connections=self._connections,
+                outbox=self._outbox,
+                delivery=self._delivery,
+                gate=self._gate,
+                sync=self._sync,
+                sync_routes=sync_routes,
+                user_lists=self._user_lists,
+                reaper=self._reaper,
+            ),
+        )
+        rest.register(self.app)
+        sync_routes.register(self.app)
+
+    def _guard(self) -> Guard | Literal[""] | None:
+        """Return the log that carries presence; '' without a log, `None` before it is known."""
+        return "" if self._standing is None else self._standing.guard
+
+    def _on_beat(self, roster: Roster) -> None:
+        self._sync.learn(roster)
+        self._presence.beat()
+        self._judge_users()
+        self._reaper.reap(roster)
+        if self.settings.delivery != "durable":
+            self._user_lists.all_changed()  # Without a log nobody tells of changes: look.
+
+    def _on_peers_changed(self) -> None:
+        self._server_info.changed()
+        self._judge_users()
+
+    def _judge_users(self) -> None:
+        """A user is lost while the node's lease is late, or its server silent; see `user_lists.py`."""
+        others = [x for x in self._registry.roster.leases if x.incarnation != self._registry.incarnation]
+        lost = {x.incarnation for x in others if x.late or self._sync.is_lost(x.server_id, x.incarnation)}
+        self._user_lists.judge(frozenset(lost.union(self._registry.roster.condemned)))
 
     def _make_delivery(self, outbox: Outbox, manager: Any) -> Delivery:
-        if self.settings.delivery == "durable":
+        if self._standing is not None:
             return DurableDelivery(
                 self.settings,
                 self.health,
                 self._store,
+                self._standing,
                 self._connections,
                 outbox,
-                presence_changed=self._presence.changed,
+                presence_changed=self._user_lists.changed,
             )
         from cluster.pubsub import PubSubDelivery
 
@@ -145,7 +237,7 @@ def _socketio(app: Flask, settings: Settings, manager: Any) -> SocketIO:
         cors_allowed_origins=origins,
         logger=logging.getLogger("socketio"),
         engineio_logger=logging.getLogger("engineio"),
+        monitor_clients=False,  # the node's own `Keepalive` does
         **options,
     )
-    websocket.use_for(socketio.server.eio)
     return socketio

@@ -4,14 +4,12 @@ That last property is a promise that the delivery relies on (see `durable.py`): 
 of a caller that uses only this module, no other greenlet runs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from engineio.exceptions import EngineIOError
-from engineio.packet import Packet
 from gevent.lock import Semaphore
 
+from cluster.outbox import Outlet
 from cluster.rate import TokenBucket
 
 
@@ -21,12 +19,16 @@ class Connection:
 
     sid: str
     eio_sid: str
+    outlet: Outlet
+    hang_up: Callable[[], None] = lambda: None  # closes the transport behind what waits to be written
     user: str | None
     producer: str  # what a client may use that has no identity of its own
     sends: TokenBucket | None = None  # how often it may send; `None`: as often as it likes
     turn: Semaphore = field(default_factory=Semaphore)
     memberships: dict[str, "Membership"] = field(default_factory=dict)
     open: bool = True
+    leaving: bool = False  # it is about to be closed: takes no sends
+    sending: int = 0  # sends that are not answered yet
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -102,23 +104,3 @@ class Connections:
     def rooms(self) -> tuple[str, ...]:
         """Return the rooms that have members through this node."""
         return tuple(self._rooms)
-
-
-class Outbox:
-    """Queues packets for connections, past Socket.IO's own encoding.
-
-    A packet goes into the connection's queue, from which one greenlet writes to the socket. Sending to
-    somebody whose ping has timed out closes that connection on the spot and runs the disconnect
-    handler, which therefore must not block either.
-    """
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-
-    def send(self, connection: Connection, packets: Iterable[Packet]) -> None:
-        """Queue packets in order; a connection that is gone gets nothing, it resumes elsewhere."""
-        try:
-            for packet in packets:
-                self._engine.send_packet(connection.eio_sid, packet)
-        except EngineIOError:
-            return  # It closed this very moment: its disconnect handler has run or will.

@@ -123,13 +123,9 @@ class DeliveryCounters:
 
 @dataclass(slots=True)
 class TransportCounters:
-    """Sockets; the transport counts them."""
+    """Sockets; session.py counts them. What is written the outbox knows."""
 
-    writes: int = 0
-    bytes_written: int = 0
     bytes_read: int = 0
-    slow_readers: int = 0
-    buffered_bytes: int = 0  # not a count: what waits for all connections now
 
 
 @dataclass(slots=True)
@@ -141,29 +137,9 @@ class RedisCounters:
     outages: int = 0  # times that Redis went from up to down
 
 
-@dataclass(slots=True)
-class PresenceCounters:
-    """User lists; presence.py counts them."""
-
-    lists_sent: int = 0
-    reaped: int = 0
-
-
-@dataclass(slots=True)
-class SyncCounters:
-    """What nodes tell each other; sync.py counts it."""
-
-    heartbeats_sent: int = 0
-    heartbeats_failed: int = 0
-    heartbeats_received: int = 0
-    refused: int = 0  # unsigned, wrongly signed or too old
-
-
 connections = ConnectionCounters()
 requests = RequestCounters()
 commits = CommitCounters()
 delivery = DeliveryCounters()
 transport = TransportCounters()
 redis = RedisCounters()
-presence = PresenceCounters()
-sync = SyncCounters()

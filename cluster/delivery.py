@@ -1,5 +1,6 @@
 """What a node needs of a delivery, so that there can be two: `durable` and `pubsub`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,8 +40,8 @@ class Page:
 class Delivery(Protocol):
     """Takes messages and brings them to their recipients.
 
-    Requests that cannot be done raise `Refusal`. `join`, `leave` and `send` return the client's
-    acknowledgement, which must be queued before any other greenlet runs.
+    `join` and `leave` return the client's acknowledgement, which must be queued before any other greenlet
+    runs; what cannot be done raises `Refusal`.
     """
 
     def start(self) -> "tuple[gevent.Greenlet[..., Any], ...]":
@@ -53,7 +54,14 @@ class Delivery(Protocol):
 
     def leave(self, connection: Connection, room: str) -> Answer: ...
 
-    def send(self, connection: Connection, user: str, request: SendRequest) -> Answer: ...
+    def send(
+        self, connection: Connection, user: str, request: SendRequest, answer: Callable[[Answer], None]
+    ) -> None:
+        """Take a message; may be called from any greenlet and from the hub, and does not switch.
+
+        `answer` is called exactly once with the acknowledgement or the error, at once or later, from whatever
+        greenlet: it must not block. Nothing is raised, and sends of one connection keep their order.
+        """
 
     def left(self, membership: Membership) -> None:
         """A connection is gone; must not switch greenlets."""
@@ -69,12 +77,6 @@ class Delivery(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Return figures for `/health`."""
-
-    def lag(self) -> tuple[int, ...] | None:
-        """Return how many entries of each shard log the tail has not handed on; asks Redis.
-
-        `None` where that is not known: Redis is away, or does not answer soon.
-        """
 
     def flush(self, timeout_s: float) -> None:
         """Finish what was accepted."""

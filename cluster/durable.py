@@ -3,59 +3,34 @@
 The handler of `send_message` only commits. The tail, on this node as on every other, reads the log and
 delivers; so all recipients see one order, and what was acknowledged will be delivered or resumed.
 
-**A join, step by step**, and why nothing is missed or doubled between history and live messages:
+The tail hands on what it read as runs of messages, one room at a time. `messages` handles a run without
+a greenlet switch: it is added to the room's memory, and queued for every member, before anybody else can
+look at either. So for every other greenlet memory and all members of a room stand at the same position,
+whenever it looks: that of a whole run. A join relies on this (`joining.py`).
 
-1. One script reads at one moment: the epoch, the room's head H, and the head of its shard log.
-2. Wait until our tail has handed on all of the shard log up to there. From then on the tail has passed
-   every message up to H, and everything above H passes it after that moment.
-3. Read the history up to H from Redis. Greenlets switch here, and live messages go on passing.
-4. `_admit`, which switches to no other greenlet: take what passed the tail since, (H, P], from the
-   tail's memory; queue history and that; begin the membership at P. The acknowledgement, with seq P, is
-   queued right after the handler returns, with no switch either (python-socketio calls the handler and
-   queues its result in one greenlet).
-
-The tail itself handles each entry without a switch: memory and all members of the room advance
-together. So at whatever moment step 4 happens, the entry P+1 has not been handled at all: it finds the
-new member, and every entry up to P was handled before there was one. Where memory no longer reaches
-back to H (bounded), the join starts again with a newer H.
-
-A second join on the same connection leaves the old membership live until step 4 replaces it; so a join
-that fails has had no effect.
+An entry that a fill from the room's own log has delivered already comes again by the shard log; it is
+known by its position and skipped.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import gevent
 
 from cluster import counters, keys, log, wire
-from cluster.committer import Committer
-from cluster.connections import Connection, Connections, Membership, Outbox
+from cluster.committer import Committer, Outcome
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Page, PageRequest
+from cluster.epochs import Standing
+from cluster.joining import Joining
 from cluster.link import Health
 from cluster.memory import RoomTail, TailMemory
-from cluster.protocol import SNAPSHOT_MESSAGES, JoinRequest, Position, Refusal, SendRequest
+from cluster.outbox import Outbox
+from cluster.protocol import JoinRequest, Refusal, SendRequest
 from cluster.settings import Settings
-from cluster.store import RoomHead, Store, unavailable
-from cluster.tail import Tail
-from cluster.wire import Stored
-
-JOIN_WAIT_S = 2.0
-JOIN_ATTEMPTS = 5
-LAG_WAIT_S = 0.5  # who asks for health wants an answer, whatever Redis does
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _History:
-    """What a join is to get: all up to `reach`; a snapshot where `recovered` is false."""
-
-    epoch: str
-    reach: int
-    recovered: bool
-    messages: Sequence[Stored]
-    forgotten: int  # the memory's counter when the head was read
+from cluster.store import Store, unavailable
+from cluster.tail import Run, Tail
 
 
 class DurableDelivery:
@@ -66,6 +41,7 @@ class DurableDelivery:
         settings: Settings,
         health: Health,
         store: Store,
+        standing: Standing,
         connections: Connections,
         outbox: Outbox,
         *,
@@ -74,12 +50,19 @@ class DurableDelivery:
         self._settings = settings
         self._health = health
         self._store = store
+        self._standing = standing
         self._connections = connections
         self._outbox = outbox
         self._presence_changed = presence_changed
         self._memory = TailMemory(settings.memory_messages)
-        self._tail = Tail(settings, health, store, self)
-        self._committer = Committer(settings, health, epoch_changed=self._tail.check_epoch)
+        self._tail = Tail(settings, health, standing, self)
+        self._joining = Joining(store, standing, self._tail, self._memory, connections, outbox)
+        self._committer = Committer(
+            settings,
+            health,
+            committed=standing.sightings.saw,
+            epoch_changed=self._tail.check_epoch,
+        )
 
     # What the node asks of a delivery
 
@@ -91,24 +74,13 @@ class DurableDelivery:
         """Ready: Redis answers, and the tail stands in its log."""
         if not self._health.up:
             return self._health.reason
+        if self._standing.guard is None:
+            return self._standing.reason
         return "the tail has not begun yet" if self._tail.epoch is None else None
 
     def join(self, connection: Connection, user: str, request: JoinRequest) -> Answer:
         """Join or resume; sends `message_history` and returns the acknowledgement."""
-        for _ in range(JOIN_ATTEMPTS):
-            forgotten = self._memory.forgotten
-            head = self._store.room_head(request.room)
-            if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
-                raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
-            if head.epoch != self._tail.epoch:
-                self._tail.check_epoch()
-                gevent.sleep(0.05)  # The tail is about to see the new epoch.
-                continue
-            history = self._history(request.room, head, request.cursor, forgotten)
-            answer = history and self._admit(connection, user, request.room, history)
-            if answer:
-                return answer
-        raise unavailable("the room's log moves faster than it can be read")
+        return self._joining.join(connection, user, request)
 
     def leave(self, connection: Connection, room: str) -> Answer:
         """Stop delivery; the acknowledgement says where it stopped (nulls: it never began)."""
@@ -120,28 +92,27 @@ class DurableDelivery:
             "seq": membership.position if membership else None,
         }
 
-    def send(self, connection: Connection, user: str, request: SendRequest) -> Answer:
+    def send(
+        self, connection: Connection, user: str, request: SendRequest, answer: Callable[[Answer], None]
+    ) -> None:
         """Commit; nothing is delivered from here."""
-        if self._tail.epoch is None:
-            raise unavailable(self.not_ready() or "the tail has not begun yet")
+        guard = self._standing.guard
+        if guard is None:
+            answer(unavailable(self.not_ready() or self._standing.reason).answer())
+            return
+
+        def tell(outcome: Outcome) -> None:
+            answer(_acknowledgement(request, outcome))
+
         sent_at = round(datetime.now(UTC).timestamp(), 3)
-        committed = self._committer.commit(request, epoch=self._tail.epoch, user=user, sent_at=sent_at)
-        return {
-            "ok": True,
-            "room": request.room,
-            "epoch": committed.epoch,
-            "seq": committed.seq,
-            "duplicate": committed.duplicate,
-            "producer": request.producer,
-            "n": request.n,
-        }
+        self._committer.commit(request, guard=guard, user=user, sent_at=sent_at, answer=tell)
 
     def left(self, membership: Membership) -> None:
         """Nothing to do: deliveries go by the memberships."""
 
     def stored(self, request: PageRequest) -> Page:
         """Return messages from the room's log."""
-        head = self._store.room_head(request.room)
+        head = self._joining.head(request.room)
         end = head.seq + 1 if request.before is None else min(request.before, head.seq + 1)
         if request.after is None:
             messages = self._store.latest(request.room, before=end, limit=request.limit)
@@ -149,33 +120,39 @@ class DurableDelivery:
             messages = self._store.messages(
                 request.room, after=request.after, to=end - 1, limit=request.limit
             )
-        return self._page(head.epoch, head.oldest, head.seq, messages)
+        return Page(
+            epoch=head.epoch,
+            epochs=head.epochs.extents(),
+            first=head.oldest,
+            head=head.seq,
+            messages=tuple(messages),
+        )
 
     def delivered(self, request: PageRequest) -> Page:
-        """Return messages from the tail's memory."""
-        tail = self._memory.get(request.room)
+        """Return messages from the tail's memory, which holds nothing of older epochs."""
+        epoch, tail = self._tail.epoch, self._memory.get(request.room)
         if tail is None:
-            return self._page(self._tail.epoch, None, 0, ())
-        messages = tail.page(after=request.after, before=request.before, limit=request.limit)
-        return self._page(self._tail.epoch, tail.first, tail.last, messages)
+            return Page(epoch=epoch, epochs=(), first=None, head=0, messages=())
+        return Page(
+            epoch=epoch,
+            epochs=((epoch, tail.first, tail.last),) if epoch and len(tail) else (),
+            first=tail.first,
+            head=tail.last,
+            messages=tuple(tail.page(after=request.after, before=request.before, limit=request.limit)),
+        )
 
     def rooms(self) -> list[str]:
         """Return the rooms that have a log."""
         return self._store.rooms()
 
     def status(self) -> dict[str, Any]:
-        """Return where the tail stands."""
-        return {"epoch": self._tail.epoch, "tail": list(self._tail.cursors())}
-
-    def lag(self) -> tuple[int, ...] | None:
-        """Return how far the tail is behind each shard log."""
-        try:
-            with gevent.Timeout(LAG_WAIT_S):
-                heads = self._store.shard_heads()
-        except (Refusal, gevent.Timeout):
-            return None
-        cursors = self._tail.cursors()  # After the heads: what passed meanwhile is no lag.
-        return tuple(max(0, h - c) for h, c in zip(heads, cursors, strict=True)) if cursors else None
+        """Return where the tail stands, and how far it is behind."""
+        lag = self._tail.lag()
+        return {
+            "epoch": self._tail.epoch,
+            "tail": list(self._tail.cursors()),
+            "tail_lag": {"entries": lag.entries, "silent_s": round(lag.silent_s, 3)},
+        }
 
     def flush(self, timeout_s: float) -> None:
         """Commit what waits."""
@@ -184,17 +161,19 @@ class DurableDelivery:
 
     # What the tail tells us
 
-    def message(self, room: str, seq: int, body: bytes) -> bool:
-        """Deliver the next message of a room; must not switch greenlets."""
+    def messages(self, room: str, run: Run) -> bool:
+        """Deliver the next messages of a room; must not switch greenlets."""
+        first = run[0][0]
         tail = self._memory.get(room)
         if tail is None:
             if self._memory.full:
                 self._memory.shrink(keep=frozenset(self._connections.rooms()))
-            tail = self._memory.open(room, seq - 1)
-        if seq > tail.last + 1:
+            tail = self._memory.open(room, first - 1)
+        if first > tail.last + 1:
             return False
-        if seq == tail.last + 1:  # Else its room was filled from its own log before.
-            self._deliver(room, tail, wire.stored(seq, body))
+        fresh = run[tail.last + 1 - first :]
+        if fresh:
+            self._deliver(room, tail, fresh)
         return True
 
     def presence(self, room: str) -> None:
@@ -208,137 +187,66 @@ class DurableDelivery:
             if tail is None or not self._connections.members(room):
                 self._memory.forget(room)
                 continue
-            head = self._store.room_head(room)
-            self._fill(room, tail.last, head.seq)
+            self._fill(room, tail.last, self._joining.head(room).seq)
 
     def begun(self, epoch: str, *, anew: bool) -> None:
-        """Begin in an empty memory; where clients were in another log, tell them."""
+        """Begin in an empty memory; where clients were in another log, tell them.
+
+        All of them, though some were told already by an attempt that failed: the tail has moved since.
+        """
         self._memory.forget_all()
         if anew:
             counters.delivery.epochs += 1
             for room in self._connections.rooms():
-                self._announce(room, epoch)
+                self._resync(room)
 
     # How it is done
 
-    def _deliver(self, room: str, tail: RoomTail, message: Stored) -> None:
-        self._memory.append(room, tail, message)
-        counters.delivery.tailed += 1
+    def _deliver(self, room: str, tail: RoomTail, run: Run) -> None:
+        self._memory.extend(room, tail, run[0][0], [body for _, body in run])
+        counters.delivery.tailed += len(run)
         members = self._connections.members(room)
         if members:
-            packets = (wire.event("message", message.text),)
+            frames = (wire.live([wire.stored(seq, body) for seq, body in run]),)
             for member in members:
-                member.position = message.seq
-                self._outbox.send(member.connection, packets)
-            counters.delivery.delivered += len(members)
+                member.position = tail.last
+                self._outbox.send(member.connection, frames)
+            counters.delivery.delivered += len(members) * len(run)
             if log.verbose:
-                log.debug("delivered", **wire.identity(message), members=len(members))
+                log.debug("delivered", room=room, seq=run[0][0], to=tail.last, members=len(members))
 
     def _rooms_of(self, shard: int) -> tuple[str, ...]:
         rooms = {*self._memory.rooms(), *self._connections.rooms()}
         return tuple(r for r in sorted(rooms) if keys.shard_of(r, self._settings.shards) == shard)
 
     def _fill(self, room: str, after: int, to: int) -> None:
-        found = self._store.messages(room, after=after, to=to)
+        run = self._store.bodies(room, after=after, to=to)
         counters.delivery.filled += 1
-        log.info("room_filled", room=room, after=after, to=to, found=len(found))
-        if [m.seq for m in found] != list(range(after + 1, to + 1)):
+        log.info("room_filled", room=room, after=after, to=to, found=len(run))
+        if [seq for seq, _ in run] != list(range(after + 1, to + 1)):
             # The room's own log was trimmed as well: its members cannot be served without a hole.
             self._resync(room)
-            return
-        tail = self._memory.get(room)
-        for message in found:
-            if tail is not None and message.seq == tail.last + 1:
-                self._deliver(room, tail, message)
+        elif run:
+            self.messages(room, run)
 
     def _resync(self, room: str) -> None:
         """Tell a room's members honestly that messages are gone for good, with a snapshot."""
         counters.delivery.resynced += 1
-        epoch = self._tail.epoch
-        if epoch is not None:
-            self._memory.forget(room)
-            for member in self._connections.members(room):
-                member.epoch = None
-            self._announce(room, epoch)
-
-    def _announce(self, room: str, epoch: str) -> None:
-        """Give members whose log was replaced a snapshot of the new one, before any live message."""
-        for _ in range(JOIN_ATTEMPTS):
-            forgotten = self._memory.forgotten
-            tail = self._memory.get(room)
-            reach = tail.last if tail else self._store.room_head(room).seq
-            messages = self._store.latest(room, before=reach + 1, limit=SNAPSHOT_MESSAGES)
-            history = _History(
-                epoch=epoch, reach=reach, recovered=False, messages=messages, forgotten=forgotten
-            )
-            members = [m for m in self._connections.members(room) if m.epoch != epoch]
-            if all(self._admit(m.connection, m.user, room, history) for m in members):
-                return
-        raise unavailable(f"room {room} could not be read to its end")
-
-    def _history(self, room: str, head: RoomHead, cursor: Position | None, forgotten: int) -> _History | None:
-        """Read what a join is to get, up to the head; `None`: it was trimmed meanwhile, read again."""
-        resumable = cursor is not None and _resumable(cursor, head)
-        if cursor is not None and resumable:
-            messages = self._store.messages(room, after=cursor.seq, to=head.seq)
-            if [m.seq for m in messages] != list(range(cursor.seq + 1, head.seq + 1)):
-                return None
-        else:
-            messages = self._store.latest(room, before=head.seq + 1, limit=SNAPSHOT_MESSAGES)
-        return _History(
-            epoch=head.epoch,
-            reach=head.seq,
-            recovered=resumable,
-            messages=messages,
-            forgotten=forgotten,
-        )
-
-    def _admit(self, connection: Connection, user: str, room: str, history: _History) -> Answer | None:
-        """Send the history and go live behind it; switches to no other greenlet (step 4 above).
-
-        Returns `None` when the tail's memory does not join up with the history.
-        """
-        if history.epoch != self._tail.epoch:
-            return None
-        tail = self._memory.get(room)
-        if tail is None:
-            if self._memory.forgotten != history.forgotten:
-                return None  # What passed since the head was read may be what was forgotten.
-            tail = self._memory.open(room, history.reach)
-        since = tail.after(history.reach)
-        if since is None or tail.last < history.reach:
-            return None
-        messages = [*history.messages, *since]
-        if not history.recovered:
-            messages = messages[-SNAPSHOT_MESSAGES:]
-        packets = wire.history(room, history.epoch, messages, recovered=history.recovered)
-        self._outbox.send(connection, packets)
-        if connection.open:
-            self._connections.enter(
-                Membership(
-                    connection=connection,
-                    room=room,
-                    user=user,
-                    joined_at=datetime.now(UTC).timestamp(),
-                    epoch=history.epoch,
-                    position=tail.last,
-                )
-            )
-        return {
-            "ok": True,
-            "room": room,
-            "epoch": history.epoch,
-            "seq": tail.last,
-            "recovered": history.recovered,
-        }
-
-    def _page(self, epoch: str | None, first: int | None, head: int, messages: Sequence[Stored]) -> Page:
-        epochs = ((epoch, 1, head),) if epoch is not None and head else ()
-        return Page(epoch=epoch, epochs=epochs, first=first, head=head, messages=tuple(messages))
+        self._memory.forget(room)
+        for member in self._connections.members(room):
+            member.epoch = None
+        self._joining.announce(room)
 
 
-def _resumable(cursor: Position, head: RoomHead) -> bool:
-    """The three causes for which a cursor is refused, and no other: unknown epoch, past the end, trimmed."""
-    known = cursor.epoch == head.epoch or (cursor.epoch is None and cursor.seq == 0)
-    kept = cursor.seq == head.seq or (head.oldest is not None and head.oldest <= cursor.seq + 1)
-    return known and cursor.seq <= head.seq and kept
+def _acknowledgement(request: SendRequest, outcome: Outcome) -> Answer:
+    if isinstance(outcome, Refusal):
+        return outcome.answer()
+    return {
+        "ok": True,
+        "room": request.room,
+        "epoch": outcome.epoch,
+        "seq": outcome.seq,
+        "duplicate": outcome.duplicate,
+        "producer": request.producer,
+        "n": request.n,
+    }

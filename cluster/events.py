@@ -11,27 +11,34 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
-from cluster import counters, log, wire
-from cluster.connections import Connection, Connections, Outbox
+from cluster import counters, log
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Delivery
+from cluster.gate import Gate
 from cluster.packets import MALFORMED, ignore_connects_of_the_gone
 from cluster.presence import Presence
 from cluster.protocol import (
-    VERSION,
     Code,
     ConnectRequest,
     Refusal,
+    SendRequest,
     parse_connect,
     parse_join,
     parse_leave,
     parse_send,
+    parse_typing,
 )
 from cluster.rate import TokenBucket
-from cluster.registry import Registry
 from cluster.secrecy import same_secret
+from cluster.server_info import ServerInfo
 from cluster.settings import Settings
+from cluster.typing_notices import TypingNotices
+from cluster.user_lists import UserLists
+
+CLOSED = "this connection is closed"
 
 
 class Events:
@@ -42,20 +49,22 @@ class Events:
         settings: Settings,
         server: Any,
         connections: Connections,
-        outbox: Outbox,
         delivery: Delivery,
+        gate: Gate,
         presence: Presence,
-        registry: Registry,
+        user_lists: UserLists,
+        server_info: ServerInfo,
+        typing: TypingNotices,
     ) -> None:
         self._settings = settings
         self._server = server
         self._connections = connections
-        self._outbox = outbox
         self._delivery = delivery
+        self._gate = gate
         self._presence = presence
-        self._registry = registry
-        self._peers: list[dict[str, str]] = []
-        self.draining = False
+        self._user_lists = user_lists
+        self._server_info = server_info
+        self._typing = typing
 
     def register(self) -> None:
         """Begin to handle events."""
@@ -65,22 +74,9 @@ class Events:
         self._server.on("disconnect", self._on_disconnect)
         self._server.on("join", lambda sid, *args: self._answer(sid, "join", self._join, args))
         self._server.on("leave", lambda sid, *args: self._answer(sid, "leave", self._leave, args))
-        self._server.on(
-            "send_message", lambda sid, *args: self._answer(sid, "send_message", self._send, args)
-        )
+        self._server.on("send_message", self._on_send)
+        self._server.on("typing", lambda sid, *args: self._answer(sid, "typing", self._typed, args))
         self._server.on("*", self._on_unknown)
-
-    def beat(self, leases_changed: bool) -> None:
-        """After each beat of the registry: tell clients where the peers are, if that has changed."""
-        peers = self._registry.peers()
-        if peers != self._peers:
-            self._peers = peers
-            self.tell_all()
-
-    def tell_all(self) -> None:
-        """Send everybody a `server_info`."""
-        for connection in self._connections.all():
-            self._tell(connection)
 
     def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
         if not self._server.manager.is_pre_connected(sid, "/"):
@@ -93,19 +89,23 @@ class Events:
             counters.connections.refused[code] += 1
             log.debug("connect_refused", sid=sid, code=code, reason=refusal.message)
             raise SocketIORefusal(refusal.message, {"code": code}) from refusal
+        session = self._server.eio.sockets[self._server.manager.eio_sid_from_sid(sid, "/")]
         connection = Connection(
             sid=sid,
-            eio_sid=self._server.manager.eio_sid_from_sid(sid, "/"),
+            eio_sid=session.sid,
+            outlet=session.outlet,
+            hang_up=session.close,
             user=request.user,
             producer=secrets.token_hex(8),
             sends=self._bucket(),
         )
         counters.connections.opened += 1
         self._connections.add(connection)
+        session.chat = connection
         log.debug("connected", sid=sid, user=request.user)
         # After this handler returns, python-socketio tells the client that it is connected; what we
         # spawn runs when this greenlet next waits, so it comes behind that.
-        gevent.spawn(self._tell, connection)
+        gevent.spawn(self._server_info.tell, connection)
         return None
 
     def _on_disconnect(self, sid: str, *args: object) -> Answer | None:
@@ -116,6 +116,7 @@ class Events:
             for membership in connection.memberships.values():
                 self._delivery.left(membership)
                 self._presence.left(membership)
+            self._typing.forget(connection)
             reason = str(args[0]) if args else "transport close"
             counters.connections.close(reason)
             log.debug("disconnected", sid=sid, user=connection.user, reason=reason)
@@ -133,13 +134,13 @@ class Events:
         user = connection.user or request.user
         if user is None:
             raise Refusal(Code.BAD_REQUEST, "neither the connection's auth nor this join names a user")
-        self._refuse_when_draining()
+        self._gate.check_join()
         with connection.turn:
             answer = self._delivery.join(connection, user, request)
             membership = connection.memberships.get(request.room)
             if connection.open and membership is not None:
                 self._presence.joined(membership)
-                self._presence.changed(request.room)
+                self._user_lists.changed(request.room)
         return answer
 
     def _leave(self, connection: Connection, args: tuple[object, ...]) -> Answer:
@@ -151,18 +152,45 @@ class Events:
                 self._presence.left(membership)
         return answer
 
-    def _send(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+    def send_message(
+        self, connection: Connection, args: tuple[object, ...], answer: Callable[[Answer], None]
+    ) -> None:
+        """Handle a `send_message`; does not switch greenlets, and `answer` is called once, soon or later."""
+        try:
+            membership, request = self._sendable(connection, args)
+        except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
+            told = _told(error, sid=connection.sid, request="send_message").answer()
+            counters.requests.answered("send_message", told)
+            answer(told)
+            return
+        connection.sending += 1  # A drain waits for the answer before it hangs up.
+
+        def tell(given: Answer) -> None:
+            connection.sending -= 1
+            counters.requests.answered("send_message", given)
+            if log.verbose:
+                log.debug("sent", sid=connection.sid, **_identity(request, given))
+            answer(given)
+
+        self._delivery.send(connection, membership.user, request, tell)
+
+    def _on_send(self, sid: str, *args: object) -> Answer:
+        """The long way of a send: python-socketio waits for what it is to acknowledge."""
+        connection = self._connections.get(sid)
+        if connection is None:
+            return _refused(Refusal(Code.NOT_JOINED, CLOSED))
+        answered: Any = AsyncResult()
+        self.send_message(connection, args, answered.set)
+        return dict(answered.get())
+
+    def _sendable(self, connection: Connection, args: tuple[object, ...]) -> tuple[Membership, SendRequest]:
         request = parse_send(args)
         self._refuse_too_often(connection)
         membership = connection.memberships.get(request.room)
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
-        self._refuse_when_draining()
-        answer = self._delivery.send(connection, membership.user, request)
-        if log.verbose:
-            identity = {name: answer[name] for name in wire.IDENTITY}
-            log.debug("sent", sid=connection.sid, **identity, duplicate=answer["duplicate"])
-        return answer
+        self._gate.check_send(connection)
+        return membership, request
 
     def _refuse_wrong_token(self, request: ConnectRequest) -> None:
         expected = self._settings.token
@@ -182,9 +210,13 @@ class Events:
                 retry_after_ms=math.ceil(wait_s * 1000),
             )
 
-    def _refuse_when_draining(self) -> None:
-        if self.draining:
-            raise Refusal(Code.DRAINING, "this node is shutting down; use another one")
+    def _typed(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_typing(args)
+        membership = connection.memberships.get(request.room)
+        if membership is None:
+            raise Refusal(Code.NOT_JOINED, f"join {request.room} before typing in it")
+        self._typing.typed(membership, typing=request.typing)
+        return {"ok": True, "room": request.room}
 
     def _answer(
         self,
@@ -198,30 +230,10 @@ class Events:
             return Refusal(Code.NOT_JOINED, "this connection is closed").answer()
         try:
             answer = handle(connection, args)
-        except Refusal as refusal:
-            if refusal.code is Code.BAD_REQUEST:
-                counters.requests.malformed["payload"] += 1
-            if log.verbose:
-                log.debug("refused", sid=sid, request=event, code=refusal.code.value, reason=refusal.message)
-            answer = refusal.answer()
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
-            log.bug("handler_failed", error, sid=sid, request=event)
-            answer = Refusal(
-                Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False
-            ).answer()
+            answer = _told(error, sid=sid, request=event).answer()
         counters.requests.answered(event, answer)
         return answer
-
-    def _tell(self, connection: Connection) -> None:
-        payload = {
-            "server_id": self._settings.server_id,
-            "session_id": connection.sid,
-            "version": VERSION,
-            "draining": self.draining,
-            "producer": connection.producer,
-            "peers": self._registry.peers(),
-        }
-        self._outbox.send(connection, (wire.event("server_info", wire.dumps(payload)),))
 
 
 def _no_event(name: str) -> Answer:
@@ -231,3 +243,21 @@ def _no_event(name: str) -> Answer:
 def _refused(refusal: Refusal) -> Answer:
     counters.requests.refused[refusal.code.value] += 1
     return refusal.answer()
+
+
+def _told(error: Exception, **where: str) -> Refusal:
+    """Return what the client is told of an error."""
+    if not isinstance(error, Refusal):
+        log.bug("handler_failed", error, **where)
+        return Refusal(Code.STORE_UNAVAILABLE, "the node has failed on this request", definite=False)
+    if error.code is Code.BAD_REQUEST:
+        counters.requests.malformed["payload"] += 1
+    if log.verbose:
+        log.debug("refused", **where, code=error.code.value, reason=error.message)
+    return error
+
+
+def _identity(request: SendRequest, given: Answer) -> dict[str, Any]:
+    """Return what names a message and its place, as far as it has one."""
+    place = {name: given.get(name) for name in ("epoch", "seq", "duplicate")}
+    return {"room": request.room, "producer": request.producer, "n": request.n, "ok": given["ok"], **place}

@@ -6,33 +6,41 @@ forgotten, so what is here is always contiguous.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from itertools import islice
 
+from cluster import wire
 from cluster.wire import Stored
 
 ALL_ROOMS_FACTOR = 20  # all rooms together keep at most this many times the limit of one
 
 
 class RoomTail:
-    """The end of one room's log. `last`: the last seq tailed; the messages end with it."""
+    """The end of one room's log. `last`: the last seq tailed; what is kept ends with it.
 
-    __slots__ = ("last", "messages")
+    Bodies are kept as they were read, and made into messages for those who ask: most are never asked for.
+    """
+
+    __slots__ = ("_bodies", "last")
 
     def __init__(self, last: int, limit: int) -> None:
         self.last = last
-        self.messages: deque[Stored] = deque(maxlen=limit)
+        self._bodies: deque[bytes] = deque(maxlen=limit)
+
+    def __len__(self) -> int:
+        return len(self._bodies)
 
     @property
     def first(self) -> int:
         """The seq of the oldest message that is here; `last + 1` where there is none."""
-        return self.last - len(self.messages) + 1
+        return self.last - len(self._bodies) + 1
 
-    def append(self, message: Stored) -> None:
-        """Add the next message."""
-        if message.seq != self.last + 1:
-            raise ValueError(f"seq {message.seq} does not follow {self.last}")
-        self.messages.append(message)
-        self.last = message.seq
+    def extend(self, first: int, bodies: Sequence[bytes]) -> None:
+        """Add the next messages, the first of which has this seq."""
+        if first != self.last + 1:
+            raise ValueError(f"seq {first} does not follow {self.last}")
+        self._bodies.extend(bodies)
+        self.last += len(bodies)
 
     def after(self, seq: int) -> list[Stored] | None:
         """Return all messages after a seq; `None` where they are not all here any more."""
@@ -40,7 +48,7 @@ class RoomTail:
             return []
         if seq + 1 < self.first:
             return None
-        return list(islice(self.messages, seq + 1 - self.first, None))
+        return self._stored(seq + 1, self.last + 1)
 
     def page(self, *, after: int | None, before: int | None, limit: int) -> list[Stored]:
         """Return up to `limit` messages in (after, before), ascending.
@@ -53,7 +61,11 @@ class RoomTail:
         else:
             start = max(self.first, after + 1)
             end = min(end, start + limit)
-        return list(islice(self.messages, start - self.first, max(start, end) - self.first))
+        return self._stored(start, max(start, end))
+
+    def _stored(self, start: int, end: int) -> list[Stored]:
+        bodies = islice(self._bodies, start - self.first, end - self.first)
+        return [wire.stored(seq, body) for seq, body in enumerate(bodies, start)]
 
 
 class TailMemory:
@@ -80,18 +92,18 @@ class TailMemory:
         tail = self._rooms[room] = RoomTail(last, self._limit)
         return tail
 
-    def append(self, room: str, tail: RoomTail, message: Stored) -> None:
-        """Add the next message of a room."""
-        before = len(tail.messages)
-        tail.append(message)
-        self._messages += len(tail.messages) - before
+    def extend(self, room: str, tail: RoomTail, first: int, bodies: Sequence[bytes]) -> None:
+        """Add the next messages of a room."""
+        before = len(tail)
+        tail.extend(first, bodies)
+        self._messages += len(tail) - before
         self._rooms.move_to_end(room)
 
     def forget(self, room: str) -> None:
         """Drop a room's tail."""
         tail = self._rooms.pop(room, None)
         if tail is not None:
-            self._messages -= len(tail.messages)
+            self._messages -= len(tail)
             self.forgotten += 1
 
     def forget_all(self) -> None:

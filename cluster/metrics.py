@@ -18,29 +18,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from cluster import counters, log
-from cluster.connections import Connections
 from cluster.counters import Histogram
-from cluster.delivery import Delivery
-from cluster.link import Health
-from cluster.registry import Registry
+from cluster.parts import Parts
 
 PREFIX = "wordaround_"
-PEER_STATES = ("alive", "suspect", "dead", "draining")
 
 # One figure, figures by their label's value, a histogram, or nothing where it is unknown.
 Reading = float | Mapping[str, float] | Histogram | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
-    """What is read when somebody asks."""
-
-    health: Health
-    connections: Connections
-    delivery: Delivery
-    registry: Registry
-    draining: bool
-    lag: tuple[int, ...] | None  # of the tail, by shard; `None`: Redis does not say
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,15 +65,13 @@ def _tail(parts: Parts) -> dict[str, float]:
     return {str(shard): cursor for shard, cursor in enumerate(parts.delivery.status().get("tail", ()))}
 
 
-def _peers(parts: Parts) -> dict[str, float]:
-    states: dict[str, float] = dict.fromkeys(PEER_STATES, 0)
-    for peer in parts.registry.peers():
-        states[peer["state"]] = states.get(peer["state"], 0) + 1
-    return states
+def _lag(figure: str) -> Callable[[Parts], Reading]:
+    return lambda parts: parts.delivery.status().get("tail_lag", {}).get(figure)
 
 
-def _shards(lag: tuple[int, ...] | None) -> dict[str, float] | None:
-    return None if lag is None else {str(shard): behind for shard, behind in enumerate(lag)}
+def _part(name: str, path: str, meaning: str) -> Figure:
+    """Declare a counter that one of the node's parts keeps; `path` is where it is in `Parts`."""
+    return Figure(name=name, kind="counter", meaning=meaning, read=attrgetter(path))
 
 
 METRICS = (
@@ -117,30 +99,29 @@ METRICS = (
     _counter("rooms_resynced_total", "delivery.resynced", "rooms told that messages are gone"),
     _counter("epoch_changes_total", "delivery.epochs", "times that another log took the place of ours"),
     _gauge("tail_position", "entries of the shard log that were handed on", _tail, "shard"),
-    _gauge("tail_lag", "entries of the shard log not yet handed on", lambda p: _shards(p.lag), "shard"),
-    _counter("writes_total", "transport.writes", "writes to clients' sockets"),
-    _counter("written_bytes_total", "transport.bytes_written", "bytes written to clients' sockets"),
+    _gauge("tail_lag", "entries of the shard logs not yet handed on, as far as is known", _lag("entries")),
+    _gauge("tail_silent_seconds", "time since Redis last answered the tail", _lag("silent_s")),
+    _part("writes_total", "outbox.writes", "writes to clients' sockets"),
+    _part("written_bytes_total", "outbox.bytes_written", "bytes written to clients' sockets"),
     _counter("read_bytes_total", "transport.bytes_read", "bytes read from clients' sockets"),
-    _counter(
-        "slow_readers_total", "transport.slow_readers", "connections ended because they read too slowly"
-    ),
+    _part("slow_readers_total", "outbox.too_slow", "connections ended because they read too slowly"),
     _gauge(
         "buffered_bytes",
         "bytes that wait for connections to read",
-        lambda _: counters.transport.buffered_bytes,
+        lambda p: sum(connection.outlet.waiting for connection in p.connections.all()),
     ),
     _gauge("redis_up", "1 while Redis answers", lambda p: int(p.health.up)),
     _counter("redis_connects_total", "redis.connected", "connections made to Redis"),
     _counter("redis_connect_failures_total", "redis.connect_failed", "connections to Redis that failed"),
     _counter("redis_outages_total", "redis.outages", "times that Redis went away"),
-    _gauge("peers", "other nodes, by state", _peers, "state"),
-    _counter("user_lists_total", "presence.lists_sent", "user lists sent to connections"),
-    _counter("reaped_memberships_total", "presence.reaped", "memberships of dead nodes removed"),
-    _counter("heartbeats_sent_total", "sync.heartbeats_sent", "heartbeats to other nodes"),
-    _counter("heartbeats_failed_total", "sync.heartbeats_failed", "heartbeats that were not answered"),
-    _counter("heartbeats_received_total", "sync.heartbeats_received", "heartbeats of other nodes"),
-    _counter("sync_refused_total", "sync.refused", "messages between nodes with a wrong signature"),
-    _gauge("draining", "1 while the node shuts down", lambda p: int(p.draining)),
+    _gauge("peers", "other nodes, by state", lambda p: p.sync.states(), "state"),
+    _part("user_lists_total", "user_lists.sent", "user lists sent to connections"),
+    _part("reaped_memberships_total", "reaper.reaped", "memberships of dead nodes removed"),
+    _part("heartbeats_sent_total", "sync.tally.heartbeats", "heartbeats to other nodes"),
+    _part("heartbeats_failed_total", "sync.tally.heartbeats_failed", "heartbeats that were not answered"),
+    _part("sync_calls_total", "sync_routes.calls", "calls of other nodes, heartbeats and notices"),
+    _part("sync_refused_total", "sync_routes.unauthorized", "calls of other nodes with a wrong signature"),
+    _gauge("draining", "1 while the node shuts down", lambda p: int(p.gate.draining)),
     Figure(
         name="log_lines_dropped_total",
         kind="counter",

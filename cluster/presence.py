@@ -1,38 +1,42 @@
-"""Presence: who is in a room, over all nodes, and the `user_list` that tells it.
+"""Presence: tells Redis who is in which room through this node.
 
-Redis holds one entry per connection and room, with the incarnation of the node that serves it; so a
-late disconnect never removes a user's new connection, and the users of a node that died vanish when its
-lease is stale. Changes are written by one greenlet that tries again until Redis took them. Each change
-travels through the shard log, and the lists of a burst of changes are sent as one.
+Redis holds one entry per connection and room, under the incarnation of the node that serves it; so a user
+is there as long as any of their connections is, and a late disconnect never removes a user's new
+connection. The script that writes entries also keeps, per incarnation, the set of all that it has
+registered, for whoever has to reap it; and it refuses an incarnation that was reaped.
+
+Changes are written by one greenlet, many rooms in one go, which tries again until Redis took them. Each
+change travels through the shard log to all nodes, which then send the room's new list (`user_lists.py`).
 """
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import gevent
-from engineio.packet import Packet
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
-from cluster import counters, keys, log, wire
-from cluster.connections import Connections, Membership, Outbox
-from cluster.link import RedisDown
-from cluster.protocol import Refusal
+from cluster import keys, log, wire
+from cluster.connections import Connections, Membership
+from cluster.link import RedisDown, Reply
 from cluster.registry import Registry
+from cluster.resp import Command, Guard
 from cluster.settings import Settings
 from cluster.store import Store
 
-COALESCE_S = 0.1
 RETRY_S = 0.25
-REAP_AFTER_S = 30.0
+ROOMS_AT_ONCE = 64
 
-Row = dict[str, Any]
-_Change = tuple[str, str]  # ("add", json) or ("remove", "")
+_Changes = dict[str, Membership | None]  # connection -> the membership to register, `None` to take it out
 
 
 class Presence:
-    """Registers this node's memberships and tells its members who else is there."""
+    """Registers this node's memberships.
+
+    `guard` returns the log that tells the others ('' where there is none, `None` where it is not known yet),
+    `changed` is called for a room that was written where there is no log. `writes` counts.
+    """
 
     def __init__(
         self,
@@ -40,177 +44,123 @@ class Presence:
         store: Store,
         registry: Registry,
         connections: Connections,
-        outbox: Outbox,
         *,
-        told: bool,
+        guard: Callable[[], Guard | Literal[""] | None],
+        changed: Callable[[str], None],
     ) -> None:
-        """`told`: changes travel through the shard log; else only by looking, at every beat."""
         self._settings = settings
         self._store = store
         self._registry = registry
         self._connections = connections
-        self._outbox = outbox
-        self._shard_messages = str(settings.shard_messages) if told else ""
-        self._pending: dict[str, dict[str, _Change]] = {}  # room -> connection -> what is to be written
+        self._guard = guard
+        self._changed = changed
+        self._pending: dict[str, _Changes] = {}
         self._write = Event()
         self._writing = False
-        self._dirty: set[str] = set()
-        self._tell = Event()
-        self._lists: dict[str, list[Row]] = {}  # what was sent last
-        self._orphans: dict[str, dict[str, float]] = {}  # room -> connection -> seen since (monotonic s)
+        self._registered_in: str | None = None
+        self.writes = 0
 
-    def start(self) -> "tuple[gevent.Greenlet[..., Any], ...]":
-        """Start the greenlet that writes changes and the one that sends lists."""
-        return (gevent.spawn(self._run_writes), gevent.spawn(self._run_lists))
+    def start(self) -> "gevent.Greenlet[..., Any]":
+        """Start the greenlet that writes changes; it ends only by a bug."""
+        return gevent.spawn(self._run)
 
     def joined(self, membership: Membership) -> None:
-        """Register a membership; does not switch greenlets."""
-        entry = {
-            "user": membership.user,
-            "node": self._settings.server_id,
-            "incarnation": self._registry.incarnation,
-            "at": membership.joined_at,
-        }
-        self._change(membership.room, membership.connection.sid, ("add", wire.dumps(entry)))
+        """Register a new membership; does not switch greenlets."""
+        membership.joined_at = self._registry.clock_ms() / 1000  # one clock, to tell a user's latest join
+        self._change(membership, membership)
 
     def left(self, membership: Membership) -> None:
         """Take a membership out; does not switch greenlets."""
-        self._change(membership.room, membership.connection.sid, ("remove", ""))
+        self._change(membership, None)
 
-    def changed(self, room: str) -> None:
-        """Send a room's list anew, soon; does not switch greenlets."""
-        self._dirty.add(room)
-        self._tell.set()
+    def register_all(self) -> None:
+        """Register everybody again, under the incarnation that holds now; does not switch greenlets."""
+        for connection in self._connections.all():
+            for membership in connection.memberships.values():
+                self._change(membership, membership)
 
-    def beat(self, leases_changed: bool) -> None:
-        """After each beat of the registry: leases may have gone stale, or our own entries away."""
-        if self._registry.lapsed:
-            self._registry.lapsed = False
-            for connection in self._connections.all():
-                for membership in connection.memberships.values():
-                    self.joined(membership)
-        if leases_changed or not self._shard_messages:
-            for room in self._connections.rooms():
-                self.changed(room)
+    def beat(self) -> None:
+        """After each beat: a log that was replaced may have lost what we have registered, too."""
+        guard = self._guard()
+        if not guard or guard.epoch == self._registered_in:
+            return
+        if self._registered_in is not None:
+            self.register_all()
+        self._registered_in = guard.epoch
 
-    def users(self, room: str) -> tuple[int, list[Row]]:
-        """Return the version and rows of a room's user list, sorted by user.
-
-        Raises:
-            Refusal: Redis does not answer.
-        """
-        version, entries = self._entries(room)
-        return version, self._rows(entries.values())
-
-    def flush(self, timeout_s: float) -> None:
-        """Write what is pending, as far as Redis takes it in time."""
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is written, or until the time is over; tell whether it is."""
         until_s = time.monotonic() + timeout_s
         while (self._pending or self._writing) and time.monotonic() < until_s:
             gevent.sleep(0.01)  # Only a shutdown waits here; an event would be there for it alone.
+        return not (self._pending or self._writing)
 
-    def _entries(self, room: str) -> tuple[int, dict[str, Row]]:
-        version = int(self._store.call("GET", keys.presence_version(room)) or 0)
-        flat = self._store.call("HGETALL", keys.presence(room))
-        pairs = zip(flat[::2], flat[1::2], strict=True)
-        return version, {sid.decode(): wire.loads(entry) for sid, entry in pairs}
-
-    def _rows(self, entries: Iterable[Row]) -> list[Row]:
-        latest: dict[str, tuple[float, Row]] = {}
-        for entry in entries:
-            node = self._registry.holder(entry["node"], entry["incarnation"])
-            if node is None:
-                continue
-            state = "lost" if node.suspect else "online"
-            row = {"user": entry["user"], "node": entry["node"], "state": state}
-            if entry["user"] not in latest or latest[entry["user"]][0] < entry["at"]:
-                latest[entry["user"]] = (entry["at"], row)
-        return [latest[user][1] for user in sorted(latest)]
-
-    def _change(self, room: str, sid: str, change: _Change) -> None:
-        self._pending.setdefault(room, {})[sid] = change
+    def _change(self, membership: Membership, to: Membership | None) -> None:
+        self._pending.setdefault(membership.room, {})[membership.connection.sid] = to
         self._write.set()
 
-    def _run_writes(self) -> None:
+    def _run(self) -> None:
         while True:
             self._write.wait()
             self._write.clear()
             while self._pending:
-                room = next(iter(self._pending))
-                changes = self._pending.pop(room)
                 self._writing = True
-                if not self._written(room, changes):
-                    # What came meanwhile is newer than what failed.
+                left_over = self._write_some()
+                for room, changes in left_over.items():
+                    # What came meanwhile is newer than what was not taken.
                     self._pending[room] = changes | self._pending.get(room, {})
-                    gevent.sleep(RETRY_S)
                 self._writing = False
+                if left_over:
+                    gevent.sleep(RETRY_S)
 
-    def _written(self, room: str, changes: dict[str, _Change]) -> bool:
+    def _write_some(self) -> dict[str, _Changes]:
+        """Write the changes of some rooms; returns those that Redis did not take."""
+        taken = {room: self._pending.pop(room) for room in list(self._pending)[:ROOMS_AT_ONCE]}
+        guard = self._guard()
+        if guard is None:
+            return taken
+        commands = [self._command(guard, room, changes) for room, changes in taken.items()]
+        try:
+            replies = self._store.link.run(commands)
+        except (RedisDown, ResponseError) as error:
+            log.debug("presence_not_written", rooms=len(taken), reason=str(error))
+            return taken
+        done = [room for room, reply in zip(taken, replies, strict=True) if self._took(room, reply)]
+        self.writes += len(done)
+        return {room: changes for room, changes in taken.items() if room not in done}
+
+    def _took(self, room: str, reply: Reply) -> bool:
+        match reply:
+            case [b"changed", int(count)]:
+                if count and self._guard() == "":
+                    self._changed(room)
+                return True
+            case [b"incarnation_gone"]:
+                self._registry.beat_soon()
+            case _:
+                log.debug("presence_not_taken", room=room, reply=str(reply))
+        return False
+
+    def _command(self, guard: Guard | str, room: str, changes: _Changes) -> Command:
         shard = keys.shard_of(room, self._settings.shards)
+        incarnation = self._registry.incarnation
         names = [
+            keys.EPOCH,
+            keys.LEASES,
+            keys.memberships(incarnation),
             keys.presence(room),
             keys.presence_version(room),
             keys.shard_head(shard),
             keys.shard_log(shard),
         ]
-        flat = [part for sid, (verb, entry) in changes.items() for part in (verb, sid, entry)]
-        try:
-            self._store.link.script("presence", names, room, self._shard_messages, *flat)
-        except (RedisDown, ResponseError) as error:
-            log.debug("presence_not_written", room=room, reason=str(error))
-            return False
-        if not self._shard_messages:
-            self.changed(room)
-        return True
+        flat: list[str] = []
+        for sid, membership in changes.items():
+            flat += ("remove", sid, "") if membership is None else ("add", sid, self._entry(membership))
+        kept = self._settings.shard_messages
+        script = self._store.link.scripts["presence"]
+        return script.command(names, guard, incarnation, room, shard, kept, *flat)
 
-    def _run_lists(self) -> None:
-        while True:
-            self._tell.wait()
-            gevent.sleep(COALESCE_S)  # A burst of changes becomes one list.
-            self._tell.clear()
-            rooms, self._dirty = self._dirty, set()
-            for room in sorted(rooms):
-                self._send_list(room)
-            for room in set(self._lists) - set(self._connections.rooms()):
-                del self._lists[room]
-                self._orphans.pop(room, None)
-
-    def _send_list(self, room: str) -> None:
-        if not self._connections.members(room):
-            return
-        try:
-            version, entries = self._entries(room)
-        except Refusal as refusal:
-            log.debug("user_list_not_read", room=room, reason=refusal.message)
-            self._dirty.add(room)  # Looked at again with the next change or beat.
-            return
-        self._reap(room, entries)
-        rows = self._rows(entries.values())
-        members = self._connections.members(room)
-        newcomers = [m for m in members if not m.listed]
-        recipients = newcomers if self._lists.get(room) == rows else list(members)
-        self._lists[room] = rows
-        packets: dict[str | None, Packet] = {}
-        for member in recipients:
-            epoch = member.epoch
-            if epoch not in packets:
-                payload = {"room": room, "epoch": epoch, "version": version, "users": rows}
-                packets[epoch] = wire.event("user_list", wire.dumps(payload))
-            member.listed = True
-            counters.presence.lists_sent += 1
-            self._outbox.send(member.connection, (packets[epoch],))
-
-    def _reap(self, room: str, entries: dict[str, Row]) -> None:
-        """Remove entries that nobody has held a lease on for a while, as far as we could see."""
-        now_s = time.monotonic()
-        orphans = {
-            sid
-            for sid, entry in entries.items()
-            if self._registry.holder(entry["node"], entry["incarnation"]) is None
-        }
-        since = self._orphans.get(room, {})
-        self._orphans[room] = {sid: since.get(sid, now_s) for sid in orphans}
-        for sid, seen_s in self._orphans[room].items():
-            if now_s - seen_s > REAP_AFTER_S:
-                self._change(room, sid, ("remove", ""))
-        if not orphans:
-            del self._orphans[room]
+    def _entry(self, membership: Membership) -> str:
+        return wire.dumps(
+            {"user": membership.user, "node": self._settings.server_id, "at": membership.joined_at}
+        )

@@ -7,6 +7,7 @@ it. That is the loss that this variant is here to show; nothing in it is made wo
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -15,10 +16,11 @@ import gevent
 from redis.exceptions import ResponseError
 from socketio import RedisManager
 
-from cluster import keys, wire
-from cluster.connections import Connection, Connections, Membership, Outbox
+from cluster import keys, log, wire
+from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Page, PageRequest
 from cluster.link import CONNECT_TIMEOUT_S, AnswerLost, Health, NotSent
+from cluster.outbox import Outbox
 from cluster.protocol import JoinRequest, Refusal, SendRequest
 from cluster.settings import Settings
 from cluster.store import Store, unavailable
@@ -115,8 +117,22 @@ class PubSubDelivery:
             self._server.leave_room(connection.sid, room)
         return {"ok": True, "room": room, "epoch": None, "seq": None}
 
-    def send(self, connection: Connection, user: str, request: SendRequest) -> Answer:
-        """Append to the history, emit, acknowledge."""
+    def send(
+        self, connection: Connection, user: str, request: SendRequest, answer: Callable[[Answer], None]
+    ) -> None:
+        """Append to the history, emit, acknowledge: in a greenlet of its own, as python-socketio does it."""
+        gevent.spawn(self._send, user, request, answer)
+
+    def _send(self, user: str, request: SendRequest, answer: Callable[[Answer], None]) -> None:
+        try:
+            answer(self._sent(user, request))
+        except Refusal as refusal:
+            answer(refusal.answer())
+        except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
+            log.bug("send_failed", error)
+            answer(unavailable("the node has failed on this request", definite=False).answer())
+
+    def _sent(self, user: str, request: SendRequest) -> Answer:
         message: dict[str, Any] = {
             "room": request.room,
             "epoch": None,
@@ -159,10 +175,6 @@ class PubSubDelivery:
     def status(self) -> dict[str, Any]:
         """There is nothing to tell."""
         return {}
-
-    def lag(self) -> tuple[int, ...] | None:
-        """There is no tail."""
-        return None
 
     def flush(self, timeout_s: float) -> None:
         """Nothing is kept back."""

@@ -1,6 +1,5 @@
 """The HTTP interface of a node. Success is the plain object; an error is `{error: {code, message}}`."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -10,12 +9,15 @@ from werkzeug.exceptions import HTTPException
 from cluster import log, wire
 from cluster.connections import Connections
 from cluster.delivery import Delivery, Page, PageRequest
+from cluster.gate import Gate
 from cluster.link import Health
-from cluster.presence import Presence
+from cluster.parts import Parts
 from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
 from cluster.registry import Registry
 from cluster.secrecy import same_secret
 from cluster.settings import Settings
+from cluster.sync import ServerSync
+from cluster.user_lists import UserLists
 
 _STATUS = {
     Code.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
@@ -34,18 +36,21 @@ class Rest:
         health: Health,
         connections: Connections,
         delivery: Delivery,
-        presence: Presence,
+        gate: Gate,
+        user_lists: UserLists,
         registry: Registry,
-        *,
-        draining: Callable[[], bool],
+        sync: ServerSync,
+        parts: Parts,
     ) -> None:
         self._settings = settings
         self._health = health
         self._connections = connections
         self._delivery = delivery
-        self._presence = presence
+        self._gate = gate
+        self._user_lists = user_lists
         self._registry = registry
-        self._draining = draining
+        self._sync = sync
+        self._parts = parts
 
     def register(self, app: Flask) -> None:
         """Add the routes to a Flask application."""
@@ -63,28 +68,19 @@ class Rest:
 
     def health(self) -> Response:
         """Alive; with what is known of Redis, and how far the tail is behind its log."""
-        lag = self._delivery.lag()
         redis = {"up": self._health.up, "reason": self._health.reason}
-        return _json({"status": "ok", "redis": redis, **self._delivery.status(), "lag": lag})
+        return _json({"status": "ok", "redis": redis, **self._delivery.status()})
 
     def metrics(self) -> Response:
         """All figures, for Prometheus."""
-        from cluster.metrics import Parts, exposition  # Late: it need not delay the start of a node.
+        from cluster.metrics import exposition  # Late: it need not delay the start of a node.
 
-        parts = Parts(
-            health=self._health,
-            connections=self._connections,
-            delivery=self._delivery,
-            registry=self._registry,
-            draining=self._draining(),
-            lag=self._delivery.lag(),
-        )
-        text, content_type = exposition(parts, request.headers.get("Accept", ""))
+        text, content_type = exposition(self._parts, request.headers.get("Accept", ""))
         return Response(text, content_type=content_type)
 
     def ready(self) -> Response:
         """200 when clients can be served, else 503 with the reason."""
-        reason = "the node is shutting down" if self._draining() else self._delivery.not_ready()
+        reason = self._gate.reason or self._delivery.not_ready()
         if reason is not None:
             return _json({"ready": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
         return _json({"ready": True})
@@ -100,13 +96,13 @@ class Rest:
                 "shards": self._settings.shards,
                 "incarnation": self._registry.incarnation,
                 "connections": len(self._connections),
-                "draining": self._draining(),
+                "draining": self._gate.draining,
             }
         )
 
     def peers(self) -> Response:
         """The other nodes."""
-        return _json({"peers": self._registry.peers()})
+        return _json({"peers": self._sync.details()})
 
     def rooms(self) -> Response:
         """The rooms that have messages."""
@@ -114,7 +110,7 @@ class Rest:
 
     def users(self, room: str) -> Response:
         """Who is in a room."""
-        version, users = self._presence.users(_checked(room))
+        version, users = self._user_lists.users(_checked(room))
         return _json({"room": room, "version": version, "users": users})
 
     def messages(self, room: str) -> Response:

@@ -1,4 +1,4 @@
-"""The HTTP server of a node: gevent's, made to end connections cleanly and to log as we do."""
+"""The HTTP server of a node: gevent's, made to serve WebSockets and to log as we do."""
 
 import logging
 from types import TracebackType
@@ -9,17 +9,29 @@ from flask import Flask
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
 from cluster import counters, log
+from cluster.session import Session
+from cluster.websocket import SESSIONS
+
+BACKLOG = 4096  # connections that may wait to be accepted: all clients of a node that has died come at once
 
 
 class _Handler(WSGIHandler):
     def run_application(self) -> None:
-        """After a WebSocket has ended its bytes are no further HTTP requests."""
-        try:
-            super().run_application()
-        finally:
-            environ = self.environ or {}
-            if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
-                self.close_connection = True
+        """Run the application, then the WebSocket session that it may have begun."""
+        begun: list[Session] = []  # Flask-SocketIO copies the environment, but not what is in it.
+        environ: Any = self.environ
+        environ[SESSIONS] = begun
+        super().run_application()
+        if begun:
+            self._forget_the_request()
+            begun[0].serve(self.socket)
+
+    def _forget_the_request(self) -> None:
+        """Free what a connection would else keep for as long as it lives; its bytes are no HTTP any more."""
+        request: Any = self
+        request.close_connection = True
+        request.environ.clear()
+        request.headers = request.rfile = request.wsgi_input.rfile = None
 
     def _handle_client_error(self, ex: Exception) -> Any:
         """Count it. gevent's parser fails in many ways, and writes bare tracebacks of some of them."""
@@ -31,7 +43,9 @@ class _Handler(WSGIHandler):
 def make_server(host: str, port: int, app: Flask) -> WSGIServer:
     """Return a server that is not started yet."""
     client_errors = LoggingLogAdapter(log.logger, logging.DEBUG)  # "Invalid HTTP method" and the like
-    return WSGIServer((host, port), app, handler_class=_Handler, log=None, error_log=client_errors)
+    return WSGIServer(
+        (host, port), app, backlog=BACKLOG, handler_class=_Handler, log=None, error_log=client_errors
+    )
 
 
 def log_uncaught_exceptions() -> None:

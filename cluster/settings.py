@@ -123,9 +123,9 @@ class Settings:
         "10000", parsers.whole_number(100, 1_000_000), "messages of a room that a node keeps in memory"
     )
     buffer_bytes: int = _setting(
-        "1048576",
+        "16777216",
         parsers.whole_number(65_536, 1 << 30),
-        "most bytes buffered for one slow connection; beyond, it is disconnected",
+        "most bytes that wait for one slow connection (an eighth of it for long); beyond, it is disconnected",
     )
     sends_per_second: int = _setting(
         "0",

@@ -1,14 +1,15 @@
-"""What the node reads from Redis, and the few small things that it writes outside of commits."""
+"""What the node reads from Redis."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
 
 from cluster import keys, wire
+from cluster.epochs import RoomEpochs
 from cluster.link import Health, Link, RedisDown, Reply
 from cluster.protocol import Code, Refusal
+from cluster.resp import Argument, Guard
 from cluster.settings import Settings
 from cluster.wire import Stored
 
@@ -29,23 +30,19 @@ def unavailable(reason: str, *, definite: bool = True) -> Refusal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Layout:
-    """What Redis holds when a node begins to tail."""
-
-    epoch: str
-    shards: int
-    heads: tuple[int, ...]  # of the shard logs
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class RoomHead:
-    """Where a room stood at one moment; `oldest` is the first message kept, `None` of an empty room."""
+    """Where a room stood at one moment; `oldest` is the first message kept, `None` where there is none."""
 
-    epoch: str
-    seq: int
+    epoch: str  # the one that holds, whether or not it has messages in this room
+    epochs: RoomEpochs
     oldest: int | None
     shard: int
     shard_head: int
+
+    @property
+    def seq(self) -> int:
+        """The last seq that was given in the room."""
+        return self.epochs.head
 
 
 class Store:
@@ -56,24 +53,28 @@ class Store:
         self.link = Link(settings.redis_url, health, timeout_s=READ_TIMEOUT_S, connections=CONNECTIONS)
         self._shards = settings.shards
 
-    def bootstrap(self, link: Link) -> Layout:
-        """Read epoch and shard heads, over the caller's own link; raises `RedisDown`."""
-        names = [keys.EPOCH, keys.SHARDS, *(keys.shard_head(shard) for shard in range(self._shards))]
-        epoch, shards, *heads = link.script("bootstrap", names, secrets.token_hex(8), self._shards)
-        return Layout(epoch=epoch.decode(), shards=shards, heads=tuple(heads))
-
-    def renew_epoch(self, link: Link, epoch: str) -> None:
-        """Open a new epoch in place of one whose log has lost its end; raises `RedisDown`."""
-        link.script("renew_epoch", [keys.EPOCH], epoch, secrets.token_hex(8))
-
-    def room_head(self, room: str) -> RoomHead:
-        """Return where the room and its shard log stand, at one moment."""
+    def room_head(self, room: str, guard: Guard) -> RoomHead:
+        """Return where the room and its shard log stand, at one moment, in the log that the guard names."""
         shard = keys.shard_of(room, self._shards)
-        names = [keys.EPOCH, keys.room_head(room), keys.room_log(room), keys.shard_head(shard)]
-        epoch, seq, oldest, shard_head = self._script("room_head", names)
+        names = [
+            keys.EPOCH,
+            keys.room_state(room),
+            keys.room_log(room),
+            keys.shard_head(shard),
+            keys.EPOCHS,
+        ]
+        flag, *answer = self._guarded(lambda: self.link.script("room_head", names, guard))
+        if flag != b"room":
+            raise unavailable("the log's epoch has changed")
+        head, oldest, shard_head, order, firsts = answer
+        epochs = RoomEpochs(
+            order=tuple(epoch.decode() for epoch in order),
+            firsts={e.decode(): seq for e, seq in zip(firsts[::2], firsts[1::2], strict=True)},
+            head=head,
+        )
         return RoomHead(
-            epoch=epoch.decode(),
-            seq=seq,
+            epoch=guard.epoch,
+            epochs=epochs,
             oldest=_seq(oldest) if oldest else None,
             shard=shard,
             shard_head=shard_head,
@@ -81,43 +82,40 @@ class Store:
 
     def messages(self, room: str, *, after: int, to: int, limit: int | None = None) -> list[Stored]:
         """Return the messages kept in (after, to], ascending; at most `limit`."""
-        found: list[Stored] = []
+        return [wire.stored(seq, body) for seq, body in self.bodies(room, after=after, to=to, limit=limit)]
+
+    def bodies(self, room: str, *, after: int, to: int, limit: int | None = None) -> list[tuple[int, bytes]]:
+        """Return the same as (seq, body)."""
+        found: list[tuple[int, bytes]] = []
         while after < to and (limit is None or len(found) < limit):
             count = PAGE if limit is None else min(PAGE, limit - len(found))
             page = self._range("XRANGE", room, f"{after + 1}-0", f"{to}-0", count)
             found += page
             if len(page) < count:
                 break
-            after = page[-1].seq
+            after = page[-1][0]
         return found
 
     def latest(self, room: str, *, before: int, limit: int) -> list[Stored]:
         """Return the last `limit` messages kept before a seq, ascending."""
         if before <= 1:
             return []
-        return self._range("XREVRANGE", room, f"{before - 1}-0", "-", limit)[::-1]
-
-    def shard_heads(self) -> tuple[int, ...]:
-        """Return the last position that was given in each shard log."""
-        heads = self.call("MGET", *(keys.shard_head(shard) for shard in range(self._shards)))
-        return tuple(int(head or 0) for head in heads)
+        found = self._range("XREVRANGE", room, f"{before - 1}-0", "-", limit)
+        return [wire.stored(seq, body) for seq, body in reversed(found)]
 
     def rooms(self) -> list[str]:
         """Return the names of all rooms that ever had a message, sorted."""
         return sorted(name.decode() for name in self.call("SMEMBERS", keys.ROOMS))
 
-    def call(self, *command: bytes | str | int) -> Reply:
+    def call(self, *command: Argument) -> Reply:
         """Run one command of the caller's; for reads that have no method of their own."""
-        return self._guard(lambda: self.link.call(*command))
+        return self._guarded(lambda: self.link.call(*command))
 
-    def _range(self, command: str, room: str, start: str, end: str, count: int) -> list[Stored]:
+    def _range(self, command: str, room: str, start: str, end: str, count: int) -> list[tuple[int, bytes]]:
         entries = self.call(command, keys.room_log(room), start, end, "COUNT", count)
-        return [wire.stored(_seq(entry_id), fields[1]) for entry_id, fields in entries]
+        return [(_seq(entry_id), fields[1]) for entry_id, fields in entries]
 
-    def _script(self, name: str, names: list[bytes]) -> Reply:
-        return self._guard(lambda: self.link.script(name, names))
-
-    def _guard(self, run: Callable[[], Reply]) -> Reply:
+    def _guarded(self, run: Callable[[], Reply]) -> Reply:
         if not self.health.up:
             raise unavailable(self.health.reason)
         try:

@@ -1,150 +1,84 @@
-"""WebSockets under gevent that write whole frames and let go of dead peers.
+"""How a WebSocket begins: the HTTP upgrade (RFC 6455, section 4.2), and its place in engineio.
 
-engineio's adapter for simple-websocket has edges that a chat node cannot live with:
-
-* it writes with `socket.send`, which under gevent may write a part: a long frame to a slow reader would
-  be torn, and everything after it with it;
-* writer and reader greenlets (pings, closing) share the socket, so whole frames need a lock;
-* after a silent peer's ping has timed out it closes only the WebSocket, whose reader stays blocked in
-  `recv` for as long as TCP is patient;
-* bytes that are no WebSocket frames kill its reader, and nobody is told;
-* text that is no Engine.IO packet raises where nobody catches it.
+engineio has no public setting for a session class of one's own, so its `_handle_connect` is replaced on the
+one instance that this node has. That makes a `Session` and leaves it in the WSGI environment; the HTTP
+server runs it once the application has returned, from a stack that is not many frames deep any more
+(`serving.py`): each frame would be kept for as long as the connection lives.
 """
 
-import re
-import socket
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import gevent
-from engineio.async_drivers.gevent import WebSocketWSGI
-from gevent.lock import Semaphore
-from wsproto.utilities import ProtocolError
+from cluster.keepalive import Keepalive
+from cluster.outbox import Outbox
+from cluster.session import Session, ShortPath
 
-from cluster import counters, log
+SESSIONS = "wordaround.sessions"  # a list in the WSGI environment, for the session that a request begins
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+_KEPT = ("REMOTE_ADDR", "REMOTE_PORT", "HTTP_ORIGIN", "HTTP_USER_AGENT", "QUERY_STRING")
 
-WRITE_TIMEOUT_S = 10.0  # a peer that takes nothing for so long is gone: as long as a ping and its answer
-_ENGINE_PACKETS = frozenset("0123456")
-_MESSAGE = "4"
-_EVENT, _BINARY_EVENT = "2", "5"
-_PLAIN_PACKETS = frozenset("01234")  # Socket.IO's, without the binary ones
-_ATTACHMENT_COUNT = re.compile(r"^[0-9]*-")
-_LONGEST_OTHER = 16  # a packet that is no message carries nothing, or "probe"
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
-class _WholeFrames:
-    """A socket whose `send` writes everything, one caller after the other."""
+def use_for(engine: Any, *, outbox: Outbox, keepalive: Keepalive, short_path: ShortPath) -> None:
+    """Make an engineio server run its sessions as `Session` does."""
 
-    def __init__(self, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock = sock
-        self._lock = Semaphore()
+    def handle_connect(
+        environ: dict[str, Any], start_response: StartResponse, transport: str, jsonp_index: object = None
+    ) -> Iterable[bytes]:
+        accepted = handshake(environ)
+        if accepted is None:
+            start_response("400 Bad Request", [("Sec-WebSocket-Version", "13"), ("Connection", "close")])
+            return [b"this is no WebSocket handshake of version 13\n"]
+        session = Session(
+            engine,
+            engine.generate_id(),
+            accepted=accepted,
+            outbox=outbox,
+            keepalive=keepalive,
+            short_path=short_path,
+        )
+        engine.sockets[session.sid] = session
+        session.send(session.open_packet())
+        about = {name: environ[name] for name in _KEPT if name in environ}
+        engine._trigger_event("connect", session.sid, about, run_async=False)
+        environ[SESSIONS].append(session)
+        return []
 
-    def send(self, data: bytes) -> int:
-        """Write all of it.
-
-        Raises:
-            OSError: the connection is gone, or its peer takes nothing (TimeoutError).
-        """
-        with self._lock, gevent.Timeout(WRITE_TIMEOUT_S, TimeoutError("the peer takes no data")):
-            self._sock.sendall(data)
-        counters.transport.writes += 1
-        counters.transport.bytes_written += len(data)
-        return len(data)
-
-    def recv(self, size: int) -> bytes:
-        """Read as a socket does."""
-        return bytes(self._sock.recv(size))
-
-    def shut(self) -> None:
-        """End the connection in both directions, which wakes whoever is blocked in it."""
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            log.debug("socket_was_closed", reason=str(error))
-
-    def close(self) -> None:
-        """Close as a socket does."""
-        self._sock.close()
+    engine._handle_connect = handle_connect
 
 
-class _Reader(gevent.Greenlet):  # type: ignore[type-arg]
-    """Runs simple-websocket's reader, and ends the connection when it fails."""
+def handshake(environ: dict[str, Any]) -> bytes | None:
+    """Return the HTTP answer that begins the WebSocket, `None` where the request is no such beginning.
 
-    def __init__(self, target: Any) -> None:
-        super().__init__(self._read, target)
-
-    @staticmethod
-    def _read(target: Any) -> None:
-        try:
-            target()
-        except (ProtocolError, ValueError) as error:
-            log.debug("no_websocket_frames", reason=str(error))
-        finally:
-            connection = target.__self__
-            connection.connected = False
-            connection.event.set()
-
-
-class NodeWebSocket(WebSocketWSGI):  # type: ignore[misc]  # engineio ships no types
-    """engineio's WebSocket adapter without these edges."""
-
-    def __init__(self, handler: Any, server: Any) -> None:
-        super().__init__(_on_whole_frames(handler), server)
-        self.server_args["max_message_size"] = server.max_http_buffer_size
-        self.server_args["thread_class"] = _Reader
-
-    def close(self) -> None:
-        """Close the WebSocket, and the connection under it."""
-        try:
-            super().close()
-        except OSError as error:
-            log.debug("websocket_not_closed", reason=str(error))
-        self.ws.sock.shut()
-
-    def wait(self) -> Any:
-        """Return the next frame that means something; `None` ends the connection.
-
-        A text that is no Engine.IO packet ends it, too. One whose payload cannot be a Socket.IO packet is
-        dropped: engineio would parse it as JSON, of any depth, where nothing catches the error.
-        """
-        while True:
-            data = super().wait()
-            if data is None or (isinstance(data, str) and data[:1] not in _ENGINE_PACKETS):
-                return None
-            packet = _meaningful(data)
-            if packet is not None:
-                return packet
-            log.debug("frame_dropped", begins=str(data[:16]))
-
-
-def _meaningful(data: "str | bytes") -> str | None:
-    """Return what engineio may see of a frame, `None` where it means nothing in our protocol.
-
-    There are no binary payloads. A binary event is passed on as a plain one, so that it is answered
-    (its placeholders are no values that the protocol knows), and attachments are dropped: python-socketio
-    would wait for them, and a wrong count or number would leave it waiting for ever.
+    No extension and no subprotocol is agreed to: messages are small, and compressing them for each
+    recipient would cost more than it saves.
     """
-    if isinstance(data, bytes):
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    upgrades = "upgrade" in [part.strip().lower() for part in environ.get("HTTP_CONNECTION", "").split(",")]
+    sound = (
+        environ.get("REQUEST_METHOD") == "GET"
+        and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
+        and upgrades
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION") == "13"
+        and _is_key(key)
+        and environ.get("CONTENT_LENGTH", "0") in ("", "0")
+        and "HTTP_TRANSFER_ENCODING" not in environ  # A body would be read as frames.
+    )
+    if not sound:
         return None
-    if data[0] != _MESSAGE:
-        return data if len(data) <= _LONGEST_OTHER else None
-    if data[1:2] == _BINARY_EVENT:
-        return _MESSAGE + _EVENT + _ATTACHMENT_COUNT.sub("", data[2:], count=1)
-    return data if data[1:2] in _PLAIN_PACKETS else None
+    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
-def _on_whole_frames(handler: Any) -> Any:
-    def run(adapter: NodeWebSocket) -> Any:
-        # The reader greenlet was started but did not run yet: nothing has used the socket since.
-        frames = adapter.ws.sock = _WholeFrames(adapter.ws.sock)
-        try:
-            return handler(adapter)
-        finally:
-            frames.shut()
-
-    return run
-
-
-def use_for(engine: Any) -> None:
-    """Make an engineio server use this adapter; engineio has no public setting for it."""
-    engine._async = {**engine._async, "websocket": NodeWebSocket}
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False

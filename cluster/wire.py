@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engineio.packet import MESSAGE, Packet
+from cluster import frames
 
-IDENTITY = ("room", "epoch", "seq", "producer", "n")  # names a message and its place
+Frame = bytes
 CHUNK_MESSAGES = 200
 CHUNK_CHARACTERS = 256 * 1024
 
@@ -44,19 +44,18 @@ def stored(seq: int, body_json: bytes) -> Stored:
     return Stored(seq, f'{{"seq":{seq},{body_json.decode()[1:]}')
 
 
-def identity(message: Stored) -> dict[str, Any]:
-    """Return what names a message; it parses the text, so it is for logs that somebody asked for."""
-    fields = loads(message.text)
-    return {name: fields[name] for name in IDENTITY}
+def event(name: str, payload_json: str) -> Frame:
+    """Return the frame of an event whose one argument is already JSON. May be sent to many."""
+    return frames.text_frame(f'42["{name}",{payload_json}]'.encode())
 
 
-def event(name: str, payload_json: str) -> Packet:
-    """Return the packet of an event whose one argument is already JSON. May be sent to many."""
-    return Packet(MESSAGE, f'2["{name}",{payload_json}]')
+def live(messages: Iterable[Stored]) -> Frame:
+    """Return the frames that bring messages live, in order, as one. May be sent to many."""
+    return b"".join([event("message", message.text) for message in messages])
 
 
-def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Packet]:
-    """Yield the `message_history` packets, at least one; all but the last say `more`."""
+def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Frame]:
+    """Yield the `message_history` frames, at least one; all but the last say `more`."""
     chunks = list(_chunks(messages)) or [[]]
     for number, chunk in enumerate(chunks, 1):
         head = dumps({"room": room, "epoch": epoch, "recovered": recovered, "more": number < len(chunks)})

@@ -9,6 +9,9 @@ The rules, and they are all of them:
 - A `message_history` that is not a recovery (`recovered: false`) is a snapshot: the cursor begins anew
   before its first message, in its epoch. An empty one leaves the position open until the join's
   acknowledgement says how far the history reached, or the first live message comes.
+- A history that is a recovery may come in a newer epoch: the log went on after the cursor's epoch was
+  sealed, and the cursor goes with it, where what comes follows right after the cursor (or nothing does).
+  What was kept in mind beyond a gap belonged to the old epoch, and is dropped.
 - A live message of an epoch that no history announced moves nothing.
 - The pub/sub cluster has no positions (`epoch` and `seq` are null): there is never a cursor.
 """
@@ -53,6 +56,8 @@ class Cursor:
             return None
         if begins and not recovered:
             self._epoch, self._seq, self._ahead = epoch, None, set()
+        elif begins and self._follows(positions):
+            self._go_on_in(epoch)
         if epoch == self._epoch:
             self._take(positions)
         if not begins or recovered or before is None or not positions or positions[0] <= before + 1:
@@ -76,6 +81,13 @@ class Cursor:
         if seq == 0 or epoch is None:
             return True
         return self._epoch == epoch and self._seq is not None and self._seq >= seq
+
+    def _follows(self, positions: list[int]) -> bool:
+        return self._seq is not None and (not positions or positions[0] <= self._seq + 1)
+
+    def _go_on_in(self, epoch: str) -> None:
+        if epoch != self._epoch:
+            self._epoch, self._ahead = epoch, set()
 
     def _take(self, positions: list[int]) -> None:
         if self._seq is None and positions:

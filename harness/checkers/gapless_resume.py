@@ -3,15 +3,17 @@ cannot resume.
 
 A *resume* is an accepted join that named a cursor. It is right when
 
-- it says `recovered: true`, its head is not before the cursor, its history holds every position after the
-  cursor up to the head that its acknowledgement names, and the first live message after it (if any came
-  before the next join, leave or loss) is the one right after that head; or
+- it says `recovered: true`, its cursor does not lie past the end of an epoch that was over, its head is not
+  before the cursor, its history holds every position after the cursor up to the head that its
+  acknowledgement names, and the first live message of that epoch after it (if any came before the next
+  join, leave or loss) is the one right after that head; or
 - it says `recovered: false` for an allowed cause: the cursor's epoch is not in the room's log, the cursor
   lies past the end of its epoch, or what follows it is no longer retained.
 
-The log is what the nodes served in the final reads. Positions are compared by `seq`, which continues over
-epochs. Messages of other people hold positions too. Repetitions are a matter of no-duplicates, live gaps
-later on the connection of complete-delivery.
+The log is what the nodes served in the final reads. A resume may go on from one epoch in the next:
+positions are compared by `seq`, which continues from the end at which an epoch was sealed. Messages of other
+people hold positions too. Repetitions are a matter of no-duplicates, live gaps later on the connection of
+complete-delivery.
 
 Counted are resumes. In the pub/sub mode, which has no cursors, this does not apply (the judge says so without
 asking; `records/guarantees.py`). A refusal can only be
@@ -46,7 +48,7 @@ def check(view: View) -> Property:
             if not join.recovered and log is None:
                 doubt = f"a resume in {join.room} was refused, and without its final reads nobody knows why"
                 continue
-            wrong = _gap(join) if join.recovered or log is None else _false_refusal(join, log)
+            wrong = _gap(join, log) if join.recovered or log is None else _false_refusal(join, log)
             if wrong:
                 tally.violated(partial(_witness, view, bot, join, wrong))
     return tally.finding(doubt)
@@ -75,15 +77,19 @@ def _log(view: View, room: str) -> _Log | None:
     return _Log(ends, first or 1)
 
 
-def _gap(join: Join) -> str:
+def _gap(join: Join, log: _Log | None) -> str:
     """Return what a resume that called itself complete left out, empty when nothing."""
     assert join.cursor_seq is not None
+    end = log.ends.get(join.cursor_epoch) if log is not None and join.cursor_epoch != join.epoch else None
+    if end is not None and join.cursor_seq > end:
+        return f"of an epoch that ends at {end}, and was told that nothing is missing"
     if join.seq < join.cursor_seq:
         return f"and was told that the room's head is {join.seq}, before its cursor"
     missing = list(_missing(join.cursor_seq, join.seq, _seqs(join.history)))
     if missing:
         return f"up to {join.seq}, and its history left out {stories.listed(missing)}"
-    first_live = min(_seqs(join.live), default=0)
+    own = tuple(receipt for receipt in join.live if receipt.content.epoch == join.epoch)
+    first_live = min(_seqs(own), default=0)
     if first_live > join.seq + 1:
         return f"up to {join.seq}, and the first live message was {first_live}"
     return ""

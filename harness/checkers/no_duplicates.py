@@ -11,7 +11,9 @@ A second receipt of a message within a membership is a violation
   live is a repetition.
 
 Not a violation is what the bot itself asked for again (paging), and what a snapshot repeats: a snapshot
-is recent messages, whatever the bot knows.
+is recent messages, whatever the bot knows. Nor is what comes anew after its first place is gone: when Redis
+loses the end of its log, a message from there that is sent again is a new one to the cluster, which told
+the bot of the new epoch.
 
 A message *has two places* when one observer saw it at two: a bot that received it under two positions,
 or a final read that lists it twice. (Two observers who saw it at different places disagree: that is
@@ -20,13 +22,14 @@ total-order.) Messages are known by their tokens, so it does not matter how the 
 Counted are received messages and entries of final reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from harness.checkers import stories
 from harness.checkers.final_reads import FinalRead
 from harness.checkers.findings import Tally
 from harness.checkers.messages import Message
+from harness.checkers.positions import Ends, ends_of, is_gone
 from harness.checkers.sessions import Join, Membership, Receipt, Via
 from harness.checkers.view import MessageId, View
 from harness.records.verdict import Property, Witness
@@ -37,9 +40,10 @@ NAME = "no-duplicates"
 def check(view: View) -> Property:
     """Look for second receipts in every membership and for second places everywhere."""
     tally = Tally(name=NAME, counted="received messages and entries of final reads")
+    ends = ends_of(view)
     for membership in view.memberships():
         tally.checked += len(membership.receipts)
-        for first, again in _repetitions(view, membership):
+        for first, again in _repetitions(view, membership, ends):
             tally.violated(partial(_received_twice, view, first, again))
     for read in view.finals.reads.values():
         tally.checked += len(read.contents)
@@ -48,7 +52,9 @@ def check(view: View) -> Property:
     return tally.finding("" if view.acknowledged else "no message was acknowledged")
 
 
-def _repetitions(view: View, membership: Membership) -> Iterator[tuple[Receipt, Receipt]]:
+def _repetitions(
+    view: View, membership: Membership, ends: Mapping[str, Ends]
+) -> Iterator[tuple[Receipt, Receipt]]:
     seen: dict[MessageId, list[Receipt]] = {}
     joins = view.bots[membership.bot].joins
     for receipt in membership.receipts:
@@ -59,7 +65,8 @@ def _repetitions(view: View, membership: Membership) -> Iterator[tuple[Receipt, 
         first = next((one for one in earlier if _repeats(one, receipt, joins, membership)), None)
         if first is not None:
             yield first, receipt
-        earlier.append(receipt)
+        if not is_gone(ends, receipt.content):
+            earlier.append(receipt)
 
 
 def _repeats(first: Receipt, again: Receipt, joins: tuple[Join, ...], membership: Membership) -> bool:
@@ -94,6 +101,7 @@ def _overtook(first: Receipt, again: Receipt, joins: tuple[Join, ...], membershi
 def two_places(view: View) -> dict[MessageId, tuple[str, ...]]:
     """Return the messages that one observer saw at two places, with what it saw in words."""
     found: dict[MessageId, tuple[str, ...]] = {}
+    ends = ends_of(view)
     for read in view.finals.reads.values():
         for whose, places in _listed_twice(view, read).items():
             at = "twice" if len(set(places)) == 1 else f"at positions {stories.listed(_words(places))}"
@@ -105,7 +113,7 @@ def two_places(view: View) -> dict[MessageId, tuple[str, ...]]:
         seen: dict[MessageId, set[int]] = {}
         for receipt in bot.receipts:
             whose_ = view.belongs(receipt.content)
-            if whose_ is not None and receipt.content.seq:
+            if whose_ is not None and receipt.content.seq and not is_gone(ends, receipt.content):
                 seen.setdefault(whose_, set()).add(receipt.content.seq)
         for whose, seqs in seen.items():
             if len(seqs) > 1:

@@ -5,13 +5,15 @@ Where the cluster gives positions (per room and epoch, `seq`), agreement means:
 - *one message a position*: whoever names a position, by a receipt, an acknowledgement (a duplicate's
   too) or a final read, means the same message;
 - *one position a message*: two observers never saw it at different places (one observer who saw it at
-  two is a matter of no-duplicates);
+  two is a matter of no-duplicates; a place past the end of an epoch that is over is gone, and counts for
+  neither);
 - *every acknowledgement names its position*;
 - *no holes*: in each epoch, between the first and the last position that anyone named, every position
   names a message. This is judged only when the final reads are complete: before that a hole may be a
-  message that nobody was left to see;
+  message that nobody was left to see. It is judged up to where the log goes on in another epoch: places
+  past that end are gone, and with them the messages of which nobody heard;
 - *read in order*: a final read lists rising positions, over epochs too, for `seq` continues;
-- *received in order*: on one connection the positions that come live rise (repetitions aside).
+- *received in order*: on one connection the positions of an epoch that come live rise (repetitions aside).
 
 In the pub/sub mode there are no positions. There every observer (a bot by its live receipts, a node by
 its final reads) has an order of first sights, and any two observers must have seen the messages that they
@@ -22,7 +24,7 @@ Counted are positions (those in holes too) and acknowledgements, or pairs of obs
 acknowledged message: unknown.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, combinations, pairwise
@@ -33,6 +35,7 @@ from harness.checkers.final_reads import FinalRead
 from harness.checkers.findings import Tally
 from harness.checkers.messages import Answer, Attempt, Message
 from harness.checkers.no_duplicates import two_places
+from harness.checkers.positions import Ends, ends_of
 from harness.checkers.sessions import Receipt, Via
 from harness.checkers.view import MessageId, View
 from harness.records.verdict import Property, Witness
@@ -78,12 +81,13 @@ def _by_position(view: View, tally: Tally) -> None:
     contested = {place for place, claims in at_place.items() if len(claims) > 1}
     for place in sorted(contested):
         tally.violated(partial(_contested, view, place, tuple(at_place[place].values())))
-    twice = two_places(view)
-    for whose, places in of_message.items():
+    twice, ends = two_places(view), ends_of(view)
+    for whose, all_places in of_message.items():
+        places = {place: claim for place, claim in all_places.items() if not _is_gone(ends, place)}
         if len(places) > 1 and whose not in twice and not contested & set(places):
             tally.violated(partial(_displaced, view, whose, tuple(places.values())))
     if not view.unsettled:
-        for hole in _holes({*at_place, *_held(view)}):
+        for hole in _holes(place for place in {*at_place, *_held(view)} if not _is_gone(ends, place)):
             missing = hole[2] - hole[1] - 1
             tally.checked += missing
             tally.violated(partial(_hole, view, *hole), missing)
@@ -145,6 +149,11 @@ def _place(content: Received) -> Place | None:
     return content.room, content.epoch, content.seq
 
 
+def _is_gone(ends: Mapping[str, Ends], place: Place) -> bool:
+    room, epoch, seq = place
+    return room in ends and ends[room].is_gone(epoch, seq)
+
+
 def _holes(at_place: Iterable[Place]) -> Iterator[tuple[tuple[str, str], int, int]]:
     """Yield room and epoch, and the positions around each hole."""
     seqs: dict[tuple[str, str], list[int]] = {}
@@ -167,7 +176,7 @@ def _disordered(read: FinalRead) -> Iterator[tuple[Received, Received]]:
 def _live_disorder(view: View) -> Iterator[tuple[Receipt, Receipt]]:
     """Yield live receipts that came after one with a higher position on the same connection."""
     for bot in view.bots.values():
-        highest: dict[tuple[int, str], Receipt] = {}
+        highest: dict[tuple[int, str, str | None], Receipt] = {}
         seen: set[tuple[int, MessageId]] = set()
         for receipt in bot.receipts:
             whose = view.belongs(receipt.content)
@@ -176,16 +185,12 @@ def _live_disorder(view: View) -> Iterator[tuple[Receipt, Receipt]]:
             repeated = (receipt.conn, whose) in seen
             seen.add((receipt.conn, whose))
             assert receipt.content.room is not None
-            stream = (receipt.conn, receipt.content.room)
+            stream = (receipt.conn, receipt.content.room, receipt.content.epoch)
             top = highest.setdefault(stream, receipt)
             if receipt.content.seq > top.content.seq:
                 highest[stream] = receipt
-            elif receipt.content.seq < top.content.seq and not repeated and _same_epoch(receipt, top):
+            elif receipt.content.seq < top.content.seq and not repeated:
                 yield top, receipt
-
-
-def _same_epoch(one: Receipt, other: Receipt) -> bool:
-    return one.content.epoch == other.content.epoch
 
 
 # Pub/sub: pairs of observers

@@ -373,6 +373,22 @@ class World:
             if sent.room in other.joined:
                 self.receive(other.ordinal, message)
 
+    def announce(self, bot: int, room: str = "room-1") -> None:
+        """Tell a bot that is joined of a new epoch: a snapshot of what holds now."""
+        snapshot = self.logs[room][-SNAPSHOT:]
+        self.record(Op.HISTORY, bot, a=self.wire(room), b=self.epochs[room], c=len(snapshot))
+        for message in snapshot:
+            self.receive(bot, message, from_history=True)
+        self.bots[bot].cursors[room] = (self.epochs[room], len(self.logs[room]))
+
+    def lose_end(self, room: str, count: int, epoch: str) -> None:
+        """The log loses its last messages, a new epoch opens, and all who are joined are told."""
+        del self.logs[room][-count:]
+        self.epochs[room] = epoch
+        for bot in self.bots.values():
+            if room in bot.joined:
+                self.announce(bot.ordinal, room)
+
     def talk(self, count: int) -> None:
         """Everyone who is in a room says something, in turn."""
         for i in range(count):

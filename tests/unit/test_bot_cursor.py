@@ -182,3 +182,58 @@ def test_cursor_never_falls_within_an_epoch(bursts: list[set[int]]) -> None:
         resume(cursor, *range(last + 1, last + 3))
         assert cursor.position[1] >= last + 2
         last = cursor.position[1]
+
+
+# Over epochs
+
+NEW = "epoch-b"
+
+
+def crossing(cursor: Cursor, *seqs: int, more: bool = False) -> tuple[int, int] | None:
+    return cursor.history(NEW, seqs, recovered=True, more=more)
+
+
+def test_recovered_history_of_a_newer_epoch_takes_the_cursor_along() -> None:
+    cursor = at(3)
+    assert crossing(cursor, 4, 5) is None
+    assert cursor.position == (NEW, 5)
+    cursor.joined(NEW, 5)
+    cursor.live(NEW, 6)
+    assert cursor.position == (NEW, 6)
+    assert cursor.has_reached(NEW, 6)
+
+
+def test_recovered_history_in_chunks_takes_the_cursor_along() -> None:
+    cursor = at(3)
+    crossing(cursor, 4, 5, more=True)
+    crossing(cursor, 6)
+    assert cursor.position == (NEW, 6)
+
+
+def test_empty_recovered_history_of_a_newer_epoch_takes_the_cursor_along() -> None:
+    cursor = at(3)
+    assert crossing(cursor) is None
+    assert cursor.position == (NEW, 3)
+    cursor.live(NEW, 4)
+    assert cursor.position == (NEW, 4)
+
+
+def test_recovered_history_of_a_newer_epoch_with_a_gap_moves_nothing() -> None:
+    cursor = at(3)
+    crossing(cursor, 5, 6)
+    assert cursor.position == (E, 3)
+
+
+def test_what_was_ahead_of_a_gap_in_the_old_epoch_does_not_count_in_the_new_one() -> None:
+    cursor = at(3)
+    cursor.live(E, 5)  # 4 is missing, and then the epoch is sealed at 3.
+    crossing(cursor, 4)
+    assert cursor.position == (NEW, 4)
+
+
+def test_snapshot_of_a_new_epoch_that_was_announced_begins_anew() -> None:
+    cursor = at(8)
+    assert snapshot(cursor, 1, 2, 3, epoch=NEW) is None
+    assert cursor.position == (NEW, 3)
+    cursor.live(NEW, 4)
+    assert cursor.position == (NEW, 4)

@@ -173,3 +173,49 @@ def test_a_head_far_beyond_the_history_is_told_as_ranges(made: ModuleType) -> No
     story = made.found(verdict, "gapless-resume").witnesses[0].story
     assert f"its history left out {head + 1} to {2**32 - 1}" in story
     assert most < 100_000_000
+
+
+# Over epochs
+
+
+def _sealed(made: ModuleType) -> Any:
+    """Six messages in e1 survive, bot-02 is away since then, and nine follow in e2."""
+    world = made.World()
+    world.start()
+    world.talk(6)
+    world.lose(2)
+    world.epochs["room-1"] = "e2"
+    for bot in (1, 3):
+        world.announce(bot)
+    world.talk(9)
+    return world
+
+
+def test_a_resume_from_a_sealed_epoch_into_the_next_passes(made: ModuleType) -> None:
+    world = _sealed(made)
+    world.come_back(2)
+    world.talk(3)
+    world.finish()
+    found = made.found(world.judge(), "gapless-resume")
+    assert (found.verdict, found.checked) == ("pass", 1)
+    assert world.find(Op.JOIN, lambda e: e.bot == 2 and e.conn == 2)[0].b == "e1"
+
+
+def test_a_resume_over_epochs_that_left_something_out_fails(made: ModuleType) -> None:
+    world = _sealed(made)
+    world.come_back(2)
+    world.finish()
+    missed = next(e for e in world.find(Op.DELIVERY) if e.bot == 2 and e.conn == 2 and e.flags)
+    world.find(Op.HISTORY, lambda e: e.bot == 2 and e.conn == 2)[0].c -= 1
+    world.drop([missed])
+    assert "gapless-resume" in made.failed(world.judge())
+
+
+def test_a_resume_from_past_the_sealed_end_that_calls_itself_complete_fails(made: ModuleType) -> None:
+    world = _sealed(made)
+    world.bots[2].cursors["room-1"] = ("e1", 8)
+    world.come_back(2)
+    world.finish()
+    verdict = world.judge()
+    assert "gapless-resume" in made.failed(verdict)
+    assert "of an epoch that ends at 6" in made.found(verdict, "gapless-resume").witnesses[0].story

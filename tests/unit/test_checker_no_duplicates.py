@@ -297,3 +297,39 @@ def test_joined_again_and_live_again_after_the_history_fails(made: ModuleType) -
     world.receive(2, world.logs["room-1"][-1])
     world.finish()
     assert made.found(world.judge(), "no-duplicates").violations == 1
+
+
+# Over epochs
+
+
+def _sent_again(made: ModuleType, *, lost: bool) -> tuple[Any, Any]:
+    """A message is committed once more in a new epoch; its first place is lost, or not."""
+    world = made.World()
+    world.start()
+    world.talk(9)
+    sent = list(world.sent.values())[-1]
+    if lost:
+        world.lose_end("room-1", 1, "e2")
+    else:
+        world.epochs["room-1"] = "e2"
+    sent.committed = None
+    world.attempt(sent)
+    world.talk(3)
+    world.finish()
+    return world, sent
+
+
+def test_a_message_sent_again_after_its_place_was_lost_is_none(made: ModuleType) -> None:
+    world, _ = _sent_again(made, lost=True)
+    assert made.failed(world.judge()) == set()
+
+
+def test_a_message_with_a_second_place_in_a_new_epoch_is_one(made: ModuleType) -> None:
+    world, _ = _sent_again(made, lost=False)
+    assert "no-duplicates" in made.failed(world.judge())
+
+
+def test_a_message_that_came_twice_in_the_new_epoch_is_one(made: ModuleType) -> None:
+    world, sent = _sent_again(made, lost=True)
+    world.insert_after(world.deliveries(sent, bot=3)[-1])
+    assert "no-duplicates" in made.failed(world.judge())

@@ -1,6 +1,7 @@
 """total-order: all recipients and all nodes agree on one order per room."""
 
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -212,3 +213,79 @@ def test_observers_in_pubsub_that_disagree_in_much_are_one_violation(made: Modul
     assert (found.violations, found.checked) == (8, 36)  # The others are two bots and six final reads.
     assert len(found.witnesses) == 8
     assert "of the 30 messages that both saw, 30 stand in such pairs" in found.witnesses[0].story
+
+
+# Over epochs
+
+
+def _sealed(made: ModuleType, *, lost: int = 3) -> tuple[Any, list[Any]]:
+    """Nine messages, of which the last are lost with the end of the log; then a new epoch, and nine more."""
+    world = made.World()
+    world.start()
+    world.talk(9)
+    gone = list(world.sent.values())[-lost:]
+    world.lose_end("room-1", lost, "e2")
+    return world, gone
+
+
+def test_the_same_positions_in_a_new_epoch_are_other_places(made: ModuleType) -> None:
+    world, _ = _sealed(made)
+    world.talk(9)
+    world.finish()
+    assert made.failed(world.judge()) == {"acked-durable"}
+
+
+def test_a_lost_message_that_was_sent_again_has_one_place(made: ModuleType) -> None:
+    world, gone = _sealed(made)
+    for sent in gone:
+        sent.committed = None
+        world.attempt(sent)
+    world.finish()
+    assert made.failed(world.judge()) == set()
+
+
+def test_a_hole_past_the_sealed_end_is_no_hole(made: ModuleType) -> None:
+    world, gone = _sealed(made)
+    world.talk(9)
+    world.finish()
+    unheard = gone[1]
+    world.drop(world.deliveries(unheard) + world.find(Op.SEND_OK, lambda e: e.d == 8 and e.c == "e1"))
+    assert made.found(world.judge(), "total-order").verdict == "pass"
+
+
+def test_a_hole_before_the_sealed_end_fails(made: ModuleType) -> None:
+    world, _ = _sealed(made)
+    world.talk(9)
+    world.finish()
+    second = world.sent[2, 1]
+    world.drop(world.deliveries(second) + world.listed(second))
+    world.drop(world.find(Op.SEND_OK, lambda e: e.d == 2 and e.c == "e1"))
+    assert "total-order" in made.failed(world.judge())
+
+
+def test_two_messages_at_one_place_past_the_sealed_end_fail(made: ModuleType) -> None:
+    world, gone = _sealed(made)
+    world.finish()
+    one, other = (world.deliveries(sent, bot=3)[0] for sent in gone[:2])
+    other.a["seq"] = one.a["seq"]
+    assert "total-order" in made.failed(world.judge())
+
+
+def test_live_out_of_order_in_a_new_epoch_below_the_old_one_fails(made: ModuleType) -> None:
+    world, _ = _sealed(made, lost=9)
+    world.talk(6)
+    world.finish()
+    own = [e for e in world.find(Op.DELIVERY) if e.bot == 3 and e.a["epoch"] == "e2"]
+    own[1].a, own[2].a = own[2].a, own[1].a
+    verdict = world.judge()
+    assert "total-order" in made.failed(verdict)
+    assert "live and after position" in made.found(verdict, "total-order").witnesses[0].story
+
+
+def test_nothing_left_of_the_old_epoch_and_messages_sent_again_pass(made: ModuleType) -> None:
+    world, gone = _sealed(made, lost=9)
+    for sent in gone:
+        sent.committed = None
+        world.attempt(sent)
+    world.finish()
+    assert made.failed(world.judge()) == set()

@@ -1,22 +1,23 @@
 """A join's last step: whatever passed the tail meanwhile, nothing is missed, doubled or interrupted."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import greenlet
 import pytest
-import socketio
-from engineio.socket import Socket
 
 from cluster import wire
-from cluster.connections import Connection, Connections, Outbox
+from cluster.connections import Connection, Connections
 from cluster.durable import DurableDelivery
+from cluster.epochs import RoomEpochs, Standing
 from cluster.link import Health
-from cluster.protocol import JoinRequest, Position, Refusal
+from cluster.outbox import Outbox, Outlet
+from cluster.protocol import Code, JoinRequest, Position, Refusal
+from cluster.resp import Guard
 from cluster.settings import Settings
 from cluster.store import RoomHead
 from cluster.wire import Stored
+from tests.unit.cluster_frames import events
 
 EPOCH = "e"
 
@@ -32,12 +33,16 @@ class FakeStore:
         self.head, self.first = 0, 1
         self.during_read: Callable[[], None] = lambda: None
 
-    def room_head(self, room: str) -> RoomHead:
+    def room_head(self, room: str, guard: Guard) -> RoomHead:
+        epochs = RoomEpochs(order=(EPOCH,), firsts={EPOCH: 1} if self.head else {}, head=self.head)
         oldest = self.first if self.head else None
-        return RoomHead(epoch=EPOCH, seq=self.head, oldest=oldest, shard=0, shard_head=0)
+        return RoomHead(epoch=EPOCH, epochs=epochs, oldest=oldest, shard=0, shard_head=0)
 
-    def messages(self, room: str, *, after: int, to: int, limit: int | None = None) -> list[Stored]:
-        found = [wire.stored(s, body(s)) for s in range(max(after + 1, self.first), to + 1)]
+    def bodies(self, room: str, *, after: int, to: int) -> list[tuple[int, bytes]]:
+        return [(s, body(s)) for s in range(max(after + 1, self.first), to + 1)]
+
+    def messages(self, room: str, *, after: int, to: int) -> list[Stored]:
+        found = [wire.stored(s, raw) for s, raw in self.bodies(room, after=after, to=to)]
         self.during_read()
         return found
 
@@ -51,21 +56,23 @@ class Bench:
     def __init__(self, memory_messages: int = 100) -> None:
         self.settings = Settings(shards=1, memory_messages=memory_messages)
         self.store, self.connections = FakeStore(), Connections()
-        self.server: Any = socketio.Server(async_mode="gevent", monitor_clients=False)
+        self.outbox = Outbox(2**20)
+        standing = Standing(self.settings, frozenset)
+        standing.enter(Guard(EPOCH, "run"), [0])
         self.delivery = DurableDelivery(
             self.settings,
             Health(),
             self.store,  # type: ignore[arg-type]
+            standing,
             self.connections,
-            Outbox(self.server.eio),
+            self.outbox,
             presence_changed=lambda room: None,
         )
         self.delivery._tail.epoch = EPOCH
         self.delivery._tail._cursors = [0]
 
     def connect(self, name: str = "ann") -> Connection:
-        self.server.eio.sockets[name] = Socket(self.server.eio, name)
-        connection = Connection(sid=name, eio_sid=name, user=name, producer="")
+        connection = Connection(sid=name, eio_sid=name, outlet=Outlet(self.outbox), user=name, producer="")
         self.connections.add(connection)
         return connection
 
@@ -73,7 +80,11 @@ class Bench:
         for _ in range(count):
             self.store.head += 1
             if tailed:
-                assert self.delivery.message("r", self.store.head, body(self.store.head))
+                assert self.live(self.store.head)
+
+    def live(self, *seqs: int) -> bool:
+        """Hand on a run of messages as the tail does."""
+        return self.delivery.messages("r", [(seq, body(seq)) for seq in seqs])
 
     def join(self, connection: Connection, cursor: int | None = None) -> dict[str, Any]:
         position = None if cursor is None else Position(epoch=EPOCH, seq=cursor)
@@ -81,10 +92,11 @@ class Bench:
 
     def received(self, name: str = "ann") -> list[int]:
         """Return the seq of all that was queued for a connection, history first."""
-        queue = self.server.eio.sockets[name].queue
+        outlet = self.connections.get(name).outlet  # type: ignore[union-attr]
+        sent = b"".join(outlet._chunks)
+        outlet._chunks.clear()
         found: list[int] = []
-        while not queue.empty():
-            event, payload = json.loads(queue.get().data[1:])
+        for event, payload in events(sent):
             found += (
                 [m["seq"] for m in payload["messages"]] if event == "message_history" else [payload["seq"]]
             )
@@ -146,14 +158,16 @@ def test_join__its_last_step__switches_to_no_other_greenlet() -> None:
     bench = Bench()
     bench.commit(10)
     ann = bench.connect()
-    history = bench.delivery._history("r", bench.store.room_head("r"), Position(epoch=EPOCH, seq=2), 0)
+    joining = bench.delivery._joining
+    history = joining._history("r", joining.head("r"), Position(epoch=EPOCH, seq=2), 0)
     assert history is not None
     bench.commit(5)
     switches: list[Any] = []
     before = greenlet.settrace(lambda event, args: switches.append((event, args)))
     try:
-        answer = bench.delivery._admit(ann, "ann", "r", history)
-        bench.commit(3)  # delivering a message does not switch either
+        answer = joining._admit(ann, "ann", "r", history)
+        bench.store.head += 3
+        assert bench.live(16, 17, 18)  # delivering a run does not switch either
     finally:
         greenlet.settrace(before)
     assert switches == []
@@ -190,9 +204,9 @@ def test_missed__entries_trimmed_before_the_tail_read_them__members_are_filled()
     bench.commit(3)
     bench.commit(4, tailed=False)
     bench.store.head += 1
-    assert not bench.delivery.message("r", 8, body(8))
+    assert not bench.live(8)
     bench.delivery.missed(("r",), 0)
-    assert bench.delivery.message("r", 8, body(8))
+    assert bench.live(8)
     bench.commit(1)
     assert bench.received() == list(range(1, 10))
 
@@ -216,5 +230,33 @@ def test_left_over__entries_that_a_fill_has_delivered_already__not_delivered_aga
     bench.join(ann)
     bench.commit(5)
     for seq in range(1, 6):
-        assert bench.delivery.message("r", seq, body(seq))
-    assert bench.received() == [1, 2, 3, 4, 5]
+        assert bench.live(seq)
+    bench.store.head = 7
+    assert bench.live(3, 4, 5, 6, 7)
+    assert bench.received() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_begun__fails_half_way_and_again__whoever_was_told_the_first_time_misses_nothing() -> None:
+    bench = Bench()
+    ann, bob = bench.connect("ann"), bench.connect("bob")
+    bench.join(ann)
+    bench.join(bob)
+    bench.commit(3)
+    assert bench.received("ann") == bench.received("bob") == [1, 2, 3]
+    sent: list[str] = []
+    queue = bench.delivery._joining._outbox.send
+
+    def fail_at_the_second(connection: Connection, frames: Any) -> None:
+        sent.append(connection.sid)
+        if len(sent) == 2:
+            raise Refusal(Code.STORE_UNAVAILABLE, "Redis went away")
+        queue(connection, frames)
+
+    bench.delivery._joining._outbox.send = fail_at_the_second  # type: ignore[method-assign]
+    with pytest.raises(Refusal, match="went away"):
+        bench.delivery.begun(EPOCH, anew=True)
+    bench.commit(2, tailed=False)  # They pass before the tail begins once more, at newer heads.
+    bench.delivery.begun(EPOCH, anew=True)
+    bench.commit(1)
+    for name in ("ann", "bob"):
+        assert bench.received(name)[-6:] == [1, 2, 3, 4, 5, 6]

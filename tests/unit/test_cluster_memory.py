@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.memory import ALL_ROOMS_FACTOR, RoomTail, TailMemory
-from cluster.wire import Stored
+
+BODY = b'{"room":"r"}'
 
 
 def tail_of(first: int, last: int, limit: int = 1000) -> RoomTail:
     tail = RoomTail(first - 1, limit)
-    for seq in range(first, last + 1):
-        tail.append(Stored(seq, str(seq)))
+    tail.extend(first, [BODY] * (last + 1 - first))
     return tail
 
 
@@ -46,7 +46,7 @@ def test_append__a_hole__refused() -> None:
     tail = tail_of(1, 3)
     for seq in (3, 5):
         with pytest.raises(ValueError, match="does not follow"):
-            tail.append(Stored(seq, ""))
+            tail.extend(seq, [BODY])
 
 
 def test_memory__over_the_common_limit__forgets_the_rooms_written_longest_ago__never_those_in_use() -> None:
@@ -54,8 +54,7 @@ def test_memory__over_the_common_limit__forgets_the_rooms_written_longest_ago__n
     rooms = [f"r{i}" for i in range(ALL_ROOMS_FACTOR + 5)]
     for room in rooms:
         tail = memory.open(room, 0)
-        for seq in (1, 2):
-            memory.append(room, tail, Stored(seq, ""))
+        memory.extend(room, tail, 1, [BODY, BODY])
     assert memory.full
     before = memory.forgotten
     memory.shrink(keep=frozenset(["r0"]))

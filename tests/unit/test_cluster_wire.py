@@ -1,4 +1,4 @@
-"""Packets: made of stored text, they parse to what was sent."""
+"""Frames: made of stored text, they parse to what was sent."""
 
 import json
 from typing import Any
@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from cluster import wire
 from cluster.wire import Stored
+from tests.unit.cluster_frames import events
 
 
-def payload(packet: Any) -> Any:
-    """Return the one argument of an event's packet."""
-    _, argument = json.loads(packet.encode()[2:])
+def payload(frame: bytes) -> Any:
+    """Return the one argument of the event in a frame."""
+    ((_, argument),) = events(frame)
     return argument
 
 
@@ -34,7 +35,7 @@ def test_history__any_messages__all_in_order__only_the_last_says_no_more(
     assert [chunk["more"] for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
     assert {(c["room"], c["epoch"], c["recovered"]) for c in chunks} == {("r", "e", recovered)}
     assert all(len(chunk["messages"]) <= wire.CHUNK_MESSAGES for chunk in chunks)
-    assert all(len(packet.encode()) < wire.CHUNK_CHARACTERS + 1000 for packet in packets)
+    assert all(len(packet) < wire.CHUNK_CHARACTERS + 1000 for packet in packets)
 
 
 def test_history__no_messages__one_empty_packet() -> None:

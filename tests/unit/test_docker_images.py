@@ -114,7 +114,7 @@ def test_the_nodes_requirements_are_pinned_like_the_constraints() -> None:
 
 
 def test_the_nodes_requirements_hold_all_that_a_node_needs_itself() -> None:
-    direct = {"flask", "flask-socketio", "python-socketio", "gevent", "simple-websocket", "redis"}
+    direct = {"flask", "flask-socketio", "python-socketio", "gevent", "simple-websocket", "redis", "hiredis"}
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert direct <= {canonicalize_name(Requirement(text).name) for text in declared}
     assert direct <= set(_pins(cluster_source() / "requirements.txt"))

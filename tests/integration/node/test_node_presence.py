@@ -1,0 +1,176 @@
+"""Presence over real nodes: who is in the list, through crashes, pauses and outages."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+LEASE_S = 6.0
+
+
+def test_user_list__two_tabs_on_two_nodes__one_user_until_the_last_is_closed(
+    pair: Any, world: Any, room: str
+) -> None:
+    first, second = world.client(pair[0], "ann"), world.client(pair[1], "ann")
+    bob = world.client(pair[0], "bob")
+    for client in (first, bob, second):
+        client.join(room)
+
+    def rows() -> list[dict[str, str]]:
+        return bob.payloads("user_list")[-1]["users"] if bob.payloads("user_list") else []
+
+    ann = {"user": "ann", "node": "node-2", "state": "online"}
+    bob.wait_for(
+        lambda: ann in rows() and len(rows()) == 2, "one row for ann, on the node of her latest join"
+    )
+    second.close()
+    bob.wait_for(lambda: {**ann, "node": "node-1"} in rows(), "ann is on the other node")
+    assert len(rows()) == 2
+    first.close()
+    bob.wait_for(lambda: [row["user"] for row in rows()] == ["bob"], "ann is gone")
+    versions = [payload["version"] for payload in bob.payloads("user_list")]
+    assert versions == sorted(set(versions)), "versions rise"
+    assert all(payload["epoch"] for payload in bob.payloads("user_list"))
+
+
+def test_user_list__reconnected_elsewhere_before_the_old_socket_is_missed__the_user_stays(
+    pair: Any, world: Any, room: str
+) -> None:
+    bob = world.client(pair[0], "bob")
+    bob.join(room)
+    old = world.client(pair[0], "ann")
+    old.join(room)
+    new = world.client(pair[1], "ann")
+    new.join(room)
+    bob.wait_for(lambda: bob.users(room) == {"ann": "online", "bob": "online"}, "both")
+    seen = len(bob.payloads("user_list"))
+    old.close()
+    cid = world.client(pair[0], "cid")
+    cid.join(room)
+    bob.wait_for(lambda: "cid" in bob.users(room), "a list from after the late disconnect")
+    later = [{user["user"] for user in payload["users"]} for payload in bob.payloads("user_list")[seen:]]
+    assert all("ann" in users for users in later)
+
+
+def test_user_list__many_join_at_once__few_lists_and_all_end_with_the_same(
+    pair: Any, world: Any, room: str
+) -> None:
+    clients = [world.client(pair[i % 2], f"user-{i:02}") for i in range(40)]
+    joins = [threading.Thread(target=client.join, args=(room,)) for client in clients]
+    for join in joins:
+        join.start()
+    for join in joins:
+        join.join()
+    for client in clients:
+        client.wait_for(lambda c=client: len(c.users(room)) == 40, "the whole list")
+    last = [client.payloads("user_list")[-1] for client in clients]
+    assert all(payload["users"] == last[0]["users"] for payload in last)
+    assert sum(len(client.payloads("user_list")) for client in clients) <= 40 * 12
+
+
+def test_node_killed__its_users_are_lost_soon_then_gone_on_every_node(world: Any, room: str) -> None:
+    doomed, near, far = (world.node(name) for name in ("doomed-p", "near-p", "far-p"))
+    clients = [world.client(near, "bob"), world.client(far, "cid")]
+    for client in (*clients, world.client(doomed, "ann")):
+        client.join(room)
+    for client in clients:
+        client.wait_for(lambda c=client: set(c.users(room).values()) == {"online"}, "all online")
+        client.wait_for(lambda c=client: len(c.users(room)) == 3, "all three")
+    began = time.monotonic()
+    doomed.process.kill()
+    for client in clients:
+        client.wait_for(lambda c=client: c.users(room).get("ann") == "lost", "ann is lost")
+    assert time.monotonic() - began < LEASE_S, "known from heartbeats, before her lease is stale"
+    for client in clients:
+        client.wait_for(lambda c=client: "ann" not in c.users(room), "ann is gone")
+    assert time.monotonic() - began > LEASE_S - 2.5, "but not before"
+    for client in clients:
+        assert client.users(room) == {"bob": "online", "cid": "online"}
+        versions = [payload["version"] for payload in client.payloads("user_list")]
+        assert versions == sorted(set(versions)), "versions rise"
+    for node in (near, far):
+        assert [user["user"] for user in node.get(f"/rooms/{room}/users")[1]["users"]] == ["bob", "cid"]
+
+
+def test_node_stopped_past_its_lease__reaped_then_back_with_nobody_disconnected(
+    world: Any, room: str, until: Any
+) -> None:
+    paused, other = world.node("paused"), world.node("other")
+    ann, bob = world.client(paused, "ann"), world.client(other, "bob")
+    ann.join(room)
+    bob.join(room)
+    bob.wait_for(lambda: bob.users(room) == {"ann": "online", "bob": "online"}, "both online")
+    before = paused.get("/info")[1]["incarnation"]
+    # The client's patience with a silent server begins anew here; it is 10 s.
+    assert ann.send(room, "before")["ok"]
+    ann.wait_for(lambda: ann.live(room), "her own message")
+    paused.process.signal(signal.SIGSTOP)
+    try:
+        bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "ann was reaped")
+    finally:
+        paused.process.signal(signal.SIGCONT)
+    bob.wait_for(lambda: bob.users(room) == {"ann": "online", "bob": "online"}, "ann is back")
+    assert paused.get("/info")[1]["incarnation"] != before
+    assert ann.io.connected
+    assert bob.send(room, "after")["ok"]
+    ann.wait_for(lambda: ann.received(room) == [1, 2], "the next message, on the same connection")
+    assert any(line["event"] == "reaped_alive" for line in paused.process.lines())
+    ann.close()
+    bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "her leaving counts under the new incarnation")
+
+
+@pytest.mark.parametrize("how", ["killed", "silent"])
+def test_redis_away_for_longer_than_a_lease__nobody_vanishes(own_world: Any, until: Any, how: str) -> None:
+    nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
+    ann, bob = own_world.client(nodes[0], "ann"), own_world.client(nodes[1], "bob")
+    for client in (ann, bob):
+        client.join("r")
+    both = {"ann": "online", "bob": "online"}
+    for client in (ann, bob):
+        client.wait_for(lambda c=client: c.users("r") == both, "both online")
+    if how == "killed":
+        own_world.redis.process.kill()
+    else:
+        own_world.redis.process.signal(signal.SIGSTOP)
+    try:
+        until(lambda: nodes[0].get("/ready")[0] == 503, "the outage is noticed")
+        time.sleep(LEASE_S + 2.5)  # The outage is to last longer than any lease.
+    finally:
+        if how == "killed":
+            own_world.redis.start()
+        else:
+            own_world.redis.process.signal(signal.SIGCONT)
+    until(lambda: ann.call("join", {"room": "r"})["ok"], "Redis is back")
+    # A third node, which knows nothing of an outage, comes first or last: the hold-off is in Redis.
+    own_world.node("node-3")
+    cid = own_world.client(nodes[0], "cid")
+    cid.join("r")
+    time.sleep(LEASE_S + 1)  # If anybody were reaped, it would be within the lease after the outage.
+    for client in (ann, bob, cid):
+        assert client.users("r") == both | {"cid": "online"}
+        lists = [{user["user"] for user in payload["users"]} for payload in client.payloads("user_list")]
+        assert all(lists[i] <= lists[i + 1] for i in range(len(lists) - 1)), "nobody ever vanished"
+        assert client.io.connected
+    for node in nodes:
+        events = [line["event"] for line in node.process.lines()]
+        assert not {"reaped", "reaped_alive", "draining"} & set(events)
+
+
+def test_redis_emptied__everybody_is_registered_again(own_world: Any, until: Any) -> None:
+    nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
+    ann, bob = own_world.client(nodes[0], "ann"), own_world.client(nodes[1], "bob")
+    for client in (ann, bob):
+        client.join("r")
+    own_world.redis.call("FLUSHALL")
+
+    def users() -> list[str]:
+        status, body = nodes[0].get("/rooms/r/users")
+        return [user["user"] for user in body["users"]] if status == 200 else []
+
+    until(lambda: users() == ["ann", "bob"], "both are in the list again")
+    assert ann.io.connected
+    assert bob.io.connected
+    until(lambda: nodes[0].peers() == {"node-2": "alive"}, "and the nodes still hear each other")
