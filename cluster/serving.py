@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 from flask import Flask
+from gevent import pywsgi
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
 from cluster import counters, log
@@ -38,6 +39,20 @@ class _Handler(WSGIHandler):
         counters.requests.malformed["http"] += 1
         told = ex if isinstance(ex, ValueError | OSError) else ValueError(str(ex))
         return super()._handle_client_error(told)  # type: ignore[misc]  # not in gevent's public types
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        """A body that gevent's parser stumbles over (a chunk without a length) is no bug of ours either."""
+        if isinstance(v, ValueError) and _module_that_raised(tb) == pywsgi.__name__:
+            self._handle_client_error(v)
+            self.close_connection = True
+        else:
+            super().handle_error(t, v, tb)
+
+
+def _module_that_raised(traceback: TracebackType) -> str:
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return str(traceback.tb_frame.f_globals.get("__name__"))
 
 
 def make_server(host: str, port: int, app: Flask) -> WSGIServer:
