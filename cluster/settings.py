@@ -88,7 +88,8 @@ class _Reader:
         try:
             return parse(raw)
         except ValueError as error:
-            self.problems.append(f"{PREFIX}{name}={raw!r}: {error}")
+            shown = "…" if name == "SECRET" else repr(raw)
+            self.problems.append(f"{PREFIX}{name}={shown}: {error}")
             if raw == default:  # A default that was made from another, wrong variable.
                 raise SettingsError(self.problems) from error
             return parse(default)
