@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import signal
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -129,6 +130,9 @@ def test_drain__users_of_the_leaving_node__gone_from_the_list_and_never_lost(wor
     bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "ann is gone")
     states = {user["state"] for payload in bob.payloads("user_list") for user in payload["users"]}
     assert states == {"online"}
+    assert world.redis.call("HEXISTS", "wa:nodes", "leaving-u") == 0, "it has left the registry"
+    leases = [lease.decode().split()[1] for lease in world.redis.call("HVALS", "wa:leases")]
+    assert "leaving-u" not in leases, "and given back its lease"
     told = ann.payloads("server_info")[-1]
     assert told["draining"]
     assert "staying-u" in {peer["server_id"] for peer in told["peers"] if peer["state"] == "alive"}
@@ -219,3 +223,21 @@ def test_drain__a_peer_hangs_and_the_signal_comes_again__ends_in_time(own_world:
         finally:
             hangs.process.signal(signal.SIGCONT)
     assert "drained" in {line["event"] for line in node.process.lines()}
+
+
+STUCK = """
+from cluster import __main__ as main
+from gevent import monkey
+from cluster.app import Node
+
+Node.stop = lambda self: monkey.get_original("time", "sleep")(60)
+raise SystemExit(main.main())
+"""
+
+
+def test_drain__the_node_is_stuck__ends_in_time_all_the_same(world: Any) -> None:
+    node = world.node("stuck", ready=False)
+    node.process.kill()
+    node.process.command = [sys.executable, "-c", STUCK]
+    node.start()
+    assert stop(node) < STOPPED_WITHIN_S
