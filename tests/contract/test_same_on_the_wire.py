@@ -210,15 +210,18 @@ def test_acknowledgement__any_id__repeated_digit_by_digit(both: Any, room: str, 
 def test_event__without_an_id__is_not_acknowledged(both: Any, room: str) -> None:
     def told(connect: Connect) -> Seen:
         client = connect().connect()
-        client.send(
-            event("join", {"room": room}), event("send_message", {}), event("leave", {"room": room}, id=1)
-        )
-        return packets(client, 2)
+        client.send(event("join", {"room": room}))
+        history = client.packet("user_list")
+        client.send(event("send_message", {}), event("no_such_event"), event("leave", 1))
+        client.send(event("send_message", {"room": room, "text": "untold"}))
+        message = client.packet("user_list")
+        client.send(event("leave", {"room": room}, id=1))
+        return [history, message, client.packet("user_list")]
 
     stock, node = both(told)
     assert stock == node
-    (ack,), (history,) = node
-    assert (ack.prefix, history.event) == ("431", "message_history")
+    assert [packet.event for packet in node] == ["message_history", "message", None]
+    assert node[2].prefix == "431"
 
 
 @pytest.mark.parametrize(
