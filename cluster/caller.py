@@ -104,9 +104,6 @@ class Caller:
             self._host.tally.heartbeats_failed += 1
             return
         self.server_id = word.server_id
-        if word.server_id == self._host.word().server_id:
-            self.resting = True  # One of the URLs in the settings is our own.
-            return
         self._host.answered(word, round((time.monotonic() - begun_s) * 1000, 2))
         if not self._met:
             self._met = True

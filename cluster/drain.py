@@ -3,8 +3,9 @@
 1. It is not ready and refuses joins. Its peers, its clients (`server_info`) and the registry are told; a
    client may go to another node now, by itself.
 2. The others are hung up on one after the other, over 2 to 4 s, so that the peers are not stormed. Until its
-   turn comes a connection is served as ever. At its turn it may not send any more; what it has sent is
-   committed and answered first; then its transport is closed, behind all that was queued for it. (Not its
+   turn comes a connection is served as ever. At its turn it may not send any more: what it has sent is
+   committed and answered; what it sends now is refused, for a quarter of a second, so that a client in the
+   middle of sending hears so; then its transport is closed, behind all that was queued for it. (Not its
    Socket.IO session: see `Session.close`.) So a send is acknowledged, or definitely refused, or was never
    read.
 3. A node that leaves then takes no sends at all, waits for commits and for presence to be written, so that
@@ -37,6 +38,7 @@ LEAVE_S = 8.5
 SPREAD_LEAST_S, SPREAD_MOST_S = 2.0, 4.0
 CONNECTIONS_PER_S = 1000  # above the least spread: what peers can take in
 ANSWER_S, COMMIT_S, CLOSE_S, PRESENCE_S, RETIRE_S, PEERS_S = 1.0, 1.0, 1.0, 1.5, 1.0, 1.0
+FAREWELL_S = 0.25  # above a round trip
 POLL_S = 0.01
 
 
@@ -102,7 +104,7 @@ class Drain:
         self._wait_for(self._nobody_sends, share(ANSWER_S))
         self._delivery.flush(share(COMMIT_S))
         goodbyes = [gevent.spawn(self._hang_up, connection) for connection in self._connections.all()]
-        gevent.joinall(goodbyes, timeout=share(ANSWER_S))
+        gevent.joinall(goodbyes, timeout=share(ANSWER_S + FAREWELL_S))
         self._wait_for(self._all_closed, share(CLOSE_S))
         self._leave_cluster(share)
         log.info("drained", hung_up=self.hung_up, left_s=round(until_s - time.monotonic(), 1))
@@ -119,6 +121,7 @@ class Drain:
     def _hang_up(self, connection: Connection) -> None:
         connection.leaving = True
         self._wait_for(lambda: not connection.sending, ANSWER_S)
+        gevent.sleep(FAREWELL_S)  # What is on its way to us is answered meanwhile.
         if connection.open:
             connection.hang_up()
             self.hung_up += 1

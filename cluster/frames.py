@@ -107,12 +107,13 @@ def _length(data: bytes, at: int) -> int:
 class FrameReader:
     """Reads what one client sends. `limit`: the most bytes that one message may have."""
 
-    __slots__ = ("_buffer", "_fragments", "_kind", "_limit")
+    __slots__ = ("_buffer", "_fragments", "_held", "_kind", "_limit")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = b""
         self._fragments: list[bytes] | None = None
+        self._held = 0  # bytes of all fragments
         self._kind = 0
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -167,11 +168,8 @@ class FrameReader:
             raise FrameError(PROTOCOL_ERROR, f"there is no opcode {opcode}")
         elif (opcode == _CONTINUATION) == (self._fragments is None):
             raise FrameError(PROTOCOL_ERROR, "a continuation of nothing, or a beginning within a message")
-        elif length + self._held() > self._limit:
+        elif length + self._held > self._limit:
             raise FrameError(TOO_BIG, f"a message is longer than {self._limit} bytes")
-
-    def _held(self) -> int:
-        return sum(map(len, self._fragments)) if self._fragments else 0
 
     def _event(self, first: int, payload: bytes) -> Event | None:
         opcode = first & _OPCODE
@@ -182,15 +180,16 @@ class FrameReader:
         if self._fragments is None:
             self._fragments, self._kind = [], opcode
         self._fragments.append(payload)
+        self._held += len(payload)
         if not first & _FIN:
             if len(self._fragments) > _MOST_FRAGMENTS:
                 raise FrameError(TOO_BIG, f"a message comes in more than {_MOST_FRAGMENTS} fragments")
             return None
-        payload, self._fragments = b"".join(self._fragments), None
+        payload, self._fragments, self._held = b"".join(self._fragments), None, 0
         return _whole(self._kind, payload)
 
 
-_MOST_FRAGMENTS = 65_536  # Empty fragments weigh nothing against the limit, and would come for ever.
+_MOST_FRAGMENTS = 4096  # Empty fragments weigh nothing against the limit, and would come for ever.
 
 
 def _unmask(payload: bytes, mask: bytes) -> bytes:

@@ -217,9 +217,9 @@ def _node(server_id: bytes, value: bytes, now_ms: int) -> NodeRecord:
     return NodeRecord(
         server_id=server_id.decode(),
         url=str(fields["url"]),
-        sync_url=str(fields["sync_url"]),
+        sync_url=str(fields.get("sync_url", fields["url"])),
         incarnation=str(fields["incarnation"]),
-        draining=bool(fields["draining"]),
+        draining=bool(fields.get("draining", False)),
         age_ms=max(0, now_ms - int(stamp)),
     )
 

@@ -124,7 +124,7 @@ class Settings:
     )
     buffer_bytes: int = _setting(
         "16777216",
-        parsers.whole_number(65_536, 1 << 30),
+        parsers.whole_number(1 << 20, 1 << 30),
         "most bytes that wait for one slow connection (an eighth of it for long); beyond, it is disconnected",
     )
     sends_per_second: int = _setting(

@@ -131,6 +131,8 @@ class ServerSync:
 
     def noticed(self, sender: str, notice: Notice) -> None:
         """A peer's notice has come."""
+        if sender == self._settings.server_id:
+            return  # One of the URLs in the settings is our own.
         peer = self._peers.get(sender)
         match notice.type:
             case "draining" if peer is not None:
@@ -229,8 +231,11 @@ class ServerSync:
             self._callers[url].resting = url not in urls and self._known_otherwise(url)
 
     def _known_otherwise(self, url: str) -> bool:
-        """Tell whether a URL of the settings leads to a peer that is alive at its own URL."""
-        peer = self._peers.get(self._callers[url].server_id or "")
+        """Tell whether a URL of the settings leads to us, or to a peer that is alive at its own URL."""
+        server_id = self._callers[url].server_id or ""
+        if server_id == self._settings.server_id:
+            return True
+        peer = self._peers.get(server_id)
         return peer is not None and peer.state(time.monotonic()) is State.ALIVE
 
     def _is_other(self, node: Word | NodeRecord) -> bool:

@@ -156,7 +156,8 @@ class Tail:
     def _wait(self, absent: tuple[str, ...]) -> None:
         if self._standing.guard is not None:
             log.info("redis_was_restarted", waits_for=absent)
-        self._standing.doubt(f"Redis was restarted, and what it has is being compared (with {absent})")
+        names = ", ".join(sorted(set(absent)))
+        self._standing.doubt(f"Redis was restarted; what it has is to be compared with what {names} saw")
         self._look_first = True
         gevent.sleep(WAIT_S)  # Nobody tells us when a node has reported.
 

@@ -184,7 +184,9 @@ def rows(flat: list[bytes], lost: frozenset[str]) -> list[Row]:
     """Return a room's rows from its entries, sorted by user; `lost`: incarnations so judged."""
     best: dict[str, tuple[bool, float, str]] = {}
     for value in flat[1::2]:
-        incarnation, entry_json = value.split(b" ", 1)
+        incarnation, _, entry_json = value.partition(b" ")
+        if not entry_json:
+            continue  # An entry without incarnation is of a version before there were any.
         entry = wire.loads(entry_json)
         # Of a user's connections those on a living node count first, then the latest.
         found = (incarnation.decode() not in lost, entry["at"], entry["node"])

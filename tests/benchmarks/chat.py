@@ -172,7 +172,7 @@ class Chat:
         taken_s = self.window.ack(ack_id, time.monotonic())
         if not (isinstance(answer, dict) and answer.get("ok")):
             self.refused += 1
-            self.problems.append(f"refused: {answer}")
+            self.problems.append(f"refused: {_code(answer)}")
         self.latencies_s.append(taken_s)
 
     def _sample(self, payload: bytes) -> None:
@@ -220,6 +220,13 @@ class Chat:
             elif payload.startswith(b"44"):
                 raise Broken(f"refused: {payload[:200]!r}")
         return payloads
+
+
+def _code(answer: Any) -> str:
+    match answer:
+        case {"error": {"code": str(code)}}:
+            return code
+    return str(answer)[:80]
 
 
 def event(ack_id: int, name: str, payload: dict[str, Any]) -> bytes:

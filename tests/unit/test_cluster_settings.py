@@ -27,7 +27,7 @@ def test_settings__all_given__all_taken() -> None:
             "WORDAROUND_REDIS_URL": "redis://10.0.0.2:6380/1",
             "WORDAROUND_DELIVERY": "pubsub",
             "WORDAROUND_SHARDS": "8",
-            "WORDAROUND_BUFFER_BYTES": "65536",
+            "WORDAROUND_BUFFER_BYTES": "1048576",
             "WORDAROUND_SENDS_PER_SECOND": "20",
             "WORDAROUND_TOKEN": "let me in",
             "WORDAROUND_PEERS": "http://10.0.0.2:5000/, https://b.example:1,http://10.0.0.2:5000",
@@ -41,7 +41,7 @@ def test_settings__all_given__all_taken() -> None:
     assert settings.public_url == "https://chat.example:8443"
     assert settings.redis_url == "redis://10.0.0.2:6380/1"
     assert (settings.delivery, settings.shards, settings.log_level) == ("pubsub", 8, "debug")
-    assert (settings.buffer_bytes, settings.sends_per_second) == (65536, 20)
+    assert (settings.buffer_bytes, settings.sends_per_second) == (1_048_576, 20)
     assert (settings.token, settings.secret) == ("let me in", "0123456789abcdef")
     assert settings.peers == ("http://10.0.0.2:5000", "https://b.example:1")
     assert settings.sync_url == "http://10.0.0.1:8080"
@@ -65,8 +65,9 @@ def test_public_url__not_given__made_from_host_and_port(host: str, url: str) -> 
         ("SHARDS", "0"), ("SHARDS", "9"), ("SHARDS", "2.5"), ("SERVER_ID", ""), ("SERVER_ID", "a b"),
         ("SERVER_ID", "n" * 65), ("HOST", " "), ("DELIVERY", "Durable"), ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://h:port/0"), ("PUBLIC_URL", "ftp://x"), ("PUBLIC_URL", "http://"),
+        ("SYNC_URL", "10.0.0.1:80"), ("PEERS", "http://a,b"),
         ("PUBLIC_URL", "http://u:p@h"), ("PUBLIC_URL", "http://h/?q"), ("PUBLIC_URL", "http://h h"),
-        ("HOST", "a b"), ("HOST", "a:b"), ("HOST", "[::1]"), ("SYNC_URL", ""), ("BUFFER_BYTES", "65535"),
+        ("HOST", "a b"), ("HOST", "a:b"), ("HOST", "[::1]"), ("SYNC_URL", ""), ("BUFFER_BYTES", "1048575"),
         ("SENDS_PER_SECOND", "0.5"), ("SENDS_PER_SECOND", ""), ("PEERS", "10.0.0.2:5000"),
         ("PEERS", "http://a,,http://b"), ("PEERS", "http://a,redis://b"),
         ("CORS_ORIGINS", "example.org"), ("LOG_LEVEL", "loud"), ("MEMORY_MESSAGES", "1"),

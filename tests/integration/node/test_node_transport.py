@@ -28,30 +28,85 @@ def messages(client: RawClient, event: str) -> list[Any]:
     return [json.loads(packet[2:])[1] for packet in client.heard if packet.startswith(begins)]
 
 
-def test_reader__too_slow__ended_with_the_reason__resumes_without_a_gap(own_world: Any, until: Any) -> None:
-    node = own_world.node("node-1", BUFFER_BYTES="65536", LOG_LEVEL="info")
-    slow, ann = RawClient(node.port, user="slow"), own_world.client(node)
-    epoch = join(slow, "r")["epoch"]
-    ann.join("r")
-    count, text = 0, "x" * 8000
-    while not any(line["event"] == "reader_too_slow" for line in node.process.lines()):
-        count += 1
-        assert ann.send("r", f"{text}{count}")["ok"], "nobody else has to wait for a slow reader"
-        assert count < 5000, "the kernel does not buffer 40 MB for a reader"
-    ann.wait_for(lambda: len(ann.live("r")) == count, "all messages, for who reads")
+@pytest.fixture
+def node(world: Any) -> Any:
+    """A node of the test's own that keeps no more than 1 MiB for a connection."""
+    return world.node(f"small-{time.monotonic_ns()}", BUFFER_BYTES="1048576", LOG_LEVEL="info")
 
+
+def too_slow(node: Any) -> bool:
+    return any(line["event"] == "reader_too_slow" for line in node.process.lines())
+
+
+def fill(world: Any, node: Any, room: str) -> str:
+    """Write 2000 messages, 16 MB, through a node; returns the epoch."""
+    ann = world.client(node, "filler")
+    epoch = ann.join(room)["epoch"]
+    for n in range(1, 2001):
+        ann.io.emit("send_message", {"room": room, "text": "x" * 8000, "producer": "p", "n": n})
+    ann.wait_for(lambda: len(ann.live(room)) == 2000, "2000 messages", 60)
+    return str(epoch)
+
+
+def test_reader__too_slow__ended_with_the_reason__resumes_without_a_gap(
+    world: Any, node: Any, room: str
+) -> None:
+    slow, ann = RawClient(node.port, user="slow"), world.client(node)
+    epoch = join(slow, room)["epoch"]
+    ann.join(room)
+    count, text = 0, "x" * 8000
+    while not too_slow(node):
+        count += 1
+        assert ann.send(room, f"{text}{count}")["ok"], "nobody else has to wait for a slow reader"
+        assert count < 5000, "the kernel does not buffer 40 MB for a reader"
+    ann.wait_for(lambda: len(ann.live(room)) == count, "all messages, for who reads")
     slow.hear_for(9)  # wsproto fails the test where a frame is torn.
-    assert (slow.closed, slow.code) == (True, 1008), len(messages(slow, "message"))
     got = [message["seq"] for message in messages(slow, "message")]
+    assert (slow.closed, slow.code) == (True, 1008), len(got)
     assert got == list(range(1, len(got) + 1))
     assert len(got) < count
     again = RawClient(node.port, user="slow")
-    answer = join(again, "r", {"epoch": epoch, "seq": len(got)})
+    answer = join(again, room, {"epoch": epoch, "seq": len(got)})
     assert (answer["recovered"], answer["seq"]) == (True, count)
     missed = [m["seq"] for chunk in messages(again, "message_history") for m in chunk["messages"]]
     assert missed == list(range(len(got) + 1, count + 1))
     for client in (slow, again):
         client.close()
+
+
+def test_resume__from_far_back__page_by_page_while_others_send__nothing_missing(
+    pair: Any, world: Any, node: Any, room: str
+) -> None:
+    """16 MB do not fit into the buffer that this node has for a connection; nobody is too slow for that."""
+    epoch = fill(world, pair[0], room)
+    ann, bob = world.client(node), RawClient(node.port, user="bob")
+    ann.join(room)
+    bob.say(f'421["join",{{"room":"{room}","cursor":{{"epoch":"{epoch}","seq":3}}}}]')
+    for n in range(1, 21):
+        assert ann.send(room, "while bob reads", producer="q", n=n)["ok"]
+    answer = json.loads("[" + (bob.answer(1) or "")[1:])[0]
+    chunks = messages(bob, "message_history")
+    got = [message["seq"] for chunk in chunks for message in chunk["messages"]]
+    assert got == list(range(4, answer["seq"] + 1))
+    assert {chunk["recovered"] for chunk in chunks} == {answer["recovered"]} == {True}
+    assert [chunk["more"] for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+    bob.wait(lambda: len(got) + len(messages(bob, "message")) == 2017, "what came meanwhile, live")
+    assert [m["seq"] for m in messages(bob, "message")] == list(range(answer["seq"] + 1, 2021))
+    assert not too_slow(node)
+    bob.close()
+
+
+def test_resume__from_far_back_by_one_who_reads_nothing__ended_in_time(
+    pair: Any, world: Any, node: Any, room: str
+) -> None:
+    epoch = fill(world, pair[0], room)
+    bob = RawClient(node.port, user="bob")
+    bob.say(f'421["join",{{"room":"{room}","cursor":{{"epoch":"{epoch}","seq":0}}}}]')
+    deadline = time.monotonic() + 40
+    while node.get("/info")[1]["connections"] > 0:
+        assert time.monotonic() < deadline, "whoever takes nothing is not waited for for ever"
+        time.sleep(0.2)  # Between two looks there is nothing to wait for.
+    bob.close()
 
 
 def test_leave_and_send__in_one_segment__the_send_is_handled_behind_the_leave(pair: Any, room: str) -> None:
