@@ -37,6 +37,7 @@ from cluster.user_lists import UserLists
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
+GREETING_S = 15.0
 LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 
@@ -54,7 +55,9 @@ class Node:
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
         self._outbox = Outbox(settings.buffer_bytes)
-        self._keepalive = Keepalive(interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S)
+        self._keepalive = Keepalive(
+            interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S, greeting_s=GREETING_S
+        )
         self._set_up_members()
         self._delivery = self._make_delivery(self._outbox, manager)
         self._set_up_drain()

@@ -13,10 +13,17 @@ from cluster import counters, log
 from cluster.session import Session
 from cluster.websocket import SESSIONS
 
+REQUEST_S = 60.0  # for each read and write of an HTTP connection, and between its requests
 BACKLOG = 4096  # connections that may wait to be accepted: all clients of a node that has died come at once
 
 
 class _Handler(WSGIHandler):
+    def handle(self) -> None:
+        """Serve a connection, but wait for nobody who has stopped in the middle of a request."""
+        request: Any = self
+        request.socket.settimeout(REQUEST_S)
+        super().handle()
+
     def run_application(self) -> None:
         """Run the application, then the WebSocket session that it may have begun."""
         begun: list[Session] = []  # Flask-SocketIO copies the environment, but not what is in it.
@@ -31,6 +38,7 @@ class _Handler(WSGIHandler):
         """Free what a connection would else keep for as long as it lives; its bytes are no HTTP any more."""
         request: Any = self
         request.close_connection = True
+        request.socket.settimeout(None)
         request.environ.clear()
         request.headers = request.rfile = request.wsgi_input.rfile = None
 

@@ -107,6 +107,13 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         """The goodbye was taken, or never will be."""
         self.outlet.abort()
 
+    def greeting_over(self) -> None:
+        """Whoever has not connected to Socket.IO by now holds a place for nothing."""
+        if self.chat is None:
+            log.debug("nobody_connected", sid=self.sid)
+            self._end(self.server.reason.TRANSPORT_ERROR)
+            self._say_goodbye(frames.POLICY, "no Socket.IO CONNECT came")
+
     # What the HTTP server's greenlet does
 
     def serve(self, sock: Any) -> None:
@@ -115,6 +122,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         self.outlet.bind(sock._sock, first=self._accepted)
         self._accepted = b""
         self._keepalive.begin(self)
+        self._keepalive.greet(self)
         try:
             self._read(sock)
         finally:
