@@ -131,7 +131,8 @@ class Node:
             self._sync,
         )
         rest.register(self.app)
-        SyncRoutes(self._sync).register(self.app)
+        self._sync_routes = SyncRoutes(self._sync)
+        self._sync_routes.register(self.app)
 
     def _log_epoch(self) -> str | None:
         """Return the epoch of the log that carries presence; '' without a log, `None` before it is known."""
