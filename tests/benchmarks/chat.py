@@ -130,7 +130,10 @@ class Chat:
         self.write(b"".join(self._message(now_s) for _ in range(count)))
 
     def write(self, data: bytes) -> None:
-        """Write what the socket takes; the rest goes with the next call."""
+        """Write what the socket takes; the rest goes with the next call.
+
+        Of a window of 64 nothing is ever left over: it is a fraction of a socket's buffer.
+        """
         self._unsent += data
         try:
             self._unsent = self._unsent[self.sock.send(self._unsent) :] if self._unsent else b""
