@@ -1,8 +1,8 @@
 """A node and a stock python-socketio server give the same frames to the same requests.
 
 Each conversation is a function that talks to a server and returns what it saw; it is held with both, and the
-two must agree, byte for byte but for what is random (ids, times). So clients cannot tell what a node is made
-of, however much of python-socketio, engineio and simple-websocket it goes round.
+two must agree, byte for byte but for what is random (ids, times) and the words of errors. So clients cannot
+tell what a node is made of, however much of python-socketio, engineio and simple-websocket it goes round.
 """
 
 import contextlib
