@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cluster.keepalive import Keepalive
+from cluster.transport.keepalive import Keepalive
 
 
 class Connection:

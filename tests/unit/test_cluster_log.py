@@ -100,7 +100,7 @@ def test_documentation__its_events__are_those_of_the_code() -> None:
     call = re.compile(r'log\.(debug|info|warning|error|bug)\(\s*"([a-z_]+)"')
     in_code = {
         (event, "error" if level == "bug" else level)
-        for file in (root / "cluster").glob("*.py")
+        for file in (root / "cluster").rglob("*.py")
         for level, event in call.findall(file.read_text())
     }
     in_code.add(("log_lines_dropped", "warning"))

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from cluster import keys
 from cluster.connections import Connection, Connections, Membership
-from cluster.link import Health, Link
-from cluster.outbox import Outbox, Outlet
-from cluster.presence import Presence
-from cluster.reaper import Reaper
-from cluster.registry import STALE_AFTER_MS, Registry, Roster
-from cluster.resp import Guard
+from cluster.members.presence import Presence
+from cluster.members.reaper import Reaper
+from cluster.members.registry import STALE_AFTER_MS, Registry, Roster
+from cluster.members.user_lists import rows
 from cluster.settings import Settings
-from cluster.store import Store
-from cluster.user_lists import rows
+from cluster.storage import keys
+from cluster.storage.link import Health, Link
+from cluster.storage.resp import Guard
+from cluster.storage.store import Store
+from cluster.transport.outbox import Outbox, Outlet
 
 pytestmark = pytest.mark.process
 
