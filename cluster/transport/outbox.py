@@ -197,7 +197,7 @@ class Outlet:
             self._shutdown(_WRITE)
 
     def _next(self) -> bytes:
-        """Return what is begun, else all that waits as one: so nothing is copied twice, however much waits."""
+        """Return what is begun, else all that waits as one: nothing is copied twice, however much waits."""
         chunks = self._chunks
         if len(chunks) > 1 and not self._offset:
             chunks[:] = [b"".join(chunks)]
