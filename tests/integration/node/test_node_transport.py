@@ -2,6 +2,8 @@
 
 import json
 import signal
+import socket
+import threading
 import time
 from typing import Any
 
@@ -244,3 +246,45 @@ def test_send__after_a_socketio_disconnect__has_no_effect(pair: Any, room: str) 
     client.wait(lambda: sum(packet.startswith("40{") for packet in client.heard) == 2, "welcome again")
     join(client, room)
     client.close()
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "6",
+        '42["send_message",{"room":"nowhere","text":"x"}]',
+        '42["send_message",{"room":"flood","text":"x"}]',
+        '42["join",{"room":"flood"}]',
+    ],
+)
+def test_flood__by_one_client__others_are_served_meanwhile(lone_node: Any, room: str, packet: str) -> None:
+    flooder, ann = RawClient(lone_node.port), RawClient(lone_node.port)
+    join(flooder, "flood")
+    join(ann, room)
+    flooder.sock.settimeout(60)
+    over = threading.Event()
+
+    def flood() -> None:
+        data = frame(TEXT, packet.encode()) * 1000
+        while not over.is_set() and not flooder.closed:
+            flooder.send(data)
+
+    def read() -> None:
+        while flooder.sock.recv(1 << 20):
+            pass
+
+    threads = [threading.Thread(target=flood), threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(10, 30):
+            ann.say(f'42{number}["send_message",{{"room":"{room}","text":"x"}}]')
+            assert '"ok":true' in (ann.answer(number) or "")
+        assert not flooder.closed, "who says much is made to wait, not thrown out"
+    finally:
+        over.set()
+        ann.close()
+        flooder.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(30)
+        flooder.close()
