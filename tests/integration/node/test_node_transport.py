@@ -1,5 +1,6 @@
 """What a node writes and reads: who is too slow, in which order events are handled, who is silent."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.node.raw_client import CLOSE, TEXT, RawClient, frame
+from tests.integration.node.raw_client import CLOSE, HOST, TEXT, RawClient, frame
 
 pytestmark = pytest.mark.process
 
@@ -213,6 +214,38 @@ def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair:
     client.wait(lambda: client.closed, "the end")
     assert client.code == 4321
     client.close()
+
+
+def test_flood__of_http_requests_on_one_connection__others_are_served_meanwhile(
+    lone_node: Any, room: str
+) -> None:
+    ann = RawClient(lone_node.port)
+    join(ann, room)
+    with socket.create_connection((HOST, lone_node.port), timeout=60) as flooder:
+        over = threading.Event()
+
+        def flood() -> None:
+            with contextlib.suppress(OSError):
+                while not over.is_set():
+                    flooder.sendall(b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+
+        def read() -> None:
+            while flooder.recv(1 << 20):
+                pass
+
+        threads = [threading.Thread(target=flood), threading.Thread(target=read)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(10, 30):
+                ann.say(f'42{number}["send_message",{{"room":"{room}","text":"x"}}]')
+                assert '"ok":true' in (ann.answer(number) or "")
+        finally:
+            over.set()
+            ann.close()
+            flooder.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(30)
 
 
 def test_close__with_a_leave_waiting_behind_a_join__no_bug(own_world: Any, until: Any) -> None:
