@@ -1,6 +1,6 @@
 """Three nodes, forty clients that do whatever clients may do, and faults all the while: every promise holds.
 
-`WORDAROUND_STRESS_S` and `WORDAROUND_STRESS_SEED` choose another length and another course.
+`STRESS_S` and `STRESS_SEED` choose another length and another course.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from tests.integration.node.stress import ROOMS, Client, Place
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-LENGTH_S = float(os.environ.get("WORDAROUND_STRESS_S", "60"))
-SEED = int(os.environ.get("WORDAROUND_STRESS_SEED", "4711"))
+LENGTH_S = float(os.environ.get("STRESS_S", "60"))
+SEED = int(os.environ.get("STRESS_SEED", "4711"))
 CLIENTS = 40
 SETTLE_S = 60.0
 FILES_MORE = 16  # a pool of connections to Redis, and some to peers; clients make thousands
