@@ -14,6 +14,8 @@ And once: the generator itself was not the bottleneck, which it would be if its 
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from harness.checkers import stories
 from harness.checkers.fault_windows import TAKES_DOWN, FaultWindow
 from harness.checkers.sessions import BotView
@@ -110,15 +112,14 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
     if window.began_ns is None or window.injected_ns is None:
         return Finding(name=name, verdict=Verdict.UNKNOWN, evidence="the fault was never injected")
     after_ns = window.ended_ns if window.ended_ns is not None else window.injected_ns
-    before = after = 0
-    for message in view.acknowledged:
-        first = message.first_ack
-        before += first is not None and first[1].t_ns < window.began_ns
-        after += message.invoked_ns > after_ns
-    during = sum(
-        any(window.covers(attempt.invoked_ns) for attempt in message.attempts)
-        for message in view.messages.values()
-    )
+    messages = view.messages
+    acked = messages.acknowledged
+    before = int(np.count_nonzero(acked & (messages.acked_ns < window.began_ns)))
+    after = int(np.count_nonzero(acked & (messages.invoked_ns > after_ns)))
+    end_ns = window.ended_ns if window.ended_ns is not None else view.last_ns
+    times = messages.attempts.t_ns
+    within = (times >= window.began_ns) & (times <= end_ns)
+    during = len(np.unique(messages.attempts.message[within]))
     enough = min(before, during, after) >= SENDS
     evidence = f"acknowledged before it: {before}, sent during it: {during}, acknowledged after it: {after}"
     return Finding(

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from harness.checkers import stories
+from harness.checkers.sessions import Membership
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.judge.coverage import unhealed
@@ -98,14 +101,13 @@ def _length(view: View) -> str:
 
 
 def _silence(view: View) -> tuple[str, ...]:
-    return () if view.acknowledged else ("no message was acknowledged, so nothing was promised",)
+    return () if len(view.acknowledged) else ("no message was acknowledged, so nothing was promised",)
 
 
 def _undrained(view: View) -> tuple[str, ...]:
     return tuple(
-        f"{stories.message(view, message)} was still unresolved"
-        for message in view.messages.values()
-        if not message.resolved
+        f"{stories.message(view, view.message(message))} was still unresolved"
+        for message in np.flatnonzero(view.messages.resolved_ns < 0).tolist()
     )
 
 
@@ -130,13 +132,23 @@ def _behind(view: View) -> Iterator[str]:
         bot = view.bots[member.bot]
         if member.left_ns is not None or member.room in bot.missing_rooms or member.seq >= head:
             continue
-        reached = max((receipt.content.seq for receipt in member.receipts), default=member.seq)
+        reached = _reached(view, member)
         if reached < head:
             yield f"{bot.name} received up to {reached} of {head} in {member.room}"
 
 
+def _reached(view: View, member: Membership) -> int:
+    """Return the highest position that came in a membership, its join's where nothing came."""
+    stay = view.receipts.stay(member.bot, view.room_number(member.room))
+    own = view.membership_of_join[view.receipts.join[stay]] == member.number
+    seqs = view.contents.seq[view.receipts.content[stay][own]]
+    return int(seqs.max()) if len(seqs) else member.seq
+
+
 def _head(view: View, room: str) -> int:
-    return max((content.seq for read in view.stores(room) for content in read.contents), default=0)
+    return max(
+        (int(view.contents.seq[read.contents].max(initial=0)) for read in view.stores(room)), default=0
+    )
 
 
 def _history_trouble(view: View) -> tuple[str, ...]:

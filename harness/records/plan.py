@@ -24,6 +24,7 @@ class ClusterPlan:
     nodes: tuple[str, ...]
     delivery: Literal["durable", "pubsub"]
     appendfsync: Literal["always", "everysec", "no"]
+    retention: int | None = None  # messages that a room keeps; `None`: all of a run
 
     @property
     def redis(self) -> str:

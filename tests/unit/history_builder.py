@@ -510,7 +510,7 @@ def failed(verdict: RunVerdict) -> set[str]:
 def _file(name: str, entries: list[Entry], torn: int = 0) -> HistoryFile:
     ids: dict[str, int] = {}
     rows = [Row(**dict(_row(entry, ids))) for entry in entries]
-    return HistoryFile(name=name, strings=(None, *ids), rows=tuple(rows), torn=torn)
+    return HistoryFile.of_rows(name=name, strings=(None, *ids), rows=rows, torn=torn)
 
 
 def _row(entry: Entry, ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
