@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 TESTS :=
+BENCH := all
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo setup check test lint clean wheel help
+.PHONY: demo setup check test bench lint clean wheel help
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +30,9 @@ lint: setup
 
 test: setup  ## Every test that this machine can run; says which were left out and why
 	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BENCH="fanout --quick" for a part
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 wheel: setup  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -1,8 +1,15 @@
-"""`python -m cluster`: run one chat node, configured by the environment (see `settings.py`).
+"""`python -m cluster`: run one chat node, configured by the environment (`--help` has every variable).
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 when the node cannot work (port taken, wrong cluster), 2 when
 the environment is wrong, 70 after a bug in the node.
 """
+
+import sys
+
+if __name__ == "__main__" and sys.argv[1:]:  # Answered before anything heavy is imported.
+    from cluster import command
+
+    sys.exit(command.answer(sys.argv[1:]))
 
 # gevent's patches come before any import that takes a socket, a lock or a thread from the library.
 from gevent import monkey
@@ -12,7 +19,6 @@ monkey.patch_all()
 # ruff: noqa: E402
 import os
 import signal
-import sys
 from typing import Any
 
 # Optional helpers of python-socketio's clients and managers: a node uses none of them, and importing
@@ -25,7 +31,7 @@ import gevent
 from gevent.event import Event
 
 from cluster import log
-from cluster.settings import Settings, SettingsError
+from cluster.settings import Settings, SettingsError, ignored
 
 EXIT_CANNOT_WORK, EXIT_SETTINGS, EXIT_BUG = 1, 2, 70
 STOP_S = 0.5
@@ -35,6 +41,13 @@ LAST_RESORT_S = 9.5
 def main() -> int:
     """Run a node until it is told to stop; return the exit code."""
     try:
+        return _run()
+    finally:
+        log.drain()
+
+
+def _run() -> int:
+    try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         log.set_up(node=os.environ.get("WORDAROUND_SERVER_ID", "?"), level="info")
@@ -42,6 +55,8 @@ def main() -> int:
             log.error("setting_wrong", problem=problem)
         return EXIT_SETTINGS
     log.set_up(node=settings.server_id, level=settings.log_level)
+    if unknown := ignored(os.environ):
+        log.warning("variables_ignored", variables=unknown)
     return _serve(settings)
 
 

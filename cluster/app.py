@@ -20,6 +20,7 @@ from cluster.keepalive import Keepalive
 from cluster.link import Health
 from cluster.outbox import Outbox
 from cluster.packets import StrictPacket
+from cluster.parts import Parts
 from cluster.presence import Presence
 from cluster.reaper import Reaper
 from cluster.registry import Registry, Roster
@@ -36,8 +37,7 @@ from cluster.user_lists import UserLists
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
-LINGER_S = 2.0
-BUFFER_BYTES = 16 * 1024 * 1024
+LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 
 
@@ -53,7 +53,7 @@ class Node:
         self._gate = Gate()
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
-        self._outbox = Outbox(BUFFER_BYTES)
+        self._outbox = Outbox(settings.buffer_bytes)
         self._keepalive = Keepalive(interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S)
         self._set_up_members()
         self._delivery = self._make_delivery(self._outbox, manager)
@@ -121,6 +121,7 @@ class Node:
 
     def _set_up_interfaces(self) -> None:
         events = Events(
+            self.settings,
             self._server,
             self._connections,
             self._delivery,
@@ -137,6 +138,7 @@ class Node:
             keepalive=self._keepalive,
             short_path=ShortPath(events.send_message),
         )
+        sync_routes = SyncRoutes(self._sync)
         rest = Rest(
             self.settings,
             self.health,
@@ -146,9 +148,20 @@ class Node:
             self._user_lists,
             self._registry,
             self._sync,
+            Parts(
+                health=self.health,
+                connections=self._connections,
+                outbox=self._outbox,
+                delivery=self._delivery,
+                gate=self._gate,
+                sync=self._sync,
+                sync_routes=sync_routes,
+                user_lists=self._user_lists,
+                reaper=self._reaper,
+            ),
         )
         rest.register(self.app)
-        SyncRoutes(self._sync).register(self.app)
+        sync_routes.register(self.app)
 
     def _guard(self) -> Guard | Literal[""] | None:
         """Return the log that carries presence; '' without a log, `None` before it is known."""

@@ -20,7 +20,7 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 
-from cluster import keys, log
+from cluster import counters, keys, log
 from cluster.link import AnswerLost, Health, Link, NotSent, OtherRun, Reply
 from cluster.protocol import RESULTS_KEPT, RESULTS_KEPT_S, Code, Refusal, SendRequest
 from cluster.resp import Command, Guard, Packed, packed
@@ -183,6 +183,9 @@ class Committer:
         return [pending.popleft() for _ in range(min(len(pending), BATCH_MOST))]
 
     def _commit_batch(self, batch: list[_Pending]) -> None:
+        counters.commits.batches += 1
+        counters.commits.messages += len(batch)
+        counters.commits.batch_size.observe(len(batch))
         try:
             replies = self._link.run([pending.command for pending in batch])
         except NotSent as error:
@@ -190,6 +193,7 @@ class Committer:
                 self._epoch_changed()
             _refuse(batch, unavailable(str(error)))
         except AnswerLost as error:
+            counters.commits.answers_lost += len(batch) - len(error.replies)
             log.warning("commit_answers_lost", count=len(batch) - len(error.replies), reason=str(error))
             self._answer(batch, error.replies)
             _refuse(batch[len(error.replies) :], unavailable(str(error), definite=False))
@@ -197,7 +201,9 @@ class Committer:
             self._answer(batch, replies)
 
     def _answer(self, batch: list[_Pending], replies: list[Reply]) -> None:
+        now_s = time.monotonic()
         for pending, reply in zip(batch, replies, strict=False):
+            counters.commits.latency_s.observe(now_s - pending.asked_s)
             _give(pending, self._outcome(pending, reply))
 
     def _outcome(self, pending: _Pending, reply: Reply) -> Outcome:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gevent.lock import Semaphore
 
 from cluster.outbox import Outlet
+from cluster.rate import TokenBucket
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -22,6 +23,7 @@ class Connection:
     hang_up: Callable[[], None] = lambda: None  # closes the transport behind what waits to be written
     user: str | None
     producer: str  # what a client may use that has no identity of its own
+    sends: TokenBucket | None = None  # how often it may send; `None`: as often as it likes
     turn: Semaphore = field(default_factory=Semaphore)
     memberships: dict[str, "Membership"] = field(default_factory=dict)
     open: bool = True
@@ -94,6 +96,10 @@ class Connections:
     def members(self, room: str) -> tuple[Membership, ...]:
         """Return the memberships in a room through this node."""
         return tuple(self._rooms.get(room, {}).values())
+
+    def memberships(self) -> int:
+        """Return how many memberships there are."""
+        return sum(map(len, self._rooms.values()))
 
     def rooms(self) -> tuple[str, ...]:
         """Return the rooms that have members through this node."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import gevent
 
-from cluster import keys, log, wire
+from cluster import counters, keys, log, wire
 from cluster.committer import Committer, Outcome
 from cluster.connections import Connection, Connections, Membership
 from cluster.delivery import Answer, Page, PageRequest
@@ -30,7 +30,7 @@ from cluster.outbox import Outbox
 from cluster.protocol import JoinRequest, Refusal, SendRequest
 from cluster.settings import Settings
 from cluster.store import Store, unavailable
-from cluster.tail import Lag, Run, Tail
+from cluster.tail import Run, Tail
 
 
 class DurableDelivery:
@@ -147,16 +147,12 @@ class DurableDelivery:
 
     def status(self) -> dict[str, Any]:
         """Return where the tail stands, and how far it is behind."""
-        lag = self.lag()
+        lag = self._tail.lag()
         return {
             "epoch": self._tail.epoch,
             "tail": list(self._tail.cursors()),
             "tail_lag": {"entries": lag.entries, "silent_s": round(lag.silent_s, 3)},
         }
-
-    def lag(self) -> Lag:
-        """Return how far the tail is behind."""
-        return self._tail.lag()
 
     def flush(self, timeout_s: float) -> None:
         """Commit what waits."""
@@ -194,22 +190,30 @@ class DurableDelivery:
             self._fill(room, tail.last, self._joining.head(room).seq)
 
     def begun(self, epoch: str, *, anew: bool) -> None:
-        """Begin in an empty memory; where clients were in another log, tell them."""
+        """Begin in an empty memory; where clients were in another log, tell them.
+
+        All of them, though some were told already by an attempt that failed: the tail has moved since.
+        """
         self._memory.forget_all()
         if anew:
+            counters.delivery.epochs += 1
             for room in self._connections.rooms():
-                self._joining.announce(room)
+                self._resync(room)
 
     # How it is done
 
     def _deliver(self, room: str, tail: RoomTail, run: Run) -> None:
         self._memory.extend(room, tail, run[0][0], [body for _, body in run])
+        counters.delivery.tailed += len(run)
         members = self._connections.members(room)
         if members:
             frames = (wire.live([wire.stored(seq, body) for seq, body in run]),)
             for member in members:
                 member.position = tail.last
                 self._outbox.send(member.connection, frames)
+            counters.delivery.delivered += len(members) * len(run)
+            if log.verbose:
+                log.debug("delivered", room=room, seq=run[0][0], to=tail.last, members=len(members))
 
     def _rooms_of(self, shard: int) -> tuple[str, ...]:
         rooms = {*self._memory.rooms(), *self._connections.rooms()}
@@ -217,6 +221,7 @@ class DurableDelivery:
 
     def _fill(self, room: str, after: int, to: int) -> None:
         run = self._store.bodies(room, after=after, to=to)
+        counters.delivery.filled += 1
         log.info("room_filled", room=room, after=after, to=to, found=len(run))
         if [seq for seq, _ in run] != list(range(after + 1, to + 1)):
             # The room's own log was trimmed as well: its members cannot be served without a hole.
@@ -226,6 +231,7 @@ class DurableDelivery:
 
     def _resync(self, room: str) -> None:
         """Tell a room's members honestly that messages are gone for good, with a snapshot."""
+        counters.delivery.resynced += 1
         self._memory.forget(room)
         for member in self._connections.members(room):
             member.epoch = None

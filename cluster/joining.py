@@ -18,11 +18,18 @@ with a newer H.
 
 A second join on the same connection leaves the old membership live until step 4 replaces it; so a join
 that fails has had no effect.
+
+**A long way back** is not read at once: a client that was away for 100,000 messages gets them a page at a
+time, the next when it has taken the last, all as one history in chunks (`more`). Only what is left then
+goes by the steps above. Such a client has no membership yet, so nothing live comes between the pages. If it
+does not take them in time, or what follows was trimmed under them, its connection ends: it comes back with
+the cursor that it has by then, and is told as anybody else.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from cluster import wire
 from cluster.connections import Connection, Connections, Membership
@@ -37,6 +44,9 @@ from cluster.wire import Stored
 
 JOIN_WAIT_S = 2.0
 JOIN_ATTEMPTS = 5
+AT_ONCE = 200  # messages; a longer history is sent page by page
+STREAM_PAGE = 100
+STREAM_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +81,18 @@ class Joining:
 
     def join(self, connection: Connection, user: str, request: JoinRequest) -> Answer:
         """Join or resume; sends `message_history` and returns the acknowledgement. Raises `Refusal`."""
+        room, cursor = request.room, request.cursor
+        if cursor is not None and room not in connection.memberships:
+            cursor = self._catch_up(connection, room, cursor)
         for _ in range(JOIN_ATTEMPTS):
             forgotten = self._memory.forgotten
-            head = self.head(request.room)
+            head = self.head(room)
             if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
                 raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
-            history = self._history(request.room, head, request.cursor, forgotten)
-            answer = history and self._admit(connection, user, request.room, history)
+            history = self._history(room, head, cursor, forgotten)
+            if cursor is not request.cursor and history and not history.recovered:
+                self._break_off(connection, "what follows was trimmed, or its epoch is over")
+            answer = history and self._admit(connection, user, room, history)
             if answer:
                 return answer
         raise unavailable("the room's log moves faster than it can be read")
@@ -109,6 +124,25 @@ class Joining:
         head = self._store.room_head(room, guard)
         self._standing.sightings.saw(guard, head.shard, head.shard_head)
         return head
+
+    def _catch_up(self, connection: Connection, room: str, cursor: Position) -> Position:
+        """Send a long history but for its last pages; returns the cursor that is reached by then."""
+        head = self.head(room)
+        while resumable(cursor, head.epochs, head.oldest) and head.seq - cursor.seq > AT_ONCE:
+            page = self._store.messages(room, after=cursor.seq, to=cursor.seq + STREAM_PAGE)
+            if not _contiguous(page, cursor.seq + 1, cursor.seq + STREAM_PAGE):
+                break  # Trimmed since: the last step tells.
+            self._outbox.send(connection, wire.history(room, head.epoch, page, recovered=True, more=True))
+            cursor = Position(epoch=head.epoch, seq=page[-1].seq)
+            if not connection.outlet.wait_until_drained(STREAM_WAIT_S) or not connection.open:
+                self._break_off(connection, f"a page of the history was not read within {STREAM_WAIT_S} s")
+            head = self.head(room)
+        return cursor
+
+    @staticmethod
+    def _break_off(connection: Connection, why: str) -> NoReturn:
+        connection.hang_up()
+        raise unavailable(f"the resume was broken off: {why}; come back with the cursor that you have now")
 
     def _history(self, room: str, head: RoomHead, cursor: Position | None, forgotten: int) -> _History | None:
         """Read what a join is to get, up to the head; `None`: it was trimmed meanwhile, read again."""

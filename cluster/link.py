@@ -24,7 +24,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from cluster import log
+from cluster import counters, log
 from cluster.resp import Argument, Command, Packed, WrongRun, pack, packed
 
 CONNECT_TIMEOUT_S = 0.5
@@ -76,6 +76,7 @@ class Health:
     def failed(self, reason: str) -> None:
         """Redis could not be reached, or did not answer in time."""
         if self.up:
+            counters.redis.outages += 1
             log.warning("redis_down", reason=reason)
         elif self.reason != reason:
             log.warning("redis_unreachable", reason=reason)
@@ -247,7 +248,9 @@ class Link:
         try:
             with self._patience(CONNECT_TIMEOUT_S + self._timeout_s):
                 channel.connect()
+            counters.redis.connected += 1
         except (RedisError, OSError, KeyError) as error:
+            counters.redis.connect_failed += 1
             self._health.failed(str(error))
             raise NotSent(str(error)) from error
 

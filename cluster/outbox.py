@@ -76,6 +76,7 @@ class Outlet:
         "_chunks",
         "_drained",
         "_finishing",
+        "_gave_up",
         "_offset",
         "_outbox",
         "_scheduled",
@@ -85,8 +86,10 @@ class Outlet:
         "waiting",
     )
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, gave_up: Callable[[], None] = lambda: None) -> None:
+        """`gave_up` is called, in the hub, when its reader is too slow."""
         self._outbox = outbox
+        self._gave_up = gave_up
         self._sock: Any = None  # a plain non-blocking socket, once there is one
         self._chunks: list[bytes] = []  # each is a number of whole frames
         self._offset = 0  # how much of the first chunk is written
@@ -207,6 +210,7 @@ class Outlet:
         rest = data[self._offset : frames.end_of_frame(data, self._offset)]
         self._chunks, self._offset, self.waiting = [rest] if rest else [], 0, len(rest)
         self.finish(frames.POLICY, TOO_SLOW)
+        self._gave_up()
 
     def _drop(self) -> None:
         self._chunks, self._offset, self.waiting, self.shut = [], 0, 0, True

@@ -105,14 +105,6 @@ class LeaveRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TypingRequest:
-    """`typing`."""
-
-    room: str
-    typing: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SendRequest:
     """`send_message`; `producer` and `n` are both there or both absent."""
 
@@ -121,6 +113,14 @@ class SendRequest:
     producer: str | None
     n: int | None
     reply_to: Position | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypingRequest:
+    """`typing`: whether the user of a connection writes just now."""
+
+    room: str
+    typing: bool
 
 
 def parse_connect(auth: object) -> ConnectRequest:
@@ -149,15 +149,6 @@ def parse_leave(args: tuple[object, ...]) -> LeaveRequest:
     return LeaveRequest(room=_room(_fields(args, "leave", ("room",))))
 
 
-def parse_typing(args: tuple[object, ...]) -> TypingRequest:
-    """Parse what came with a `typing`."""
-    fields = _fields(args, "typing", ("room", "typing"))
-    typing = fields.get("typing")
-    if not isinstance(typing, bool):
-        raise _bad("typing must be true or false")
-    return TypingRequest(room=_room(fields), typing=typing)
-
-
 def parse_send(args: tuple[object, ...]) -> SendRequest:
     """Parse what came with a `send_message`."""
     fields = _fields(args, "send_message", ("room", "text", "producer", "n", "reply_to"))
@@ -171,6 +162,15 @@ def parse_send(args: tuple[object, ...]) -> SendRequest:
         n=None if n is None else _integer(n, "n", least=1),
         reply_to=_position(fields, "reply_to", least=1),
     )
+
+
+def parse_typing(args: tuple[object, ...]) -> TypingRequest:
+    """Parse what came with a `typing`."""
+    fields = _fields(args, "typing", ("room", "typing"))
+    room, typing = _room(fields), fields.get("typing")
+    if not isinstance(typing, bool):
+        raise _bad("typing must be true or false")
+    return TypingRequest(room=room, typing=typing)
 
 
 def valid_room(room: object) -> bool:

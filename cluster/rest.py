@@ -11,8 +11,10 @@ from cluster.connections import Connections
 from cluster.delivery import Delivery, Page, PageRequest
 from cluster.gate import Gate
 from cluster.link import Health
+from cluster.parts import Parts
 from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
 from cluster.registry import Registry
+from cluster.secrecy import same_secret
 from cluster.settings import Settings
 from cluster.sync import ServerSync
 from cluster.user_lists import UserLists
@@ -38,6 +40,7 @@ class Rest:
         user_lists: UserLists,
         registry: Registry,
         sync: ServerSync,
+        parts: Parts,
     ) -> None:
         self._settings = settings
         self._health = health
@@ -47,6 +50,7 @@ class Rest:
         self._user_lists = user_lists
         self._registry = registry
         self._sync = sync
+        self._parts = parts
 
     def register(self, app: Flask) -> None:
         """Add the routes to a Flask application."""
@@ -57,13 +61,22 @@ class Rest:
         app.add_url_rule("/rooms", view_func=self.rooms)
         app.add_url_rule("/rooms/<room>/messages", view_func=self.messages)
         app.add_url_rule("/rooms/<room>/users", view_func=self.users)
+        app.add_url_rule("/metrics", view_func=self.metrics)
+        app.before_request(self._refuse_strangers)
         app.register_error_handler(Refusal, _refused)
         app.register_error_handler(Exception, _failed)
 
     def health(self) -> Response:
-        """Alive; with what is known of Redis."""
+        """Alive; with what is known of Redis, and how far the tail is behind its log."""
         redis = {"up": self._health.up, "reason": self._health.reason}
         return _json({"status": "ok", "redis": redis, **self._delivery.status()})
+
+    def metrics(self) -> Response:
+        """All figures, for Prometheus."""
+        from cluster.metrics import exposition  # Late: it need not delay the start of a node.
+
+        text, content_type = exposition(self._parts, request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
 
     def ready(self) -> Response:
         """200 when clients can be served, else 503 with the reason."""
@@ -116,6 +129,14 @@ class Rest:
             case other:
                 raise Refusal(Code.BAD_REQUEST, f"source must be 'store' or 'tail', not {other[:64]!r}")
         return Response(_page_json(room, page), mimetype="application/json")
+
+    def _refuse_strangers(self) -> None:
+        """With a token set, what was said in rooms is for those who know it, over HTTP as well."""
+        if not self._settings.token or not request.path.startswith("/rooms"):
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
+        if not same_secret(given, self._settings.token):
+            raise Refusal(Code.UNAUTHORIZED, "the token is missing or wrong: Authorization: Bearer …")
 
 
 def _page_json(room: str, page: Page) -> str:

@@ -8,7 +8,7 @@ import gevent
 from flask import Flask
 from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 
-from cluster import log
+from cluster import counters, log
 from cluster.session import Session
 from cluster.websocket import SESSIONS
 
@@ -32,6 +32,12 @@ class _Handler(WSGIHandler):
         request.close_connection = True
         request.environ.clear()
         request.headers = request.rfile = request.wsgi_input.rfile = None
+
+    def _handle_client_error(self, ex: Exception) -> Any:
+        """Count it. gevent's parser fails in many ways, and writes bare tracebacks of some of them."""
+        counters.requests.malformed["http"] += 1
+        told = ex if isinstance(ex, ValueError | OSError) else ValueError(str(ex))
+        return super()._handle_client_error(told)  # type: ignore[misc]  # not in gevent's public types
 
 
 def make_server(host: str, port: int, app: Flask) -> WSGIServer:

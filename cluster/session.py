@@ -22,11 +22,12 @@ from engineio import socket as engineio_socket
 from engineio.exceptions import EngineIOError, SocketIsClosedError
 from engineio.packet import MESSAGE, OPEN, Packet
 
-from cluster import frames, log
+from cluster import counters, frames, log
 from cluster.keepalive import Keepalive
 from cluster.outbox import Outbox, Outlet
 
 READ_BYTES = 64 * 1024
+SLOW_READER = "slow reader"
 _PING = frames.text_frame(b"2")
 _CLOSE, _CLIENT_PING, _PONG, _MESSAGE, _UPGRADE, _NOOP = "123456"
 _EVENT, _BINARY_EVENT = "2", "5"
@@ -53,7 +54,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         self.closing = self.closed = False
         self.queue = None  # frees what the base class made; frames wait in the outlet
         self.connected = self.upgraded = True
-        self.outlet = Outlet(outbox)
+        self.outlet = Outlet(outbox, self._read_too_slowly)
         self.chat: Any = None  # who speaks here, once Socket.IO has accepted the connection
         self._accepted = accepted
         self._keepalive = keepalive
@@ -147,16 +148,19 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
                     if self.closed:
                         break
             except frames.FrameError as error:
+                counters.requests.malformed["websocket"] += 1
                 log.debug("no_websocket_frames", sid=self.sid, reason=str(error))
                 self._end(self.server.reason.TRANSPORT_ERROR)
                 self._say_goodbye(error.code, str(error))
 
     def _received(self, sock: Any) -> bytes:
         try:
-            return bytes(sock.recv(READ_BYTES))
+            data = bytes(sock.recv(READ_BYTES))
         except OSError as error:
             log.debug("connection_lost", sid=self.sid, reason=str(error))
             return b""
+        counters.transport.bytes_read += len(data)
+        return data
 
     def _take(self, event: frames.Event) -> None:
         if isinstance(event, str):
@@ -167,6 +171,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
             self._end(self.server.reason.TRANSPORT_CLOSE)
             self._say_goodbye(event.code)
         else:
+            counters.requests.malformed["binary"] += 1
             log.debug("frame_dropped", sid=self.sid, bytes=event.length)
 
     def _take_text(self, text: str) -> None:
@@ -180,6 +185,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
             self._end(self.server.reason.CLIENT_DISCONNECT)
             self._say_goodbye(frames.NORMAL)
         elif kind not in (_CLIENT_PING, _UPGRADE, _NOOP):
+            counters.requests.malformed["engine"] += 1
             log.debug("no_engineio_packet", sid=self.sid, begins=text[:16])
             self._end(self.server.reason.TRANSPORT_ERROR)
             self._say_goodbye(frames.POLICY, "this is no Engine.IO packet")
@@ -187,6 +193,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
     def _take_message(self, text: str) -> None:
         packet = _meaningful(text)
         if packet is None:
+            counters.requests.malformed["packet"] += 1
             log.debug("frame_dropped", sid=self.sid, begins=text[:16])
             return
         self._behind += 1
@@ -207,6 +214,10 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         self.closing = True
         self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
         self.closed = True
+
+    def _read_too_slowly(self) -> None:
+        self._end(SLOW_READER)
+        self._keepalive.linger(self)
 
     def _say_goodbye(self, code: int, reason: str = "") -> None:
         self.outlet.finish(code, reason)

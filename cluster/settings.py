@@ -1,17 +1,27 @@
-"""The node's settings: read from the environment once, strictly, all errors at once."""
+"""The node's settings: read from the environment once, strictly, all errors at once.
 
+A setting is declared once, as a field of `Settings`. Parsing, `python -m cluster --help` and the table in
+docs/protocol.md (held equal by a test) come from there.
+"""
+
+import dataclasses
+import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from cluster import parsers
 
 T = TypeVar("T")
 PREFIX = "WORDAROUND_"
-LOG_LEVELS = ("debug", "info", "warning", "error")
-_SERVER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_SECRET_LEAST = 16
+_MISSPELT = 0.75  # difflib's ratio, from which on a name is taken for a misspelt one
 _WILDCARD_HOSTS = ("0.0.0.0", "::")
+
+# What others read: the harness, docker-compose.yml, tests and CI. A test finds all that there are.
+_OF_OTHERS = re.compile(
+    r"(PYTHON|REDIS)_IMAGE|REQUIRE_[A-Z]+|NODE_[0-9]+_PORT|CONTROL_TOKEN|PULL_SECONDS|FUZZ_[A-Z]+"
+)
 
 
 class SettingsError(Exception):
@@ -23,24 +33,128 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """A declaration. `derive`, where there is one, makes the default from the settings before it."""
+
+    variable: str
+    field: str
+    default: str  # as the environment would have it
+    parse: Callable[[str], Any]
+    meaning: str
+    derive: Callable[[Mapping[str, Any]], str] | None
+    derived_from: str  # what help shows in place of the default
+    secret: bool  # its value is shown nowhere
+
+    @property
+    def shown_default(self) -> str:
+        """The default as people read it."""
+        return self.derived_from or self.default
+
+    def raw(self, environment: Mapping[str, str], before: Mapping[str, Any]) -> str:
+        """Return the text that is to be parsed."""
+        default = self.derive(before) if self.derive else self.default
+        return environment.get(self.variable, default)
+
+    def problem(self, raw: str, error: ValueError) -> str:
+        """Return the sentence for a wrong value, without anything secret."""
+        shown = "" if self.secret else f"={parsers.redacted(raw)!r}"
+        return f"{self.variable}{shown}: {error}"
+
+
+def _setting(
+    default: str,
+    parse: Callable[[str], T],
+    meaning: str,
+    *,
+    derive: Callable[[Mapping[str, Any]], str] | None = None,
+    derived_from: str = "",
+    secret: bool = False,
+    shown: bool = True,
+) -> T:
+    """Declare a setting. `shown=False` keeps a value out of `repr` that may hold a password."""
+    metadata = {
+        "default": default,
+        "parse": parse,
+        "meaning": meaning,
+        "derive": derive,
+        "derived_from": derived_from,
+        "secret": secret,
+    }
+    declared: Any = dataclasses.field(default=parse(default), metadata=metadata, repr=shown and not secret)
+    return declared  # type: ignore[no-any-return]  # Whoever reads the field gets its value.
+
+
+def _own_url(before: Mapping[str, Any]) -> str:
+    host = before["host"]
+    shown = "127.0.0.1" if host in _WILDCARD_HOSTS else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{before['port']}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Everything that can be set of a node. Each field is `WORDAROUND_<NAME IN CAPITALS>`."""
 
-    server_id: str = "node-1"
-    host: str = "127.0.0.1"
-    port: int = 5000
-    public_url: str = "http://127.0.0.1:5000"  # by which clients reach this node
-    sync_url: str = "http://127.0.0.1:5000"  # by which other nodes do
-    peers: tuple[str, ...] = ()  # sync URLs of nodes to ask besides those in the registry
-    secret: str = field(default="", repr=False)  # signs what nodes say to each other; "": one kept in Redis
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    delivery: Literal["durable", "pubsub"] = "durable"
-    shards: int = 4  # shard logs, the same on all nodes of a cluster
-    room_messages: int = 100_000  # about how many messages a room keeps
-    shard_messages: int = 50_000  # about how many entries a shard log keeps
-    memory_messages: int = 10_000  # how many messages of a room a node keeps in memory
-    cors_origins: tuple[str, ...] = ()  # browser origins besides the node's own; `*` is any
-    log_level: str = "info"
+    server_id: str = _setting("node-1", parsers.server_id, "the node's name, unique in its cluster")
+    host: str = _setting("127.0.0.1", parsers.host, "the address that it listens on")
+    port: int = _setting("5000", parsers.whole_number(1, 65_535), "the port that it listens on")
+    public_url: str = _setting(
+        "http://127.0.0.1:5000",
+        parsers.http_url,
+        "the URL by which clients reach it",
+        derive=_own_url,
+        derived_from="http://HOST:PORT",
+    )
+    redis_url: str = _setting(
+        "redis://127.0.0.1:6379/0", parsers.redis_url, "the cluster's Redis", shown=False
+    )
+    delivery: Literal["durable", "pubsub"] = _setting(
+        "durable", parsers.delivery, "durable, or pubsub to compare with"
+    )
+    shards: int = _setting(
+        "4", parsers.whole_number(1, 8), "shard logs, 1 to 8, the same on all nodes of a cluster"
+    )
+    room_messages: int = _setting(
+        "100000", parsers.whole_number(1_000, 100_000_000), "about how many messages a room keeps"
+    )
+    shard_messages: int = _setting(
+        "50000", parsers.whole_number(1_000, 100_000_000), "about how many entries a shard log keeps"
+    )
+    memory_messages: int = _setting(
+        "10000", parsers.whole_number(100, 1_000_000), "messages of a room that a node keeps in memory"
+    )
+    buffer_bytes: int = _setting(
+        "16777216",
+        parsers.whole_number(1 << 20, 1 << 30),
+        "most bytes that wait for one slow connection (an eighth of it for long); beyond, it is disconnected",
+    )
+    sends_per_second: int = _setting(
+        "0",
+        parsers.whole_number(0, 1_000_000),
+        "most sends a second of one connection, with bursts of one second's worth; 0 for no limit",
+    )
+    token: str = _setting(
+        "", parsers.token, "what a client's auth token must be; empty for none", secret=True
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "", parsers.origins, "browser origins besides its own, separated by commas; * for any"
+    )
+    peers: tuple[str, ...] = _setting(
+        "", parsers.http_urls, "URLs of other nodes, separated by commas, besides those in the registry"
+    )
+    sync_url: str = _setting(
+        "http://127.0.0.1:5000",
+        parsers.http_url,
+        "the URL by which other nodes reach it",
+        derive=lambda before: str(before["public_url"]),
+        derived_from="PUBLIC_URL",
+    )
+    secret: str = _setting(
+        "",
+        parsers.secret,
+        "the key with which nodes sign what they tell each other, at least 16 characters",
+        secret=True,
+    )
+    log_level: str = _setting("info", parsers.log_level, f"one of {', '.join(parsers.LOG_LEVELS)}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -49,113 +163,42 @@ class Settings:
         Raises:
             SettingsError: one or more variables are wrong; it names them all.
         """
-        reader = _Reader(environment)
-        host = reader.read("HOST", "127.0.0.1", _text)
-        port = reader.read("PORT", "5000", _integer(1, 65_535))
-        shown_host = "127.0.0.1" if host in _WILDCARD_HOSTS else f"[{host}]" if ":" in host else host
-        public_url = reader.read("PUBLIC_URL", f"http://{shown_host}:{port}", _url("http", "https"))
-        settings = cls(
-            server_id=reader.read("SERVER_ID", "node-1", _server_id),
-            host=host,
-            port=port,
-            public_url=public_url,
-            sync_url=reader.read("SYNC_URL", public_url, _url("http", "https")),
-            peers=reader.read("PEERS", "", _urls("http", "https")),
-            secret=reader.read("SECRET", "", _secret),
-            redis_url=reader.read("REDIS_URL", "redis://127.0.0.1:6379/0", _url("redis", "rediss", "unix")),
-            delivery=reader.read("DELIVERY", "durable", _delivery),
-            shards=reader.read("SHARDS", "4", _integer(1, 8)),
-            room_messages=reader.read("ROOM_MESSAGES", "100000", _integer(1_000, 100_000_000)),
-            shard_messages=reader.read("SHARD_MESSAGES", "50000", _integer(1_000, 100_000_000)),
-            memory_messages=reader.read("MEMORY_MESSAGES", "10000", _integer(100, 1_000_000)),
-            cors_origins=reader.read("CORS_ORIGINS", "", _origins),
-            log_level=reader.read("LOG_LEVEL", "info", _log_level),
-        )
-        if reader.problems:
-            raise SettingsError(reader.problems)
-        return settings
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for setting in declared():
+            raw = setting.raw(environment, values)
+            try:
+                values[setting.field] = setting.parse(raw)
+            except ValueError as error:
+                problems.append(setting.problem(raw, error))
+                values[setting.field] = setting.parse(setting.default)  # What is derived needs a value.
+        problems += [problem for name in _unknown(environment) if (problem := _misspelt(name))]
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
 
 
-class _Reader:
-    """Parses one variable after the other and collects what is wrong."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.problems: list[str] = []
-
-    def read(self, name: str, default: str, parse: Callable[[str], T]) -> T:
-        raw = self._environment.get(PREFIX + name, default)
-        try:
-            return parse(raw)
-        except ValueError as error:
-            self.problems.append(f"{PREFIX}{name}={raw!r}: {error}")
-            if raw == default:  # A default that was made from another, wrong variable.
-                raise SettingsError(self.problems) from error
-            return parse(default)
+def declared() -> tuple[Setting, ...]:
+    """Return all settings, in their order."""
+    return tuple(
+        Setting(variable=PREFIX + field.name.upper(), field=field.name, **field.metadata)
+        for field in dataclasses.fields(Settings)
+    )
 
 
-def _text(raw: str) -> str:
-    if not raw.strip():
-        raise ValueError("must not be empty")
-    return raw.strip()
+def ignored(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that look as if they were meant for us, but are nobody's, sorted."""
+    return tuple(name for name in _unknown(environment) if _misspelt(name) is None)
 
 
-def _integer(least: int, most: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", raw) or not least <= int(raw) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(raw)
-
-    return parse
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    known = {setting.variable for setting in declared()}
+    ours = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return [name for name in ours if not _OF_OTHERS.fullmatch(name.removeprefix(PREFIX))]
 
 
-def _server_id(raw: str) -> str:
-    if not _SERVER_ID.fullmatch(raw):
-        raise ValueError("must be 1 to 64 letters, digits, '_', '.' or '-'")
-    return raw
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        parts = urlsplit(raw)
-        if parts.scheme not in schemes or not (parts.hostname or parts.path):
-            raise ValueError(f"must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
-        _ = parts.port  # raises ValueError where the port is no number up to 65535
-        return raw.rstrip("/") if parts.scheme.startswith("http") else raw
-
-    return parse
-
-
-def _urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
-    def parse(raw: str) -> tuple[str, ...]:
-        return tuple(map(_url(*schemes), filter(None, map(str.strip, raw.split(",")))))
-
-    return parse
-
-
-def _secret(raw: str) -> str:
-    if raw and len(raw) < _SECRET_LEAST:
-        raise ValueError(f"must have at least {_SECRET_LEAST} characters, or be empty")
-    return raw
-
-
-def _delivery(raw: str) -> Literal["durable", "pubsub"]:
-    if raw == "durable":
-        return "durable"
-    if raw == "pubsub":
-        return "pubsub"
-    raise ValueError("must be 'durable' or 'pubsub'")
-
-
-def _origins(raw: str) -> tuple[str, ...]:
-    origins = tuple(part.strip() for part in raw.split(",") if part.strip())
-    for origin in origins:
-        if origin != "*" and not origin.startswith(("http://", "https://")):
-            raise ValueError("must be a comma-separated list of http:// or https:// origins, or '*'")
-    return origins
-
-
-def _log_level(raw: str) -> str:
-    if raw.lower() not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
-    return raw.lower()
+def _misspelt(variable: str) -> str | None:
+    names = {setting.variable.removeprefix(PREFIX): setting.variable for setting in declared()}
+    name = variable.removeprefix(PREFIX).upper()
+    close = difflib.get_close_matches(name, names, n=1, cutoff=_MISSPELT)
+    return f"{variable}: there is no such setting; did you mean {names[close[0]]}?" if close else None

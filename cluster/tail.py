@@ -20,7 +20,7 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import ResponseError
 
-from cluster import keys, log
+from cluster import counters, keys, log
 from cluster.epochs import Standing, Waits
 from cluster.link import Health, Link, RedisDown, Reply
 from cluster.protocol import Refusal
@@ -156,7 +156,8 @@ class Tail:
     def _wait(self, absent: tuple[str, ...]) -> None:
         if self._standing.guard is not None:
             log.info("redis_was_restarted", waits_for=absent)
-        self._standing.doubt(f"Redis was restarted, and what it has is being compared (with {absent})")
+        names = ", ".join(sorted(set(absent)))
+        self._standing.doubt(f"Redis was restarted; what it has is to be compared with what {names} saw")
         self._look_first = True
         gevent.sleep(WAIT_S)  # Nobody tells us when a node has reported.
 
@@ -199,6 +200,7 @@ class Tail:
             if int(entry_id[:-2]) != k + 1:  # ids are "<k>-0"
                 self._hand_on_runs(guard, shard, k, runs)
                 runs = {}
+                counters.delivery.gaps += 1
                 log.warning("shard_log_jumped", shard=shard, cursor=k, next=entry_id.decode())
                 self._listener.missed(None, shard)
                 k = int(entry_id[:-2]) - 1
@@ -235,6 +237,7 @@ class Tail:
         after = f"{self._cursors[shard] + 1}-0"
         if self._link.call("XRANGE", keys.shard_log(shard), after, "+", "COUNT", 1):
             return  # The next read gets them; where their ids jump, it sees that.
+        counters.delivery.gaps += 1
         log.warning("shard_log_trimmed", shard=shard, cursor=self._cursors[shard], head=head)
         self._listener.missed(None, shard)
         self._cursors[shard] = head

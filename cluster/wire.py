@@ -54,11 +54,14 @@ def live(messages: Iterable[Stored]) -> Frame:
     return b"".join([event("message", message.text) for message in messages])
 
 
-def history(room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool) -> Iterator[Frame]:
-    """Yield the `message_history` frames, at least one; all but the last say `more`."""
+def history(
+    room: str, epoch: str | None, messages: Iterable[Stored], *, recovered: bool, more: bool = False
+) -> Iterator[Frame]:
+    """Yield the `message_history` frames, at least one; all but the last say `more`, which says `more`."""
     chunks = list(_chunks(messages)) or [[]]
     for number, chunk in enumerate(chunks, 1):
-        head = dumps({"room": room, "epoch": epoch, "recovered": recovered, "more": number < len(chunks)})
+        goes_on = more or number < len(chunks)
+        head = dumps({"room": room, "epoch": epoch, "recovered": recovered, "more": goes_on})
         yield event("message_history", f'{head[:-1]},"messages":[{",".join(chunk)}]}}')
 
 

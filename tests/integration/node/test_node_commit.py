@@ -11,7 +11,7 @@ from gevent.event import AsyncResult
 
 from cluster import keys
 from cluster.committer import Committed, Committer, Outcome
-from cluster.link import Health, Link
+from cluster.link import Health, Link, OtherRun
 from cluster.protocol import RESULTS_KEPT, Code, Position, Refusal, SendRequest
 from cluster.resp import Guard
 from cluster.settings import Settings
@@ -163,6 +163,22 @@ def test_commit__the_run_was_not_adopted_yet__refused_though_the_connection_is_r
     bench.link.call("SET", keys.EPOCH, f"epoch-1 {'e' * 40}")
     assert bench.refused(1).code == Code.STORE_UNAVAILABLE
     assert bench.link.call("KEYS", "*") == [keys.EPOCH]
+
+
+def test_commit__redis_was_restarted_and_nobody_compared_yet__not_sent_though_epoch_and_run_are_as_before(
+    bench: Bench,
+) -> None:
+    before = Guard("epoch-1", "e" * 40)
+    bench.link.call("SET", keys.EPOCH, str(before))
+    assert bench.refused(1, guard=before).definite
+    assert bench.epoch_changes == 1
+    assert bench.link.call("KEYS", "*") == [keys.EPOCH]
+
+
+def test_link__a_call_for_another_run__not_sent(bench: Bench) -> None:
+    with pytest.raises(OtherRun, match="not eee"):
+        bench.link.call("SET", "x", "1", run_id="eee")
+    assert bench.link.call("GET", "x", run_id=bench.guard.run_id) is None
 
 
 def test_commit__many_at_once__in_order__and_none_ahead_of_a_refused_one(bench: Bench) -> None:

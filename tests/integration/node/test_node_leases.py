@@ -3,6 +3,7 @@
 Time is Redis' own; so that nobody has to wait, stamps are set back instead.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from cluster import keys
 from cluster.connections import Connection, Connections, Membership
 from cluster.link import Health, Link
+from cluster.outbox import Outbox, Outlet
 from cluster.presence import Presence
 from cluster.reaper import Reaper
 from cluster.registry import STALE_AFTER_MS, Registry, Roster
+from cluster.resp import Guard
 from cluster.settings import Settings
 from cluster.store import Store
 from cluster.user_lists import rows
@@ -29,7 +32,7 @@ class Member:
         health = Health()
         self.store = Store(self.settings, health)
         health.answered()
-        self.epoch: str | None = "epoch-1"
+        self.epoch, self.run_id = "epoch-1", _run_id(self.store.link)
         self.connections = Connections()
         self.registry = Registry(self.settings, health)
         self.presence = Presence(
@@ -37,15 +40,18 @@ class Member:
             self.store,
             self.registry,
             self.connections,
-            epoch=lambda: self.epoch,
+            guard=self.guard,
             changed=lambda room: None,
         )
-        self.reaper = Reaper(self.settings, self.store, epoch=lambda: self.epoch)
+        self.reaper = Reaper(self.settings, self.store, guard=self.guard)
         self.registry.on_new_incarnation = self.presence.register_all
+
+    def guard(self) -> Guard:
+        return Guard(self.epoch, self.run_id)
 
     def join(self, sid: str, room: str = "r", user: str = "") -> Membership:
         connection = self.connections.get(sid) or Connection(
-            sid=sid, eio_sid=sid, user=user or sid, producer=""
+            sid=sid, eio_sid=sid, outlet=Outlet(Outbox(2**20)), user=user or sid, producer=""
         )
         self.connections.add(connection)
         membership = Membership(
@@ -70,12 +76,16 @@ class Member:
         self.store.link.close()
 
 
+def _run_id(link: Link) -> str:
+    return re.findall(r"run_id:(\w+)", link.call("INFO", "server").decode())[0]
+
+
 class Bench:
     """Two nodes and a look into Redis."""
 
     def __init__(self, url: str) -> None:
         self.link = Link(url, Health(), timeout_s=5, connections=1)
-        self.link.call("SET", keys.EPOCH, "epoch-1")
+        self.link.call("SET", keys.EPOCH, f"epoch-1 {_run_id(self.link)}")
         self.a, self.b = Member(url, "a"), Member(url, "b")
 
     def users(self, room: str = "r") -> list[str]:
@@ -149,7 +159,7 @@ def test_reap__lease_holds_whatever_the_caller_believes__nothing_happens(bench: 
     bench.a.join("ann")
     bench.a.write()
     bench.set_back(age_ms, lease=bench.a)
-    reply = bench.b.reaper._call("epoch-1", bench.a.registry.incarnation)
+    reply = bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation)
     assert reply == [b"held"]
     assert bench.users() == ["ann"]
 
@@ -162,7 +172,7 @@ def test_reap__more_than_one_call_takes__another_node_goes_on_and_the_reaped_one
         bench.a.join(f"u{i}", f"room-{i % 3}")
     bench.a.write()
     bench.set_back(STALE_AFTER_MS, lease=bench.a)
-    assert bench.b.reaper._call("epoch-1", bench.a.registry.incarnation) == [b"reaped", 4, 6]
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"reaped", 4, 6]
     before = bench.a.registry.incarnation
     bench.a.beat()  # It lives, in the middle of it.
     assert bench.a.registry.incarnation != before
@@ -194,9 +204,11 @@ def test_reap_after_an_outage__whoever_comes_first__nobody_for_one_lease(bench: 
     for member in (bench.a, bench.b):
         bench.set_back(60_000, lease=member)
     bench.set_back(60_000, pulse=True)
-    assert bench.b.reaper._call("epoch-1", bench.a.registry.incarnation) == [b"held"], "before any beat"
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"held"], "before any beat"
     roster = bench.b.beat()
-    assert bench.b.reaper._call("epoch-1", bench.a.registry.incarnation) == [b"held"], "after the first one"
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"held"], (
+        "after the first one"
+    )
     assert not any(lease.late for lease in roster.leases), "nobody is lost for it either"
     bench.long_ago()  # One lease later a's node has still not come.
     bench.b.reaper.reap(bench.b.beat())
@@ -208,9 +220,9 @@ def test_beat__clock_of_redis_set_back__held_off_then_judged_as_ever(bench: Benc
     bench.a.write()
     bench.set_back(-60_000, lease=bench.a)
     bench.set_back(-60_000, pulse=True)
-    assert bench.b.reaper._call("epoch-1", bench.a.registry.incarnation) == [b"held"]
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"held"]
     bench.b.beat()
-    assert bench.b.reaper._call("epoch-1", bench.a.registry.incarnation) == [b"held"]
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"held"]
     bench.long_ago()
     bench.b.reaper.reap(bench.b.beat())
     assert bench.users() == [], "a stamp from the future does not hold for ever"
@@ -223,7 +235,7 @@ def test_scripts__epoch_differs__no_effect(bench: Bench) -> None:
     bench.b.join("bob")
     bench.a.epoch = bench.b.epoch = "another"
     assert bench.b.write()
-    assert bench.b.reaper._call("another", bench.a.registry.incarnation) == [b"epoch_changed"]
+    assert bench.b.reaper._call(bench.b.guard(), bench.a.registry.incarnation) == [b"epoch_changed"]
     assert bench.users() == ["ann"]
     assert bench.told() == ["r"]
     bench.b.epoch = "epoch-1"
@@ -235,7 +247,7 @@ def test_presence__the_log_was_replaced__all_are_registered_again(bench: Bench) 
     bench.a.presence.beat()
     bench.a.write()
     bench.link.call("FLUSHALL")
-    bench.link.call("SET", keys.EPOCH, "epoch-2")
+    bench.link.call("SET", keys.EPOCH, f"epoch-2 {_run_id(bench.link)}")
     bench.a.epoch = "epoch-2"
     bench.a.beat()  # Its lease is gone with everything else.
     bench.a.beat()

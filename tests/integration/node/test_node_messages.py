@@ -118,6 +118,24 @@ def test_send__a_gap_in_n__out_of_order_with_the_expected_n(pair: Any, world: An
     assert ann.send(room, "2", producer="p", n=2)["seq"] == 2
 
 
+def test_send__pipelined_with_a_gap_in_the_middle__order_is_kept_and_none_is_ahead_of_it(
+    pair: Any, world: Any, room: str
+) -> None:
+    ann = world.client(pair[0])
+    ann.join(room)
+    answers: list[Any] = []
+    wanted = [1, 2, 4, 5, 3, 4]
+    for n in wanted:
+        payload = {"room": room, "text": f"{n}", "producer": "p", "n": n}
+        ann.io.emit("send_message", payload, callback=answers.append)
+    ann.wait_for(lambda: len(ann.live(room)) == 4, "the four that follow each other")
+    ann.wait_for(lambda: len(answers) == len(wanted), "all answers")
+    assert [(m["n"], m["seq"]) for m in ann.live(room)] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert {a["n"]: a["seq"] for a in answers if a["ok"]} == {1: 1, 2: 2, 3: 3, 4: 4}
+    refused = [a["error"] for a in answers if not a["ok"]]
+    assert [(e["code"], e["expected"], e["definite"]) for e in refused] == [("out_of_order", 3, True)] * 2
+
+
 def test_send__same_key_with_other_content__key_reused(pair: Any, world: Any, room: str) -> None:
     ann, bob = world.client(pair[0], "ann"), world.client(pair[1], "bob")
     ann.join(room)

@@ -1,7 +1,10 @@
 """The node as a process: how it starts, what it says when it cannot, how it ends."""
 
+import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -102,3 +105,56 @@ def test_log__of_a_node_at_work__json_lines_without_an_error(pair: Any, world: A
     assert all({"ts", "level", "node", "event"} <= line.keys() for line in lines)
     assert {line["node"] for line in lines} == {"node-1"}
     assert any(line["event"] == "serving" for line in lines)
+
+
+def test_help__asked__every_setting_at_once_without_a_node() -> None:
+    began = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cluster", "--help"], capture_output=True, text=True
+    )
+    assert ran.returncode == 0
+    for variable in ("WORDAROUND_SERVER_ID", "WORDAROUND_PORT", "WORDAROUND_TOKEN", "WORDAROUND_LOG_LEVEL"):
+        assert f"  {variable}  " in ran.stdout
+    imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "cluster.settings" in imported
+    assert not imported & {"gevent", "redis", "flask", "socketio"}, "help waits for nothing heavy"
+    assert time.monotonic() - began < 5
+
+
+def test_argument__unknown__exit_2_without_a_node() -> None:
+    ran = subprocess.run([sys.executable, "-m", "cluster", "--port", "5000"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "--port" in ran.stderr
+
+
+def test_secrets__of_a_node_at_work__neither_logged_nor_shown(world: Any, until: Any) -> None:
+    node = world.node("discreet", TOKEN="hush-token", SECRET="hush-secret-of-many")
+    shown = [node.get(path)[1] for path in ("/info", "/health", "/peers", "/ready")]
+    assert all(shown)
+    assert "hush" not in f"{shown}{node.process.log.read_text()}"
+
+
+def test_log_reader__stalls__the_node_serves_on_and_lines_stay_whole(world: Any, room: str) -> None:
+    node = world.node("unread")
+    node.process.kill()  # It writes to a file; this test wants a pipe.
+    popen = subprocess.Popen(node.process.command, env=node.process.env, stderr=subprocess.PIPE)
+    try:
+        node.wait_ready()
+        ann = world.client(node)
+        ann.join(room)
+        lines = 0
+        while lines < 1000:  # Of which a pipe holds some 300: two for each message, at level debug.
+            assert ann.send(room, "x" * 10)["ok"]
+            lines += 2
+        assert node.get("/health")[0] == 200
+        ann.close()
+        popen.send_signal(signal.SIGTERM)
+        assert popen.stderr is not None
+        read = popen.stderr.read().decode().splitlines()
+        assert popen.wait(20) == 0
+    finally:
+        popen.kill()
+        popen.communicate()
+    events = [json.loads(line)["event"] for line in read]
+    assert events.count("delivered") == 500
+    assert events[-1] == "stopped"

@@ -168,17 +168,24 @@ def test_shard_log_jumps__only_another_room_is_left_in_it__members_are_filled(ow
     assert "shard_log_jumped" in {line["event"] for line in node.process.lines()}
 
 
-def test_epoch_replaced_by_another_node__clients_are_told_and_sends_go_on(own_world: Any, until: Any) -> None:
-    node = own_world.node("node-1")
-    ann = own_world.client(node, "ann")
+def test_epoch_replaced_by_another_node__all_are_told_before_its_first_message(
+    own_world: Any, until: Any
+) -> None:
+    busy, quiet = own_world.node("busy"), own_world.node("quiet")
+    ann, bob = own_world.client(busy, "ann"), own_world.client(quiet, "bob")
     ann.join("r")
+    bob.join("r")
     assert ann.send("r", "1", producer="p", n=1)["ok"]
+    bob.wait_for(lambda: bob.received("r") == [1], "the first message")
     own_world.redis.call("SET", "wa:epoch", f"another {run_id(own_world.redis)}")
     until(lambda: ann.send("r", "2", producer="p", n=2)["ok"], "sends succeed again", 3)
-    ann.wait_for(lambda: ann.received("r") == [1, 1, 2], "the snapshot, and the next message")
-    history = ann.payloads("message_history")[-1]
-    assert (history["epoch"], history["recovered"]) == ("another", False)
-    assert ann.live("r")[-1]["epoch"] == "another"
+    for client in (ann, bob):
+        client.wait_for(lambda c=client: c.received("r")[-1] == 2, "the next message")
+        assert client.received("r") == [1, 1, 2]
+        history = client.payloads("message_history")[-1]
+        assert (history["epoch"], history["recovered"]) == ("another", False)
+        names = [name for name, _ in client.seen if name in ("message", "message_history")]
+        assert names[:3] == ["message_history", "message", "message_history"]
 
 
 def test_room_trimmed__cursor_older_than_what_is_kept__honest_snapshot(own_world: Any) -> None:
@@ -203,6 +210,8 @@ def test_redis_emptied__a_new_epoch_is_told_before_its_first_live_message(own_wo
     for n in range(1, 6):
         assert ann.send("r", f"{n}", producer="p", n=n)["ok"]
     own_world.redis.call("FLUSHALL")
+    for client in (ann, bob):
+        client.wait_for(lambda c=client: len(c.payloads("message_history")) == 2, "the announcement")
     until(lambda: ann.send("r", "new", producer="q", n=1)["ok"], "sends succeed again")
     for client in (ann, bob):
         client.wait_for(lambda c=client: c.received("r") == [1, 2, 3, 4, 5, 1], "the new message")
@@ -210,8 +219,8 @@ def test_redis_emptied__a_new_epoch_is_told_before_its_first_live_message(own_wo
         assert histories[-1]["recovered"] is False
         assert histories[-1]["epoch"] != old
         assert client.live("r")[-1]["epoch"] == histories[-1]["epoch"]
-    names = [name for name, _ in bob.seen if name in ("message", "message_history")]
-    assert names == ["message_history", *["message"] * 5, "message_history", "message"]
+        names = [name for name, _ in client.seen if name in ("message", "message_history")]
+        assert names == ["message_history", *["message"] * 5, "message_history", "message"]
     again = own_world.client(nodes[1], "cid")
     assert again.join("r", {"epoch": old, "seq": 3})["recovered"] is False
 

@@ -135,13 +135,13 @@ def test_redis_reset__first_delivery_within_a_second(own_world: Any, until: Any)
     took = []
     for n in range(1, 4):
         own_world.redis.process.kill()
-        time.sleep(1.5)  # Long enough that both have backed off as far as they do.
+        time.sleep(2.5)  # Long enough that both have backed off as far as they do.
         own_world.redis.start()
         back = time.monotonic()
         until(lambda n=n: ann.send("r", f"{n}", producer="p", n=n)["ok"], "sends succeed again")
         bob.wait_for(lambda n=n: bob.received("r") == list(range(1, n + 1)), "the delivery")
         took.append(time.monotonic() - back)
-    assert min(took) < 1, took  # Others use this machine, too: once is enough to show what the node does.
+    assert sorted(took)[1] < 1, took  # Once of three times something else may have used the machine.
 
 
 def test_tail_lag__a_quiet_node__nothing_behind(pair: Any, world: Any, room: str, until: Any) -> None:

@@ -1,0 +1,200 @@
+"""What a node writes and reads: who is too slow, in which order events are handled, who is silent."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.integration.node.raw_client import CLOSE, TEXT, RawClient, frame
+
+pytestmark = pytest.mark.process
+
+SLOW = "this connection does not read as fast as messages come; resume from your cursor"
+
+
+def join(client: RawClient, room: str, cursor: dict[str, Any] | None = None) -> dict[str, Any]:
+    payload = {"room": room} | ({"cursor": cursor} if cursor else {})
+    client.say(f'421["join",{json.dumps(payload)}]')
+    answer = client.answer(1)
+    assert answer is not None
+    (found,) = json.loads("[" + answer[1:])
+    assert found["ok"], found
+    return dict(found)
+
+
+def messages(client: RawClient, event: str) -> list[Any]:
+    begins = f'42["{event}",'
+    return [json.loads(packet[2:])[1] for packet in client.heard if packet.startswith(begins)]
+
+
+@pytest.fixture
+def node(world: Any) -> Any:
+    """A node of the test's own that keeps no more than 1 MiB for a connection."""
+    return world.node(f"small-{time.monotonic_ns()}", BUFFER_BYTES="1048576", LOG_LEVEL="info")
+
+
+def too_slow(node: Any) -> bool:
+    return any(line["event"] == "reader_too_slow" for line in node.process.lines())
+
+
+def fill(world: Any, node: Any, room: str) -> str:
+    """Write 2000 messages, 16 MB, through a node; returns the epoch."""
+    ann = world.client(node, "filler")
+    epoch = ann.join(room)["epoch"]
+    for n in range(1, 2001):
+        ann.io.emit("send_message", {"room": room, "text": "x" * 8000, "producer": "p", "n": n})
+    ann.wait_for(lambda: len(ann.live(room)) == 2000, "2000 messages", 60)
+    return str(epoch)
+
+
+def test_reader__too_slow__ended_with_the_reason__resumes_without_a_gap(
+    world: Any, node: Any, room: str
+) -> None:
+    slow, ann = RawClient(node.port, user="slow"), world.client(node)
+    epoch = join(slow, room)["epoch"]
+    ann.join(room)
+    count, text = 0, "x" * 8000
+    while not too_slow(node):
+        count += 1
+        assert ann.send(room, f"{text}{count}")["ok"], "nobody else has to wait for a slow reader"
+        assert count < 5000, "the kernel does not buffer 40 MB for a reader"
+    ann.wait_for(lambda: len(ann.live(room)) == count, "all messages, for who reads")
+    slow.hear_for(9)  # wsproto fails the test where a frame is torn.
+    got = [message["seq"] for message in messages(slow, "message")]
+    assert (slow.closed, slow.code) == (True, 1008), len(got)
+    assert got == list(range(1, len(got) + 1))
+    assert len(got) < count
+    again = RawClient(node.port, user="slow")
+    answer = join(again, room, {"epoch": epoch, "seq": len(got)})
+    assert (answer["recovered"], answer["seq"]) == (True, count)
+    missed = [m["seq"] for chunk in messages(again, "message_history") for m in chunk["messages"]]
+    assert missed == list(range(len(got) + 1, count + 1))
+    for client in (slow, again):
+        client.close()
+
+
+def test_resume__from_far_back__page_by_page_while_others_send__nothing_missing(
+    pair: Any, world: Any, node: Any, room: str
+) -> None:
+    """16 MB do not fit into the buffer that this node has for a connection; nobody is too slow for that."""
+    epoch = fill(world, pair[0], room)
+    ann, bob = world.client(node), RawClient(node.port, user="bob")
+    ann.join(room)
+    bob.say(f'421["join",{{"room":"{room}","cursor":{{"epoch":"{epoch}","seq":3}}}}]')
+    for n in range(1, 21):
+        assert ann.send(room, "while bob reads", producer="q", n=n)["ok"]
+    answer = json.loads("[" + (bob.answer(1) or "")[1:])[0]
+    chunks = messages(bob, "message_history")
+    got = [message["seq"] for chunk in chunks for message in chunk["messages"]]
+    assert got == list(range(4, answer["seq"] + 1))
+    assert {chunk["recovered"] for chunk in chunks} == {answer["recovered"]} == {True}
+    assert [chunk["more"] for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+    bob.wait(lambda: len(got) + len(messages(bob, "message")) == 2017, "what came meanwhile, live")
+    assert [m["seq"] for m in messages(bob, "message")] == list(range(answer["seq"] + 1, 2021))
+    assert not too_slow(node)
+    bob.close()
+
+
+def test_resume__from_far_back_by_one_who_reads_nothing__ended_in_time(
+    pair: Any, world: Any, node: Any, room: str
+) -> None:
+    epoch = fill(world, pair[0], room)
+    bob = RawClient(node.port, user="bob")
+    bob.say(f'421["join",{{"room":"{room}","cursor":{{"epoch":"{epoch}","seq":0}}}}]')
+    deadline = time.monotonic() + 40
+    while node.get("/info")[1]["connections"] > 0:
+        assert time.monotonic() < deadline, "whoever takes nothing is not waited for for ever"
+        time.sleep(0.2)  # Between two looks there is nothing to wait for.
+    bob.close()
+
+
+def test_leave_and_send__in_one_segment__the_send_is_handled_behind_the_leave(pair: Any, room: str) -> None:
+    """`send_message` takes a short path, which must not overtake what was sent before it."""
+    client = RawClient(pair[0].port)
+    join(client, room)
+    for number in range(20):
+        client.send(
+            frame(TEXT, f'422["leave",{{"room":"{room}"}}]'.encode())
+            + frame(TEXT, f'423["send_message",{{"room":"{room}","text":"{number}"}}]'.encode())
+        )
+        assert '"ok":true' in (client.answer(2) or "")
+        assert '"not_joined"' in (client.answer(3) or ""), number
+        client.heard.clear()
+        join(client, room)
+        client.heard.clear()
+    client.close()
+
+
+def test_sends__hundreds_in_one_segment__acknowledged_in_order_and_committed_in_order(
+    pair: Any, room: str
+) -> None:
+    client = RawClient(pair[0].port)
+    join(client, room)
+    sends = [
+        f'42{100 + n}["send_message",{{"room":"{room}","text":"{n}","producer":"p","n":{n}}}]'
+        for n in range(1, 301)
+    ]
+    client.send(b"".join(frame(TEXT, text.encode()) for text in sends))
+    client.wait(lambda: sum(packet.startswith("43") for packet in client.heard) == 301, "300 answers")
+    acks = [packet for packet in client.heard if packet.startswith("43") and not packet.startswith("431[")]
+    assert [int(ack[2 : ack.index("[")]) for ack in acks] == list(range(101, 401))
+    assert [json.loads(ack[ack.index("[") :])[0]["seq"] for ack in acks] == list(range(1, 301))
+    client.wait(lambda: len(messages(client, "message")) == 300, "300 messages")
+    assert [m["text"] for m in messages(client, "message")] == [str(n) for n in range(1, 301)]
+    client.close()
+
+
+def test_send__unusual_spelling_of_its_frame__the_same_answer(pair: Any, room: str) -> None:
+    """What the short path does not take goes the long way and ends alike."""
+    client = RawClient(pair[0].port)
+    join(client, room)
+    payload = f'{{"room":"{room}","text":"t"}}'
+    spellings = {
+        7: f'427["send_message",{payload}]',
+        8: f'428[ "send_message" , {payload} ]',
+        9: f'429["send\\u005fmessage",{payload}]',
+        10: f'42/,10["send_message",{payload}]',
+        11: f'4211["send_message",{payload}, 1]',
+        12: '4212["send_message"]',
+    }  # fmt: skip
+    answers = {}
+    for number, text in spellings.items():
+        client.say(text)
+        answers[number] = json.loads("[" + (client.answer(number) or "")[1:])[0]
+    assert [answers[number]["ok"] for number in spellings] == [True, True, True, True, False, False]
+    assert {answers[number]["error"]["code"] for number in (11, 12)} == {"bad_request"}
+    assert [answers[number]["seq"] for number in (7, 8, 9, 10)] == [1, 2, 3, 4]
+    client.close()
+
+
+def test_pong__unasked_and_many__no_ping_for_each(pair: Any) -> None:
+    client = RawClient(pair[0].port)
+    for _ in range(500):
+        client.say("3")
+    began = time.monotonic()
+    while time.monotonic() - began < 7:
+        client._hear(0.5)
+    client.say('425["leave",{"room":"nowhere"}]')
+    assert client.answer(5) is not None, "it is still connected, having answered its ping"
+    client.close()
+
+
+def test_silence__no_pong__ended_within_two_intervals(pair: Any) -> None:
+    client = RawClient(pair[0].port)
+    client.sock.settimeout(14)
+    heard = b""
+    began = time.monotonic()
+    while data := client.sock.recv(65_536):
+        heard += data
+    assert b"\x81\x012" in heard, "it was asked first"
+    assert 8 < time.monotonic() - began < 13
+    client.close()
+
+
+def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair: Any) -> None:
+    client = RawClient(pair[0].port)
+    client.send(frame(CLOSE, (4321).to_bytes(2)))
+    client.wait(lambda: client.closed, "the end")
+    assert client.code == 4321
+    client.close()
