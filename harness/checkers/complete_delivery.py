@@ -64,17 +64,18 @@ def check(view: View) -> Property:
 
 def entitled(view: View) -> Iterator[tuple[int, int, Ints, Bools]]:
     """Yield every bot and room in which it was, the room's messages, and which of them it must see."""
-    members: dict[int, dict[int, list[Membership]]] = defaultdict(lambda: defaultdict(list))
-    for membership in view.memberships():
-        members[view.room_number(membership.room)][membership.bot].append(membership)
-    for room, by_bot in members.items():
+    for room, by_bot in view.members_of_rooms.items():
         messages = view.messages_of(room)
-        acknowledged = view.messages.acknowledged[messages]
-        for bot, own in by_bot.items():
-            must = np.zeros(len(messages), np.bool_)
-            for member in own:
-                must |= _by_time(view, member, messages) | _by_position(view, member, messages)
-            yield bot, room, messages, must & acknowledged
+        for bot in by_bot:
+            yield bot, room, messages, entitlement(view, bot, room, messages)
+
+
+def entitlement(view: View, bot: int, room: int, messages: Ints) -> Bools:
+    """Return which of these messages of a room a bot must see."""
+    must = np.zeros(len(messages), np.bool_)
+    for member in view.members_of_rooms.get(room, {}).get(bot, ()):
+        must |= _by_time(view, member, messages) | _by_position(view, member, messages)
+    return must & view.messages.acknowledged[messages]
 
 
 def received(view: View, bot: int, room: int, count: int) -> Bools:

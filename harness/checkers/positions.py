@@ -75,6 +75,23 @@ class Places:
             found[own] = _combined(ranks[messages.ack_epoch[own]], messages.ack_seq[own])
         return found
 
+    @cached_property
+    def of_message(self) -> Ints:
+        """The place of each message: as the stores list it, else as acknowledged, else as anyone saw it."""
+        contents = self.view.contents
+        found = np.full(len(self.view.messages) + 1, -1, np.int64)
+        seen = np.flatnonzero((contents.owner >= 0) & (self.of_content >= 0) & ~self.gone)
+        found[contents.owner[seen]] = self.of_content[seen]
+        acked = np.flatnonzero(self.of_ack >= 0)
+        found[acked] = self.of_ack[acked]
+        for room in self.view.plan.rooms:
+            for read in self.view.stores(room):
+                own = read.contents[contents.owner[read.contents] >= 0]
+                own = own[self.of_content[own] >= 0]
+                found[contents.owner[own]] = self.of_content[own]
+        found[-1] = -1
+        return found
+
     def place(self, room: str, epoch: str | None, seq: int) -> int:
         """Return one place."""
         names = self.view.names

@@ -77,13 +77,17 @@ class Recorded:
 
     def t_ns(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the stamps of row numbers."""
-        times = np.zeros(len(rows), np.int64)
+        return self.column("t_ns", rows)
+
+    def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what the events of row numbers have in a column."""
+        found = np.zeros(len(rows), np.int64)
         for part in self.parts:
             own = (rows >= part.first_row) & (rows < part.first_row + len(part.events))
             if own.all():
-                return np.asarray(part.events["t_ns"][rows - part.first_row])
-            times[own] = part.events["t_ns"][rows[own] - part.first_row]
-        return times
+                return part.events[name][rows - part.first_row].astype(np.int64)
+            found[own] = part.events[name][rows[own] - part.first_row]
+        return found
 
     def event(self, row: int) -> NDArray[np.void]:
         """Return one event as it was recorded."""

@@ -113,7 +113,7 @@ def _claims(view: View) -> _Claims:
         & (contents.epoch >= 0)
         & (contents.seq > 0)
         & ((contents.owner >= 0) | (contents.foreign & (contents.message < 0)))
-        & _told(view)
+        & view.told
     )
     owners = contents.owner[named].astype(np.int64)
     acks = _placed_acks(view)
@@ -130,16 +130,6 @@ def _claims(view: View) -> _Claims:
     place = np.concatenate([[0], np.cumsum(new)]) if len(order) else np.empty(0, np.int64)
     gone = view.places.are_gone(room, epoch, seq)
     return _Claims(room, epoch, seq, what[order], source[order], gone, place)
-
-
-def _told(view: View) -> NDArray[np.bool_]:
-    """Return the contents that a bot received, or a final read lists under the room that it read."""
-    told = np.zeros(len(view.contents), np.bool_)
-    told[view.receipts.content] = True
-    for read in view.finals.reads.values():
-        own = read.contents
-        told[own[view.contents.room[own] == view.room_number(read.room)]] = True
-    return told
 
 
 def _placed_acks(view: View) -> Ints:

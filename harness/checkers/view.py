@@ -196,6 +196,14 @@ class View:
         """Return the number of a room."""
         return self.names.rooms.number(room)
 
+    @cached_property
+    def members_of_rooms(self) -> Mapping[int, Mapping[int, Sequence[Membership]]]:
+        """All memberships, by room and bot."""
+        found: dict[int, dict[int, list[Membership]]] = defaultdict(lambda: defaultdict(list))
+        for membership in self.memberships():
+            found[self.room_number(membership.room)][membership.bot].append(membership)
+        return {room: dict(by_bot) for room, by_bot in found.items()}
+
     def messages_of(self, room: int) -> NDArray[np.int64]:
         """Return all messages of a room, by sender and key."""
         first, last = np.searchsorted(self._by_room[1], [room, room + 1])
@@ -225,8 +233,17 @@ class View:
 
     def conn_of(self, receipts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the connections by which these came."""
-        rows = self.receipts.row[receipts].tolist()
-        return np.array([int(self.recorded.event(row)["conn"]) for row in rows], np.int64)
+        return self.recorded.column("conn", self.receipts.row[receipts].astype(np.int64))
+
+    @cached_property
+    def told(self) -> NDArray[np.bool_]:
+        """Return the contents that a bot received, or a final read lists under the room that it read."""
+        told = np.zeros(len(self.contents), np.bool_)
+        told[self.receipts.content] = True
+        for read in self.finals.reads.values():
+            own = read.contents
+            told[own[self.contents.room[own] == self.room_number(read.room)]] = True
+        return told
 
     def who_received(self, contents: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the receipts, in their order, of the contents that are marked."""

@@ -34,7 +34,14 @@ def main() -> int:
                 history = Path(folder) / "history"
                 messages = size // (USERS * ROOMS)
                 histories.write_history(history, _plan(), messages)
-                command = [sys.executable, "-m", "tests.benchmarks.checking", "--one", str(history), str(messages)]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "tests.benchmarks.checking",
+                    "--one",
+                    str(history),
+                    str(messages),
+                ]
                 status |= subprocess.run(command, check=False).returncode
     return status
 

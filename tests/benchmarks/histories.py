@@ -140,7 +140,7 @@ def _message(plan: Plan, room: int, index: int, users: int) -> str:
 
 
 def _room(plan: Plan, room: int, messages: int, strings: _Strings) -> np.ndarray:
-    """Per message: its send, its deliveries to all, its acknowledgement. Before and after: joins and leaves."""
+    """Per message: its send, its deliveries, its acknowledgement. Before and after: joins and leaves."""
     users = len(plan.bots) // len(plan.rooms)
     bots = 1 + room * users + np.arange(users)
     begin = _joins(plan, room, bots, strings)
@@ -157,7 +157,9 @@ def _room(plan: Plan, room: int, messages: int, strings: _Strings) -> np.ndarray
     block["c"][:, -1], block["d"][:, -1] = strings("e1"), index + 1
     block["op"][:, 1:-1] = Op.DELIVERY
     block["bot"][:, 1:-1] = bots
-    block["a"][:, 1:-1] = np.array([strings(_message(plan, room, i, users)) for i in range(messages)])[:, None]
+    block["a"][:, 1:-1] = np.array([strings(_message(plan, room, i, users)) for i in range(messages)])[
+        :, None
+    ]
     middle, missed = messages // 2, min(messages // 4, 100)
     away = bots[:: max(1, users // 10)]
     late = np.isin(block["bot"][:, 1:-1], away) & (index >= middle)[:, None]
@@ -175,7 +177,15 @@ def _room(plan: Plan, room: int, messages: int, strings: _Strings) -> np.ndarray
     # The sends of those who are away belong to their second connection, after its join.
     theirs = np.isin(while_away["bot"], away)
     return np.concatenate(
-        [begin, first, while_away[~theirs], back, while_away[theirs], second, _leaves(bots, away, end_ns, strings)]
+        [
+            begin,
+            first,
+            while_away[~theirs],
+            back,
+            while_away[theirs],
+            second,
+            _leaves(bots, away, end_ns, strings),
+        ]
     )
 
 
@@ -207,7 +217,9 @@ def _user_list(plan: Plan, room: int, bots: np.ndarray) -> str:
         {"user": wire_name(plan.bots[bot - 1].name, RUN_ID), "node": NODES[0], "state": "online"}
         for bot in bots.tolist()
     ]
-    return canonical({"room": wire_name(plan.rooms[room], RUN_ID), "epoch": "e1", "version": 1, "users": users})
+    return canonical(
+        {"room": wire_name(plan.rooms[room], RUN_ID), "epoch": "e1", "version": 1, "users": users}
+    )
 
 
 def _resumes(
