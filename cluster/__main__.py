@@ -61,8 +61,8 @@ def _run() -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from cluster import serving  # Late, so that wrong settings are told without a second's imports.
     from cluster.app import Node
+    from cluster.transport import serving  # Late, so that wrong settings are told without a second's imports.
 
     serving.log_uncaught_exceptions()
 
@@ -111,7 +111,7 @@ class _Stop:
 
     def greenlet_ended(self, greenlet: "gevent.Greenlet[..., Any]") -> None:
         """A node that has lost one of its parts must not look alive."""
-        from cluster.tail import WrongLayout
+        from cluster.delivery.tail import WrongLayout
 
         if self.event.is_set():
             return

@@ -7,36 +7,37 @@ import gevent
 from flask import Flask
 from flask_socketio import SocketIO
 
-from cluster import websocket
 from cluster.connections import Connections
-from cluster.delivery import Delivery
-from cluster.drain import Drain
-from cluster.durable import DurableDelivery
-from cluster.epochs import Standing
+from cluster.delivery.base import Delivery
+from cluster.delivery.durable import DurableDelivery
+from cluster.delivery.epochs import Standing
 from cluster.events import Events
-from cluster.gate import Gate
-from cluster.isolation import Isolation
-from cluster.keepalive import Keepalive
-from cluster.link import Health
-from cluster.outbox import Outbox
-from cluster.packets import StrictPacket
+from cluster.members.drain import Drain
+from cluster.members.gate import Gate
+from cluster.members.isolation import Isolation
+from cluster.members.presence import Presence
+from cluster.members.reaper import Reaper
+from cluster.members.registry import Registry, Roster
+from cluster.members.server_info import ServerInfo
+from cluster.members.sync import ServerSync
+from cluster.members.sync_routes import SyncRoutes
+from cluster.members.typing_notices import TypingNotices
+from cluster.members.user_lists import UserLists
 from cluster.parts import Parts
-from cluster.presence import Presence
-from cluster.reaper import Reaper
-from cluster.registry import Registry, Roster
-from cluster.resp import Guard
 from cluster.rest import Rest
-from cluster.server_info import ServerInfo
 from cluster.settings import Settings
-from cluster.short_path import ShortPath
-from cluster.store import Store
-from cluster.sync import ServerSync
-from cluster.sync_routes import SyncRoutes
-from cluster.typing_notices import TypingNotices
-from cluster.user_lists import UserLists
+from cluster.storage.link import Health
+from cluster.storage.resp import Guard
+from cluster.storage.store import Store
+from cluster.transport import websocket
+from cluster.transport.keepalive import Keepalive
+from cluster.transport.outbox import Outbox
+from cluster.transport.packets import StrictPacket
+from cluster.transport.short_path import ShortPath
 
 PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 5
+GREETING_S = 15.0
 LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte
 
@@ -54,7 +55,9 @@ class Node:
         manager = _message_queue(settings)
         self._server: Any = _socketio(self.app, settings, manager).server
         self._outbox = Outbox(settings.buffer_bytes)
-        self._keepalive = Keepalive(interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S)
+        self._keepalive = Keepalive(
+            interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S, greeting_s=GREETING_S
+        )
         self._set_up_members()
         self._delivery = self._make_delivery(self._outbox, manager)
         self._set_up_drain()
@@ -196,7 +199,7 @@ class Node:
                 outbox,
                 presence_changed=self._user_lists.changed,
             )
-        from cluster.pubsub import PubSubDelivery
+        from cluster.delivery.pubsub import PubSubDelivery
 
         return PubSubDelivery(
             self.settings,
@@ -212,7 +215,7 @@ class Node:
 def _message_queue(settings: Settings) -> Any:
     if settings.delivery == "durable":
         return None
-    from cluster.pubsub import RecordingRedisManager
+    from cluster.delivery.pubsub import RecordingRedisManager
 
     return RecordingRedisManager(
         settings.redis_url,

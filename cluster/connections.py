@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from gevent.lock import Semaphore
 
-from cluster.outbox import Outlet
 from cluster.rate import TokenBucket
+from cluster.transport.outbox import Outlet
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

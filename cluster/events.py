@@ -16,10 +16,12 @@ from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
 from cluster import counters, log
 from cluster.connections import Connection, Connections, Membership
-from cluster.delivery import Answer, Delivery
-from cluster.gate import Gate
-from cluster.packets import MALFORMED, ignore_connects_of_the_gone
-from cluster.presence import Presence
+from cluster.delivery.base import Answer, Delivery
+from cluster.members.gate import Gate
+from cluster.members.presence import Presence
+from cluster.members.server_info import ServerInfo
+from cluster.members.typing_notices import TypingNotices
+from cluster.members.user_lists import UserLists
 from cluster.protocol import (
     Code,
     ConnectRequest,
@@ -33,10 +35,8 @@ from cluster.protocol import (
 )
 from cluster.rate import TokenBucket
 from cluster.secrecy import same_secret
-from cluster.server_info import ServerInfo
 from cluster.settings import Settings
-from cluster.typing_notices import TypingNotices
-from cluster.user_lists import UserLists
+from cluster.transport.packets import MALFORMED, ignore_connects_of_the_gone
 
 CLOSED = "this connection is closed"
 

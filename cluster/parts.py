@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from cluster.connections import Connections
-from cluster.delivery import Delivery
-from cluster.gate import Gate
-from cluster.link import Health
-from cluster.outbox import Outbox
-from cluster.reaper import Reaper
-from cluster.sync import ServerSync
-from cluster.sync_routes import SyncRoutes
-from cluster.user_lists import UserLists
+from cluster.delivery.base import Delivery
+from cluster.members.gate import Gate
+from cluster.members.reaper import Reaper
+from cluster.members.sync import ServerSync
+from cluster.members.sync_routes import SyncRoutes
+from cluster.members.user_lists import UserLists
+from cluster.storage.link import Health
+from cluster.transport.outbox import Outbox
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

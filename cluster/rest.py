@@ -8,16 +8,16 @@ from werkzeug.exceptions import HTTPException
 
 from cluster import log, wire
 from cluster.connections import Connections
-from cluster.delivery import Delivery, Page, PageRequest
-from cluster.gate import Gate
-from cluster.link import Health
+from cluster.delivery.base import Delivery, Page, PageRequest
+from cluster.members.gate import Gate
+from cluster.members.registry import Registry
+from cluster.members.sync import ServerSync
+from cluster.members.user_lists import UserLists
 from cluster.parts import Parts
 from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
-from cluster.registry import Registry
 from cluster.secrecy import same_secret
 from cluster.settings import Settings
-from cluster.sync import ServerSync
-from cluster.user_lists import UserLists
+from cluster.storage.link import Health
 
 _STATUS = {
     Code.BAD_REQUEST: HTTPStatus.BAD_REQUEST,

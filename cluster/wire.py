@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cluster import frames
+from cluster.transport import frames
 
 Frame = bytes
 CHUNK_MESSAGES = 200

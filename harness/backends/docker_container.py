@@ -95,6 +95,7 @@ def _node_slot(cluster: ClusterPlan, name: str, image: str, address: str, redis_
             port=_NODE_PORT,
             public_url=url,
             redis_url=redis_url,
+            sync_url=f"http://{address}:{_NODE_PORT}",  # What is published is not there for containers.
         ),
     )
 

@@ -157,18 +157,26 @@ def _ephemeral_ports() -> tuple[int, int]:
 
 
 def node_environment(
-    cluster: ClusterPlan, *, name: str, host: str, port: int, public_url: str, redis_url: str
+    cluster: ClusterPlan,
+    *,
+    name: str,
+    host: str,
+    port: int,
+    public_url: str,
+    redis_url: str,
+    sync_url: str | None = None,
 ) -> dict[str, str]:
     """Return the variables that configure a node, and only these.
 
-    `host` and `port` are what it listens on, `public_url` is where clients reach it, and `redis_url`
-    is where it reaches Redis.
+    `host` and `port` are what it listens on, `public_url` is where clients reach it, `sync_url` where the
+    other nodes do (`None`: there as well), and `redis_url` is where it reaches Redis.
     """
     return {
         "WORDAROUND_SERVER_ID": name,
         "WORDAROUND_HOST": host,
         "WORDAROUND_PORT": str(port),
         "WORDAROUND_PUBLIC_URL": public_url,
+        "WORDAROUND_SYNC_URL": sync_url or public_url,
         "WORDAROUND_REDIS_URL": redis_url,
         "WORDAROUND_DELIVERY": cluster.delivery,
     }

@@ -7,7 +7,7 @@ import argparse
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +17,7 @@ from tests.benchmarks.members import BenchmarkError
 from tests.benchmarks.report import Report, note, this_machine
 from tests.benchmarks.systems import System, all_systems
 
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 OURS, BOTH = ["wordaround"], ["wordaround", "stock"]
 PARTS = {
     "node_kills": failover.node_kills,
@@ -28,7 +28,7 @@ Command = Callable[[argparse.Namespace, Report], None]
 
 
 def _fanout(options: argparse.Namespace, report: Report) -> None:
-    results = []
+    results = report.results["fanout"] = []
     for result in fanout.measure(
         _systems(options),
         [fanout.SHAPES[name] for name in options.shapes],
@@ -37,7 +37,6 @@ def _fanout(options: argparse.Namespace, report: Report) -> None:
     ):
         note(fanout.progress(result))
         results.append(result.figures())
-    report.results["fanout"] = results
 
 
 def _sends(options: argparse.Namespace, report: Report) -> None:
@@ -54,7 +53,9 @@ def _idle(options: argparse.Namespace, report: Report) -> None:
 def _failover(options: argparse.Namespace, report: Report) -> None:
     times = options.times or (2 if options.quick else 6)
     [system] = _systems(options)
-    report.results["failover"] = {name: PARTS[name](system, times) for name in options.parts}
+    results = report.results["failover"] = {}
+    for name in options.parts:
+        results[name] = PARTS[name](system, times)
 
 
 def _all(options: argparse.Namespace, report: Report) -> None:
@@ -89,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     fan = _command(commands, "fanout", _fanout, "deliveries per CPU-second of a node", systems=[])
-    fan.add_argument("--shapes", type=_words, default=["room"], help=", ".join(fanout.SHAPES))
+    fan.add_argument(
+        "--shapes", type=_some_of(fanout.SHAPES), default=["room"], help=", ".join(fanout.SHAPES)
+    )
     fan.add_argument("--windows", type=_numbers, default=[4, 16, 64], help="outstanding sends of a sender")
     fan.add_argument("--seconds", type=float, help="how long each run is measured")
 
@@ -105,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, "failover", _failover, "back after the loss of a node or of Redis", systems=OURS
     )
     over.add_argument("--times", type=int, help="how often each is done")
-    over.add_argument("--parts", type=_words, default=list(PARTS), help=", ".join(PARTS))
+    over.add_argument("--parts", type=_some_of(PARTS), default=list(PARTS), help=", ".join(PARTS))
 
     everything = _command(commands, "all", _all, "all of these, for docs/benchmarks.md", systems=[])
     everything.set_defaults(seconds=None, counts=None, hold=None, times=None)
@@ -127,14 +130,22 @@ def _command(commands: Any, name: str, run: Command, about: str, *, systems: lis
         metavar="NAME=VALUE",
         help="a setting of the nodes, without its prefix",
     )
-    known = ", ".join(all_systems({}))
-    command.add_argument("--systems", type=_words, default=systems, help=f"which to compare: {known}")
+    known = list(all_systems({}))
+    command.add_argument("--systems", type=_some_of(known), default=systems, help=f"of {', '.join(known)}")
     command.set_defaults(run=run)
     return command
 
 
-def _words(raw: str) -> list[str]:
-    return raw.split(",")
+def _some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return a parser of comma-separated words that takes no others than these."""
+
+    def parse(raw: str) -> list[str]:
+        words = raw.split(",")
+        if unknown := [word for word in words if word not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+        return words
+
+    return parse
 
 
 def _numbers(raw: str) -> list[int]:
@@ -159,18 +170,27 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     options = _parser().parse_args()
+    report = Report(_shown(sys.argv[1:]), this_machine())
     try:
-        report = Report(_shown(sys.argv[1:]), this_machine())
         options.run(options, report)
-    except (BenchmarkError, KeyError, ValueError) as error:
+        code = EXIT_DONE
+    except (BenchmarkError, OSError, ValueError) as error:
         note(f"the benchmark failed: {error}")
-        return EXIT_FAILED
+        code = EXIT_FAILED
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        note("interrupted")
+        code = EXIT_INTERRUPTED
+    _tell(options, report)
+    return code
+
+
+def _tell(options: argparse.Namespace, report: Report) -> None:
+    """Save and print what there is; what was measured before a failure counts."""
+    if not report.results:
+        return
     if options.json is not None:
         options.json.write_text(report.to_json())
     print("\n".join(tables.markdown(report)))
-    return 0
 
 
 if __name__ == "__main__":

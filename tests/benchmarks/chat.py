@@ -130,7 +130,10 @@ class Chat:
         self.write(b"".join(self._message(now_s) for _ in range(count)))
 
     def write(self, data: bytes) -> None:
-        """Write what the socket takes; the rest goes with the next call."""
+        """Write what the socket takes; the rest goes with the next call.
+
+        Of a window of 64 nothing is ever left over: it is a fraction of a socket's buffer.
+        """
         self._unsent += data
         try:
             self._unsent = self._unsent[self.sock.send(self._unsent) :] if self._unsent else b""
@@ -172,7 +175,7 @@ class Chat:
         taken_s = self.window.ack(ack_id, time.monotonic())
         if not (isinstance(answer, dict) and answer.get("ok")):
             self.refused += 1
-            self.problems.append(f"refused: {answer}")
+            self.problems.append(f"refused: {_code(answer)}")
         self.latencies_s.append(taken_s)
 
     def _sample(self, payload: bytes) -> None:
@@ -220,6 +223,13 @@ class Chat:
             elif payload.startswith(b"44"):
                 raise Broken(f"refused: {payload[:200]!r}")
         return payloads
+
+
+def _code(answer: Any) -> str:
+    match answer:
+        case {"error": {"code": str(code)}}:
+            return code
+    return str(answer)[:80]
 
 
 def event(ack_id: int, name: str, payload: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.benchmarks import cpu
 from tests.benchmarks.load import Load, Measured
-from tests.benchmarks.members import BenchmarkError
+from tests.benchmarks.report import note
 from tests.benchmarks.systems import Cluster, System
 
 LOADER_MOST = 0.9  # above it the loader was the bottleneck
@@ -103,22 +103,18 @@ def measure(
 
 
 def run_loader(load: Load, what: str, cluster: Cluster) -> Measured:
-    """Run the loader's process.
-
-    Raises:
-        BenchmarkError: it could not do what it was told.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.loader"],
-        input=load.to_json(),
-        capture_output=True,
-        text=True,
-        timeout=LOAD_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode != 0:
+    """Run the loader's process. Where it fails, the record says so, and the log of the nodes is shown."""
+    loader = [sys.executable, "-m", "tests.benchmarks.loader"]
+    try:
+        done = subprocess.run(
+            loader, input=load.to_json(), capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, check=True
+        )
+    except subprocess.CalledProcessError as error:
         logs = "\n".join(node.log_tail() for node in cluster.nodes)
-        raise BenchmarkError(f"{what}: {done.stderr.strip()[-2000:]}\n{logs}")
+        note(f"{what}: the loader failed:\n{error.stderr.strip()[-2000:]}\n{logs}")
+        return Measured.failed(error.stderr.strip().splitlines()[-1] if error.stderr.strip() else "no word")
+    except subprocess.TimeoutExpired:
+        return Measured.failed(f"not done within {LOAD_TIMEOUT_S:.0f} s")
     return Measured.from_json(done.stdout)
 
 

@@ -36,7 +36,7 @@ def best(results: list[dict[str, Any]], shape: str) -> dict[str, dict[str, Any]]
     """Return each system's best valid run of a shape."""
     found: dict[str, dict[str, Any]] = {}
     for result in results:
-        if result["shape"] == shape and not result["invalid"]:
+        if result["shape"] == shape and not result["invalid"] and result["per_cpu_s"]:
             known = found.get(result["system"])
             if known is None or result["per_cpu_s"] > known["per_cpu_s"]:
                 found[result["system"]] = result

@@ -62,6 +62,15 @@ class Measured(Record):
     problems: list[str]  # with one of these nothing must be compared
     remarks: list[str]  # what a system does not promise, and did not do
 
+    @classmethod
+    def failed(cls, why: str) -> Self:
+        """Return what is known of a run that could not be measured."""
+        return cls(
+            elapsed_s=1.0, deliveries=0, sends=0, refused=0, node_cpu_s=0.0, other_cpu_s=0.0,
+            loader_cpu_s=0.0, foreign_cpu_s=0.0, cores=0, samples=0, frame_bytes=0, ack_ms={},
+            problems=[f"failed: {why}"], remarks=[],
+        )  # fmt: skip
+
     @property
     def per_cpu_s(self) -> float:
         """Deliveries per CPU-second of the nodes."""

@@ -195,7 +195,7 @@ class RawClient:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packet:
-    """An Engine.IO packet: the bytes before its JSON, and the JSON with what is random masked by its type."""
+    """An Engine.IO packet: the bytes before its JSON, and the JSON with what is free masked by its type."""
 
     prefix: str
     json: Any
@@ -216,12 +216,15 @@ class Packet:
         return self.json[0] if self.prefix.startswith("42") else None
 
 
-_RANDOM = frozenset({"sid", "session_id", "server_id", "epoch", "sent_at", "node", "producer", "peers"})
+# What is random, or another server's own, and the words of errors, which are for people.
+_FREE = frozenset(
+    {"sid", "session_id", "server_id", "epoch", "sent_at", "node", "producer", "peers", "message"}
+)
 
 
 def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(item) for item in value]
     if isinstance(value, dict):
-        return {k: type(v).__name__ if k in _RANDOM else _masked(v) for k, v in value.items()}
+        return {k: type(v).__name__ if k in _FREE else _masked(v) for k, v in value.items()}
     return value

@@ -1,8 +1,8 @@
 """A node and a stock python-socketio server give the same frames to the same requests.
 
 Each conversation is a function that talks to a server and returns what it saw; it is held with both, and the
-two must agree, byte for byte but for what is random (ids, times). So clients cannot tell what a node is made
-of, however much of python-socketio, engineio and simple-websocket it goes round.
+two must agree, byte for byte but for what is random (ids, times) and the words of errors. So clients cannot
+tell what a node is made of, however much of python-socketio, engineio and simple-websocket it goes round.
 """
 
 import contextlib
@@ -210,15 +210,18 @@ def test_acknowledgement__any_id__repeated_digit_by_digit(both: Any, room: str, 
 def test_event__without_an_id__is_not_acknowledged(both: Any, room: str) -> None:
     def told(connect: Connect) -> Seen:
         client = connect().connect()
-        client.send(
-            event("join", {"room": room}), event("send_message", {}), event("leave", {"room": room}, id=1)
-        )
-        return packets(client, 2)
+        client.send(event("join", {"room": room}))
+        history = client.packet("user_list")
+        client.send(event("send_message", {}), event("no_such_event"), event("leave", 1))
+        client.send(event("send_message", {"room": room, "text": "untold"}))
+        message = client.packet("user_list")
+        client.send(event("leave", {"room": room}, id=1))
+        return [history, message, client.packet("user_list")]
 
     stock, node = both(told)
     assert stock == node
-    (ack,), (history,) = node
-    assert (ack.prefix, history.event) == ("431", "message_history")
+    assert [packet.event for packet in node] == ["message_history", "message", None]
+    assert node[2].prefix == "431"
 
 
 @pytest.mark.parametrize(
@@ -329,6 +332,54 @@ def test_json__with_spaces_escapes_and_another_order__read_alike(both: Any, room
     assert node[2].prefix == "432"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        '42/,7["send_message",{}]',
+        '427["send_message" ,{}]',
+        '427 ["send_message",{}]',
+        '42007["send_message",{}]',
+        '4212345678901234567890["send_message",{}]',
+        '427["send_message",{},{}]',
+        '427["\\u0073end_message",{}]',
+        '427["send_message",{"room":"ROOM","room":"r","text":"x"}]',
+        '427["send_message",{"room":"ROOM","text":"x","producer":"p","n":1e0}]',
+        '427["send_message",{"room":"ROOM","text":"x","producer":"p","n":-0}]',
+        '427["send_message",{"room":"ROOM","text":"x","producer":"p","n":NaN}]',
+        '427["send_message",[[[[[[{}]]]]]]]',
+    ],
+)
+def test_send__written_in_another_way__answered_alike(both: Any, room: str, form: str) -> None:
+    def sent(connect: Connect) -> Seen:
+        client = connect().connect()
+        client.send(event("join", {"room": room}, id=0))
+        packets(client, 2)
+        client.send(form.replace("ROOM", room), event("leave", {"room": f"{room}.other"}, id=99))
+        found = [client.packet("user_list")]
+        while found[-1].prefix != "4399":
+            found.append(client.packet("user_list"))
+        return found
+
+    stock, node = both(sent)
+    assert stock == node
+
+
+def test_send__right_behind_a_leave__refused(both: Any, room: str) -> None:
+    def left(connect: Connect) -> Seen:
+        client = connect().connect()
+        client.send(event("join", {"room": room}, id=0))
+        packets(client, 2)
+        client.send(
+            event("leave", {"room": room}, id=1), event("send_message", {"room": room, "text": "x"}, id=2)
+        )
+        return packets(client, 2)
+
+    stock, node = both(left)
+    assert stock == node
+    assert [ack.prefix for ack in node[0]] == ["431", "432"]
+    assert node[0][1].json[0]["error"]["code"] == "not_joined"
+
+
 # Heartbeats.
 
 
@@ -355,7 +406,9 @@ def test_ping__answered__the_next_comes__and_who_does_not_answer_is_dropped(
 def test_engine_io_close__from_the_client__ends_the_connection(on_node: Connect) -> None:
     client = on_node().connect()
     client.send("1")
-    assert [frame for frame in client.until_end() if frame.opcode != 8] == []
+    frames = client.until_end()
+    assert [frame.opcode for frame in frames if frame.opcode != 8] == []
+    assert [frame.payload[:2] for frame in frames] in ([], [NORMAL])
 
 
 # WebSocket frames.

@@ -89,6 +89,7 @@ def cluster(
                 WORDAROUND_HOST="0.0.0.0",
                 WORDAROUND_PORT=str(NODE_PORT),
                 WORDAROUND_PUBLIC_URL=f"http://{host.address}:{NODE_PORT}",
+                WORDAROUND_SYNC_URL=f"http://{host.address}:{NODE_PORT}",
                 WORDAROUND_REDIS_URL=f"redis://{redis_host.address}:{REDIS_PORT}/0",
             )
             nodes.append(HostedNode(name=name, host=host, process=process, watcher=client_host))

@@ -35,6 +35,10 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
     _, *nodes = backend.start(plan(3), run_id=run_id, logs=logs)
     one, other, third = (node.url or "" for node in nodes)
     assert get(f"{one}/info")["server_id"] == "node-1"
+    deadline = time.monotonic() + 10
+    while sum(bool(peer["round_trip_ms"]) for peer in get(f"{one}/peers")["peers"]) != 2:
+        assert time.monotonic() < deadline, f"no answer over the sync URLs: {get(f'{one}/peers')}"
+        time.sleep(0.1)
     text = say_hello(one, other, f"room.{run_id}")
 
     backend.kill("node-1")

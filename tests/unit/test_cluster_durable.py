@@ -8,14 +8,15 @@ import pytest
 
 from cluster import wire
 from cluster.connections import Connection, Connections
-from cluster.durable import DurableDelivery
-from cluster.epochs import RoomEpochs, Standing
-from cluster.link import Health
-from cluster.outbox import Outbox, Outlet
+from cluster.delivery.durable import DurableDelivery
+from cluster.delivery.epochs import Standing
 from cluster.protocol import Code, JoinRequest, Position, Refusal
-from cluster.resp import Guard
 from cluster.settings import Settings
-from cluster.store import RoomHead
+from cluster.storage.link import Health
+from cluster.storage.resp import Guard
+from cluster.storage.room_epochs import RoomEpochs
+from cluster.storage.store import RoomHead
+from cluster.transport.outbox import Outbox, Outlet
 from cluster.wire import Stored
 from tests.unit.cluster_frames import events
 

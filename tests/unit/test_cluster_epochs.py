@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.epochs import RoomEpochs, Sightings, resumable
+from cluster.delivery.epochs import Sightings
 from cluster.protocol import Position
-from cluster.resp import Guard
+from cluster.storage.resp import Guard
+from cluster.storage.room_epochs import RoomEpochs, resumable
 
 # Three epochs; the second has no message in this room. The first reaches to 5, the third from 6 to 9.
 ROOM = RoomEpochs(order=("a", "b", "c"), firsts={"a": 1, "c": 6}, head=9)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
-from cluster import frames
-from cluster.frames import Binary, Close, Event, FrameError, FrameReader, Ping
+from cluster.transport import frames
+from cluster.transport.frames import Binary, Close, Event, FrameError, FrameReader, Ping
 
 LIMIT = 100_000
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cluster.keepalive import Keepalive
+from cluster.transport.keepalive import Keepalive
 
 
 class Connection:
@@ -24,10 +24,13 @@ class Connection:
     def linger_over(self) -> None:
         self.heard.append("over")
 
+    def greeting_over(self) -> None:
+        self.heard.append("greeting over")
+
 
 @pytest.fixture
 def keepalive() -> Keepalive:
-    return Keepalive(interval_s=5, timeout_s=3, linger_s=1)
+    return Keepalive(interval_s=5, timeout_s=3, linger_s=1, greeting_s=2)
 
 
 def test_ping__after_the_interval_and_not_before(keepalive: Keepalive) -> None:
@@ -99,3 +102,30 @@ def test_goodbye__after_its_time__over(keepalive: Keepalive) -> None:
     assert ann.heard == []
     keepalive.round(began + 1.1)
     assert ann.heard == ["over"]
+
+
+def test_greeting__after_its_time__over_unless_the_connection_is(keepalive: Keepalive) -> None:
+    began, ann, bob = time.monotonic(), Connection(), Connection()
+    keepalive.greet(ann)
+    keepalive.greet(bob)
+    bob.closed = True
+    keepalive.round(began + 1.9)
+    assert ann.heard == []
+    keepalive.round(began + 2.1)
+    assert (ann.heard, bob.heard) == (["greeting over"], [])
+
+
+def test_stall__of_the_node_itself__answers_are_read_before_anybody_is_called_silent(
+    keepalive: Keepalive,
+) -> None:
+    began, ann, bob = time.monotonic(), Connection(), Connection()
+    for one in (ann, bob):
+        keepalive.begin(one)
+    keepalive.round(began + 5.1)
+    keepalive.stalled(began + 60)
+    keepalive.round(began + 60)
+    assert (ann.heard, bob.heard) == (["ping"], ["ping"])
+    keepalive.answered(ann)
+    keepalive.round(began + 61.1)
+    assert "silent" not in ann.heard
+    assert bob.heard == ["ping", "silent"]

@@ -57,6 +57,13 @@ def test_lines__some__in_order_with_their_fields(pipe: _Pipe) -> None:
     assert {line["node"] for line in lines} == {"node-7"}
 
 
+def test_line__longer_than_a_pipe__whole(pipe: _Pipe) -> None:
+    text = "x" * PIPE_BYTES
+    pipe.say("long", text=text)
+    pipe.say("end")
+    assert [line.get("text") for line in pipe.lines("end")] == [text, None]
+
+
 def test_reader__stalls__logging_goes_on_and_what_was_dropped_is_told(pipe: _Pipe) -> None:
     filling = "x" * 1000
     began = time.monotonic()
@@ -93,7 +100,7 @@ def test_documentation__its_events__are_those_of_the_code() -> None:
     call = re.compile(r'log\.(debug|info|warning|error|bug)\(\s*"([a-z_]+)"')
     in_code = {
         (event, "error" if level == "bug" else level)
-        for file in (root / "cluster").glob("*.py")
+        for file in (root / "cluster").rglob("*.py")
         for level, event in call.findall(file.read_text())
     }
     in_code.add(("log_lines_dropped", "warning"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.memory import ALL_ROOMS_FACTOR, RoomTail, TailMemory
+from cluster.delivery.memory import ALL_ROOMS_FACTOR, RoomTail, TailMemory
 
 BODY = b'{"room":"r"}'
 

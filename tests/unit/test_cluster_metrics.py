@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from cluster import counters, metrics
-from cluster.caller import Tally
 from cluster.connections import Connections
 from cluster.counters import BATCH_BOUNDS, ConnectionCounters, Histogram, RequestCounters
-from cluster.gate import Gate
-from cluster.link import Health
-from cluster.outbox import Outbox
+from cluster.members.caller import Tally
+from cluster.members.gate import Gate
 from cluster.parts import Parts
 from cluster.protocol import Code, Refusal
 from cluster.rate import TokenBucket
+from cluster.storage.link import Health
+from cluster.transport.outbox import Outbox
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 

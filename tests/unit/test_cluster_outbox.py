@@ -9,9 +9,9 @@ from typing import Any
 import gevent
 import pytest
 
-from cluster import frames, outbox
-from cluster.frames import text_frame
-from cluster.outbox import Outbox, Outlet
+from cluster.transport import frames, outbox
+from cluster.transport.frames import text_frame
+from cluster.transport.outbox import Outbox, Outlet
 
 LIMIT = 400_000
 

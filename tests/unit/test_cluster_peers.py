@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cluster.peers import Peer, RedisSeen, State, Word, cut_off_alone
-from cluster.registry import NodeRecord
+from cluster.members.peers import Peer, RedisSeen, State, Word, cut_off_alone
+from cluster.members.registry import NodeRecord
 
 UP = RedisSeen(up=True, age_ms=0, up_ms=60_000)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from redis._parsers import Encoder
 from redis.connection import PythonRespSerializer
 
-from cluster.resp import RUN_ID, Guard, Packed, WrongRun, pack, packed
+from cluster.storage.resp import RUN_ID, Guard, Packed, WrongRun, pack, packed
 
 arguments = st.binary() | st.text(st.characters(exclude_categories=["Cs"])) | st.integers()
 

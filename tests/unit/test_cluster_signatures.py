@@ -2,9 +2,9 @@
 
 import pytest
 
-from cluster import signatures
+from cluster.members import signatures
+from cluster.members.signatures import SENDER, SIGNATURE, TIME, WINDOW_MS, Signatures
 from cluster.protocol import Code, Refusal
-from cluster.signatures import SENDER, SIGNATURE, TIME, WINDOW_MS, Signatures
 
 PATH, BODY = "/sync/heartbeat", b'{"server_id":"a"}'
 

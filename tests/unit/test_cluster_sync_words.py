@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.peers import RedisSeen, Word
-from cluster.sync_words import Notice, WrongWord, parse_word, word_json
+from cluster.members.peers import RedisSeen, Word
+from cluster.members.sync_words import Notice, WrongWord, parse_word, word_json
 
 WORD = Word(
     server_id="node-1",

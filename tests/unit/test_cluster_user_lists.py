@@ -6,11 +6,11 @@ from typing import Any
 import gevent
 import pytest
 
-from cluster import user_lists
 from cluster.connections import Connection, Connections, Membership
-from cluster.link import Health, Script
-from cluster.outbox import Outbox, Outlet
-from cluster.user_lists import UserLists, rows
+from cluster.members import user_lists
+from cluster.members.user_lists import UserLists, rows
+from cluster.storage.link import Health, Script
+from cluster.transport.outbox import Outbox, Outlet
 from tests.unit.cluster_frames import events
 
 

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -29,11 +30,16 @@ HOST = "127.0.0.1"
 PATIENCE_S = 20.0
 
 
+FIXED_PORTS = range(12_000, 32_000)  # below those from which systems take the local ports of connections
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody uses now, and that no connection will be given meanwhile."""
+    while True:
+        port = random.SystemRandom().choice(FIXED_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:

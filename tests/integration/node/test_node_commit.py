@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from gevent.event import AsyncResult
 
-from cluster import keys
-from cluster.committer import Committed, Committer, Outcome
-from cluster.link import Health, Link, OtherRun
+from cluster.delivery.committer import Committed, Committer, Outcome
 from cluster.protocol import RESULTS_KEPT, Code, Position, Refusal, SendRequest
-from cluster.resp import Guard
 from cluster.settings import Settings
+from cluster.storage import keys
+from cluster.storage.link import Health, Link, OtherRun
+from cluster.storage.resp import Guard
 
 pytestmark = pytest.mark.process
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from cluster import epochs, keys
-from cluster.epochs import Standing, Stands, Waits
-from cluster.link import Health, Link
-from cluster.resp import Guard
+from cluster.delivery import epochs
+from cluster.delivery.epochs import Standing, Stands, Waits
 from cluster.settings import Settings
+from cluster.storage import keys
+from cluster.storage.link import Health, Link
+from cluster.storage.resp import Guard
 
 pytestmark = pytest.mark.process
 

@@ -1,5 +1,6 @@
 """Metrics: what happens on a node can be read off it, under documented names."""
 
+import contextlib
 import re
 import socket
 import urllib.request
@@ -66,7 +67,6 @@ def test_messages__sent_joined_and_left__each_figure_moves_by_what_happened(
     moved = moves()
     expected = {
         "connections": 1, "memberships": 1, "rooms": 1, "connects_total": 2,
-        'disconnects_total{reason="transport_close"}': 1,
         'joins_total{outcome="snapshot"}': 1, 'joins_total{outcome="recovered"}': 1, "leaves_total": 1,
         'sends_total{outcome="acked"}': 2, 'sends_total{outcome="duplicate"}': 1,
         'sends_total{outcome="out_of_order"}': 1, 'refusals_total{code="out_of_order"}': 1,
@@ -74,6 +74,7 @@ def test_messages__sent_joined_and_left__each_figure_moves_by_what_happened(
         "tailed_messages_total": 2, "deliveries_total": 4,
     }  # fmt: skip
     assert {name: moved.get(name, 0) for name in expected} == expected
+    assert sum(n for name, n in moved.items() if name.startswith("disconnects_total{")) == 1
     assert moved["commit_batches_total"] == moved["commit_batch_size_count"]
     assert moved["commit_seconds_sum"] > 0
     assert moved["written_bytes_total"] > 1000
@@ -81,7 +82,7 @@ def test_messages__sent_joined_and_left__each_figure_moves_by_what_happened(
     assert sum(n for name, n in moved.items() if name.startswith("tail_position{")) >= 2
 
 
-def test_malformed__of_each_kind__counted_by_it(own_world: Any, node: Any) -> None:
+def test_malformed__of_each_kind__counted_by_it(own_world: Any, node: Any, raw: Any) -> None:
     ann = own_world.client(node)
     moves = Moves(node)
     ann.call("join", {"room": 7})
@@ -91,8 +92,16 @@ def test_malformed__of_each_kind__counted_by_it(own_world: Any, node: Any) -> No
     with socket.create_connection(("127.0.0.1", node.port), timeout=5) as sock:
         sock.sendall(b"GET / HTTP/x\r\n\r\n")
         assert b" 400 " in sock.recv(4096)
+    for data in (
+        raw.frame(raw.TEXT, b"no engine"),
+        raw.frame(raw.BINARY, b"x"),
+        raw.frame(raw.PING, b"x" * 126),
+    ):
+        with contextlib.closing(raw.RawClient(node.port, user=None)) as client:
+            client.send(data + raw.frame(raw.PING, b"seen"))
+            client.wait(lambda client=client: client.closed or client.pongs, "its end, or an answer")
     moved = moves()
-    for kind in ("payload", "event", "packet", "http"):
+    for kind in ("payload", "event", "packet", "http", "engine", "binary", "websocket"):
         assert moved[f'malformed_total{{kind="{kind}"}}'] == 1
     assert moved['refusals_total{code="bad_request"}'] == 3, "the packet asked for no answer, but had one"
     assert moved['refusals_total{code="room_invalid"}'] == 1

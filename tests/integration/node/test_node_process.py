@@ -110,7 +110,10 @@ def test_log__of_a_node_at_work__json_lines_without_an_error(pair: Any, world: A
 def test_help__asked__every_setting_at_once_without_a_node() -> None:
     began = time.monotonic()
     ran = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "cluster", "--help"], capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "cluster", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert ran.returncode == 0
     for variable in ("WORDAROUND_SERVER_ID", "WORDAROUND_PORT", "WORDAROUND_TOKEN", "WORDAROUND_LOG_LEVEL"):
@@ -122,7 +125,9 @@ def test_help__asked__every_setting_at_once_without_a_node() -> None:
 
 
 def test_argument__unknown__exit_2_without_a_node() -> None:
-    ran = subprocess.run([sys.executable, "-m", "cluster", "--port", "5000"], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "cluster", "--port", "5000"], capture_output=True, text=True, timeout=20
+    )
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "--port" in ran.stderr
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cluster.peers import RedisSeen, Word
-from cluster.signatures import Signatures
-from cluster.sync_words import Notice, word_json
+from cluster.members.peers import RedisSeen, Word
+from cluster.members.signatures import Signatures
+from cluster.members.sync_words import Notice, word_json
 
 pytestmark = pytest.mark.process
 SECRET = "a secret of these tests"

@@ -192,6 +192,18 @@ def test_silence__no_pong__ended_within_two_intervals(pair: Any) -> None:
     client.close()
 
 
+def test_silence__websocket_without_a_socketio_connect__ended_though_it_answers_pings(
+    pair: Any, world: Any
+) -> None:
+    nobody, somebody = RawClient(pair[0].port, user=None), world.client(pair[0])
+    began = time.monotonic()
+    nobody.hear_for(20)
+    assert (nobody.closed, nobody.code) == (True, 1008)
+    assert time.monotonic() - began > 10, "a slow network has its time"
+    assert somebody.call("leave", {"room": "nowhere"})["ok"], "who has said who it is stays"
+    nobody.close()
+
+
 def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair: Any) -> None:
     client = RawClient(pair[0].port)
     client.send(frame(CLOSE, (4321).to_bytes(2)))

@@ -219,12 +219,14 @@ def test_a_node_is_configured_by_its_environment_alone():
         port=5001,
         public_url="http://127.0.0.1:5001",
         redis_url="redis://127.0.0.1:6379/0",
+        sync_url="http://10.0.0.11:5000",
     )
     assert environment == {
         "WORDAROUND_SERVER_ID": "node-1",
         "WORDAROUND_HOST": "127.0.0.1",
         "WORDAROUND_PORT": "5001",
         "WORDAROUND_PUBLIC_URL": "http://127.0.0.1:5001",
+        "WORDAROUND_SYNC_URL": "http://10.0.0.11:5000",
         "WORDAROUND_REDIS_URL": "redis://127.0.0.1:6379/0",
         "WORDAROUND_DELIVERY": "pubsub",
     }
