@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from harness.checkers import stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE
-from harness.checkers.rising import suspects
 from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
 
@@ -65,7 +64,7 @@ def _swapped_in_logs(view: View) -> Iterator[tuple[int, int]]:
 def _swapped_on_the_way(view: View) -> Iterator[tuple[int, int]]:
     """Yield receipts of one producer that came live in the wrong order on one connection."""
     if view.durable:  # Where places rise, and rise with n, no bot can have seen a swap.
-        for stay in suspects(view):
+        for stay in view.suspects:
             yield from _swapped_in_stay(view, np.arange(stay.start, stay.stop))
         return
     for room in range(len(view.plan.rooms)):
