@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from harness.backends.redis_binary import RedisBinary, find_redis_binary
-
 HERE = Path(__file__).parent
 INSTALL_S = 180
 
@@ -37,12 +35,6 @@ def _load(name: str, path: Path) -> ModuleType:
 _world = _load("wordaround_contract_world", HERE.parent / "integration" / "node" / "conftest.py")
 shared_redis, pair, world, own_world = _world.shared_redis, _world.pair, _world.world, _world.own_world
 room, until = _world.room, _world.until
-
-
-@pytest.fixture
-def redis_binary() -> RedisBinary:
-    """One Redis is enough here: what clients see of a node does not depend on it."""
-    return find_redis_binary()
 
 
 @pytest.fixture(scope="session")
