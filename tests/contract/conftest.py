@@ -83,14 +83,17 @@ def _install(package: Path, folder: Path) -> None:
     """Install beside the final place, so that nobody ever sees half of it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as beside:
-        shutil.copy(package, beside)
+        made = Path(beside, "made")
+        made.mkdir()
+        shutil.copy(package, made)
         done = subprocess.run(
             ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"],
-            cwd=beside, capture_output=True, text=True, timeout=INSTALL_S, check=False,
+            cwd=made, capture_output=True, text=True, timeout=INSTALL_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"npm install failed:\n{done.stdout}{done.stderr}"
-        with contextlib.suppress(FileExistsError):  # Another run was faster.
-            shutil.copytree(beside, folder)
+        with contextlib.suppress(OSError):  # Another run was faster.
+            made.rename(folder)
+    assert folder.exists()
 
 
 @pytest.fixture(
