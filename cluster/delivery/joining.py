@@ -85,17 +85,18 @@ class Joining:
         room, cursor = request.room, request.cursor
         if cursor is not None and room not in connection.memberships:
             cursor = self._catch_up(connection, room, cursor)
-        for _ in range(JOIN_ATTEMPTS):
-            forgotten = self._memory.forgotten
-            head = self.head(room)
-            if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
-                raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
-            history = self._history(room, head, cursor, forgotten)
-            if cursor is not request.cursor and history and not history.recovered:
-                self._break_off(connection, "what follows was trimmed, or its epoch is over")
-            answer = history and self._admit(connection, user, room, history)
-            if answer:
-                return answer
+        with self._memory.kept(room):
+            for _ in range(JOIN_ATTEMPTS):
+                forgotten = self._memory.forgotten
+                head = self.head(room)
+                if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
+                    raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
+                history = self._history(room, head, cursor, forgotten)
+                if cursor is not request.cursor and history and not history.recovered:
+                    self._break_off(connection, "what follows was trimmed, or its epoch is over")
+                answer = history and self._admit(connection, user, room, history)
+                if answer:
+                    return answer
         raise unavailable("the room's log moves faster than it can be read")
 
     def announce(self, room: str) -> None:
