@@ -23,7 +23,7 @@ from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
 from harness.records.verdict import RunVerdict
 from harness.runner import Order, run
-from harness.scenario.library import Source, load, shipped
+from harness.scenario.library import Source, check_backend, load, shipped
 from harness.scenario.model import LARGEST_SEED
 
 app = typer.Typer(
@@ -114,7 +114,7 @@ def run_command(
 ) -> None:
     """Run scenarios, one after the other: start, drive, hurt, judge, report."""
     check_name(backend)
-    sources = _load_all(scenarios)
+    sources = _load_all(scenarios, backend)
     if dry_run:
         for source in sources:
             _print_timeline(source, seed)
@@ -126,12 +126,14 @@ def run_command(
     raise typer.Exit(worst(codes))
 
 
-def _load_all(arguments: list[str]) -> list[Source]:
+def _load_all(arguments: list[str], backend: str) -> list[Source]:
     """Read every scenario before anything starts; the mistakes of all of them are told together."""
     sources, problems = [], []
     for argument in arguments:
         try:
-            sources.append(load(argument))
+            source = load(argument)
+            check_backend(source, backend)
+            sources.append(source)
         except UsageError as error:
             problems.append(str(error))
     if problems:
@@ -265,7 +267,7 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            backend, reason = choose(backend_name, progress.say)
+            backend, reason = choose(backend_name, progress.say, foreign=plan.cluster.command is not None)
             command = (
                 "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
             )  # fmt: skip

@@ -7,6 +7,7 @@ same in every version of Python (`choice`, `sample` and `shuffle` promise no suc
 """
 
 import random
+import shlex
 from collections.abc import Iterable
 
 from harness.records.guarantees import IMPLEMENTED
@@ -61,6 +62,8 @@ def _cluster(scenario: Scenario) -> ClusterPlan:
         nodes=node_names(scenario.cluster.nodes),
         delivery=scenario.cluster.delivery,
         appendfsync=scenario.cluster.redis.appendfsync,
+        command=scenario.cluster.command,
+        ready=scenario.cluster.ready,
     )
 
 
@@ -158,6 +161,8 @@ def timeline(plan: Plan) -> tuple[str, ...]:
 def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
     for phase in plan.phases:
         yield phase.start_s, _phase_line(plan, phase)
+    if plan.cluster.command is not None:
+        yield 0.0, f"each node is `{shlex.join(plan.cluster.command)}`"
     yield plan.load_s, f"load stops; within {plan.limits.drain_s:g} s all is resent, caught up and read"
 
 

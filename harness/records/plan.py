@@ -25,6 +25,8 @@ class ClusterPlan:
     delivery: Literal["durable", "pubsub"]
     appendfsync: Literal["always", "everysec", "no"]
     retention: int | None = None  # messages that a room keeps; `None`: all of a run
+    command: tuple[str, ...] | None = None  # starts each node, with placeholders; `None`: our own node
+    ready: str | None = None  # the URL that answers 200 when a node can serve; `None`: its `/ready`
 
     @property
     def redis(self) -> str:
