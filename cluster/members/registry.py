@@ -190,8 +190,8 @@ class Registry:
         if beating and not self._told_of_namesakes:
             log.error(
                 "server_id_taken",
-                problem=f"another node is called {self._settings.server_id}, too: give each node of a cluster "
-                "a WORDAROUND_SERVER_ID of its own",
+                problem=f"another node is called {self._settings.server_id}, too: "
+                "give each node of a cluster a WORDAROUND_SERVER_ID of its own",
                 incarnation=beating[0],
             )
         self._told_of_namesakes = bool(beating)
