@@ -6,7 +6,7 @@ that is no message says so in `malformed`, and becomes a violation of integrity.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.records.plan import logical_name
 from harness.records.token import Token, parse_text
@@ -45,8 +45,7 @@ class Received:
         return (self.epoch, self.seq) if self.seq else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What a bot put on the wire; `room` is the logical name. `answers`: the position of what it answers."""
 
     room: str

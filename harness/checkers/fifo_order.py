@@ -1,7 +1,8 @@
 """fifo-order: the messages of one producer in a room are never swapped for anyone.
 
-- *In the log*: with positions, `n` of each producer rises with the position, over epochs too. All that anyone
-  saw counts, in receipts as in final reads; places that are gone do not.
+- *In the log*: with positions, `n` of each producer rises with the position, over epochs too. What
+  counts is the place that the stores list (the first, of two), or that was acknowledged or seen, of messages
+  that they do not list; who saw it elsewhere disagrees, which is for total-order.
 - *As received*: what one bot gets live on one connection from one producer comes with rising `n`. A
   repetition is a matter of no-duplicates.
 
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from harness.checkers import stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE
-from harness.checkers.rising import suspects
 from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
 
@@ -50,7 +50,7 @@ def _swapped_in_logs(view: View) -> Iterator[tuple[int, int]]:
         & (contents.producer >= 0)
         & (contents.n > 0)
         & (places.of_content >= 0)
-        & ~places.gone
+        & (places.of_content == places.of_message[contents.owner])
         & ~contents.wrong
         & view.told
     )
@@ -65,7 +65,7 @@ def _swapped_in_logs(view: View) -> Iterator[tuple[int, int]]:
 def _swapped_on_the_way(view: View) -> Iterator[tuple[int, int]]:
     """Yield receipts of one producer that came live in the wrong order on one connection."""
     if view.durable:  # Where places rise, and rise with n, no bot can have seen a swap.
-        for stay in suspects(view):
+        for stay in view.suspects:
             yield from _swapped_in_stay(view, np.arange(stay.start, stay.stop))
         return
     for room in range(len(view.plan.rooms)):

@@ -58,7 +58,7 @@ def check(view: View) -> Property:
     """Compare everything that was received with what was sent."""
     tally = Tally(name=NAME, counted="received messages and entries of final reads")
     foreign = view.contents.foreign
-    tally.checked = len(view.receipts) - int(np.count_nonzero(foreign[view.receipts.content]))
+    tally.checked = len(view.receipts) - view.receipts.count(foreign)
     cases: dict[tuple[int, str], _Case] = {}
     for content, receipts in _suspects(view):
         _judge_receipts(view, cases, content, receipts)
@@ -78,13 +78,16 @@ def check(view: View) -> Property:
 
 def _suspects(view: View) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each content that may be wrong, or came live to one outside of its room, with its receipts."""
-    table = view.receipts
-    outside = (table.via == LIVE) & (table.join < 0)
-    found = np.flatnonzero(view.contents.wrong[table.content] | outside)
-    found = found[~view.contents.foreign[table.content[found]]]
+    table, contents = view.receipts, view.contents
+    suspects = [np.empty(0, np.int64)]
+    for piece in table.pieces():
+        outside = (table.via[piece] == LIVE) & (table.join[piece] < 0)
+        suspects.append(np.flatnonzero(contents.wrong[table.content[piece]] | outside) + piece.start)
+    found = np.concatenate(suspects)
+    found = found[~contents.foreign[table.content[found]]]
     order = np.argsort(table.content[found], kind="stable")
-    contents, first = np.unique(table.content[found][order], return_index=True)
-    yield from zip(contents.tolist(), np.split(found[order], first[1:]), strict=bool(len(contents)))
+    different, first = np.unique(table.content[found][order], return_index=True)
+    yield from zip(different.tolist(), np.split(found[order], first[1:]), strict=bool(len(different)))
 
 
 def _judge_receipts(

@@ -26,7 +26,6 @@ import numpy as np
 from harness.checkers import stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, RESUME
-from harness.checkers.rising import suspects
 from harness.checkers.sessions import Join
 from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
@@ -40,7 +39,7 @@ def check(view: View) -> Property:
     accepted = [join for join in view.joins if join.accepted_ns is not None]
     tally.checked = int(np.count_nonzero(view.receipts.via <= RESUME)) + len(accepted)
     looked_at: set[int] = set()
-    for stay in suspects(view):
+    for stay in view.suspects:
         looked_at.add(stay.start)
         for floor, receipt in _falls(view, stay):
             tally.violated(partial(_fell, view, floor, receipt))

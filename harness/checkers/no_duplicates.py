@@ -53,9 +53,9 @@ def check(view: View) -> Property:
 
 def _in_memberships(view: View) -> int:
     """Count the receipts that came by a join that was accepted, then or later."""
-    belongs = view.membership_of_join >= 0
-    by_join = np.bincount(view.receipts.join + 1, minlength=len(belongs))
-    return int(by_join[1:][belongs[:-1]].sum())
+    outside = (join.number for join in view.joins if join.membership < 0)
+    by_none = int(np.count_nonzero(view.receipts.join < 0))
+    return len(view.receipts) - by_none - sum(len(view.receipts.by_join(number)) for number in outside)
 
 
 # Repetitions

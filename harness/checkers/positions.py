@@ -77,7 +77,9 @@ class Places:
 
     @cached_property
     def of_message(self) -> Ints:
-        """The place of each message: as the stores list it, else as acknowledged, else as anyone saw it."""
+        """The place of each message: as the stores list it (of two, the first), else as acknowledged, else as
+        anyone saw it. One more entry, -1, for no message.
+        """
         contents = self.view.contents
         found = np.full(len(self.view.messages) + 1, -1, np.int64)
         seen = np.flatnonzero((contents.owner >= 0) & (self.of_content >= 0) & ~self.gone)
@@ -87,7 +89,7 @@ class Places:
         for room in self.view.plan.rooms:
             for read in self.view.stores(room):
                 own = read.contents[contents.owner[read.contents] >= 0]
-                own = own[self.of_content[own] >= 0]
+                own = own[self.of_content[own] >= 0][::-1]
                 found[contents.owner[own]] = self.of_content[own]
         found[-1] = -1
         return found

@@ -162,24 +162,37 @@ def _look(
     held = {target for window in view.windows if window.covers(t_ns - 1) for target in window.plan.targets}
     if view.plan.cluster.redis in held:
         return
-    judged = [bot for bot in view.bots if where.get(bot) not in held]
-    members = {bot for _, bot, _ in room.changes}
-    parsed: dict[int, Mapping[str, Sequence[str]]] = {}
+    known = {*where, *(bot for _, bot, _ in room.changes)}
+    members = sorted(bot for bot in known if where.get(bot) not in held)
+    mistakes: dict[int, Sequence[tuple[int, str]]] = {}
     for told in where:
+        if where[told] in held:
+            continue
         lists = room.told.get(told, [])
         at = bisect_right(lists, (t_ns, 1 << 62)) - 1
         latest = lists[at][1] if at >= 0 and lists[at][0] >= _connected_ns(view, told, t_ns) else -1
-        if latest not in parsed:
-            parsed[latest] = _listed(view, latest) if latest >= 0 else {}
-        if where[told] in held:
-            continue
-        for user in judged:
-            tally.checked += user in where or user in members
-            what = _what(
-                parsed[latest].get(view.wire_user(user), ()), there=user in where, any_list=latest >= 0
-            )
-            if what:
-                yield _Wrong(t_ns=t_ns, told=told, user=user, room=name, what=what)
+        if latest not in mistakes:
+            mistakes[latest] = _mistakes(view, latest, members, where)
+        tally.checked += len(members)
+        for user, what in mistakes[latest]:
+            yield _Wrong(t_ns=t_ns, told=told, user=user, room=name, what=what)
+
+
+def _mistakes(
+    view: View, content: int, members: Sequence[int], where: Mapping[int, str]
+) -> Sequence[tuple[int, str]]:
+    """Return of whom a list is wrong, and how; the content -1 stands for no list at all."""
+    listed = dict(_listed(view, content)) if content >= 0 else {}
+    found = []
+    for user in members:
+        states = listed.pop(view.wire_user(user), ())
+        what = _what(states, there=user in where, any_list=content >= 0)
+        if what:
+            found.append((user, what))
+    if listed:
+        strangers = (bot for bot in view.bots if bot not in where and bot not in members)
+        found += [(bot, "the list had it") for bot in strangers if view.wire_user(bot) in listed]
+    return found
 
 
 def _connected_ns(view: View, bot: int, t_ns: int) -> int:

@@ -26,6 +26,7 @@ from harness.records.history import FLAG_FROM_HISTORY, Op
 
 VIAS = (Via.LIVE, Via.RESUME, Via.SNAPSHOT, Via.PAGED)
 LIVE, RESUME, SNAPSHOT, PAGED = range(4)
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,15 @@ class Receipts:
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def pieces(self) -> Iterator[slice]:
+        """Yield all rows in pieces, so that what is computed beside them stays small."""
+        for first in range(0, len(self), PIECE):
+            yield slice(first, min(len(self), first + PIECE))
+
+    def count(self, of_content: NDArray[np.bool_]) -> int:
+        """Return how many receipts there are of the contents that are marked."""
+        return sum(int(np.count_nonzero(of_content[self.content[piece]])) for piece in self.pieces())
 
     def room(self, room: int) -> slice:
         """Return the rows of a room."""

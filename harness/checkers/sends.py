@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers.content import NotSent, Sent, parse_sent, token_of
+from harness.checkers.content import NotSent, Sent, parse_sent
 from harness.checkers.messages import Answer, Attempt, Message, Outcome, is_hopeless
 from harness.checkers.names import Names
 from harness.checkers.recorded import SENDS, Recorded, Taken
 from harness.records.history import FLAG_DEFINITE, FLAG_DUPLICATE, Op
 from harness.records.plan import wire_name
+from harness.records.token import Token, carries
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -344,9 +345,11 @@ def _by_text(texts: Sequence[str], codes: Ints, run_id: str) -> dict[str, int]:
     """Return the message of each text that carries its own token; others are nobody's."""
     found: dict[str, int] = {}
     for index, (text, code) in enumerate(zip(texts, codes.tolist(), strict=True)):
-        token = token_of(text, run_id)
-        if token is not None and (token.bot << 32) | token.key == code:
-            found[text] = index
+        try:
+            if carries(text, Token(run_id, code >> 32, code & 0xFFFFFFFF)):
+                found[text] = index
+        except UnicodeEncodeError:  # A lone surrogate: no bot writes such a text.
+            continue
     return found
 
 

@@ -38,7 +38,6 @@ from harness.checkers.findings import Tally
 from harness.checkers.no_duplicates import two_places
 from harness.checkers.observers import Observer, agree, observers, place_of
 from harness.checkers.receipts import LIVE
-from harness.checkers.rising import suspects
 from harness.checkers.view import View
 from harness.records.history import Op
 from harness.records.verdict import Property, Witness
@@ -189,7 +188,7 @@ def _disordered(view: View, read: FinalRead) -> Iterator[tuple[int, int]]:
 def _live_disorder(view: View) -> Iterator[tuple[int, int]]:
     """Yield live receipts that came after one with a higher position of the epoch on the same connection."""
     contents, table = view.contents, view.receipts
-    for stay in suspects(view):
+    for stay in view.suspects:
         own = np.arange(stay.start, stay.stop)
         content = table.content[own]
         own = own[(table.via[own] == LIVE) & (contents.owner[content] >= 0) & (contents.seq[content] > 0)]

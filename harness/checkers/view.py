@@ -99,6 +99,13 @@ class View:
         return Places(self)
 
     @cached_property
+    def suspects(self) -> tuple[slice, ...]:
+        """The stays in which places do not simply rise (`rising.py`)."""
+        from harness.checkers.rising import suspects
+
+        return tuple(suspects(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """All joins by their numbers."""
         return tuple(join for bot in self.bots.values() for join in bot.joins)
@@ -239,7 +246,8 @@ class View:
     def told(self) -> NDArray[np.bool_]:
         """Return the contents that a bot received, or a final read lists under the room that it read."""
         told = np.zeros(len(self.contents), np.bool_)
-        told[self.receipts.content] = True
+        for piece in self.receipts.pieces():
+            told[self.receipts.content[piece]] = True
         for read in self.finals.reads.values():
             own = read.contents
             told[own[self.contents.room[own] == self.room_number(read.room)]] = True
@@ -247,7 +255,12 @@ class View:
 
     def who_received(self, contents: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the receipts, in their order, of the contents that are marked."""
-        return np.flatnonzero(contents[self.receipts.content])
+        if not contents.any():
+            return np.empty(0, np.int64)
+        pieces = self.receipts.pieces()
+        return np.concatenate(
+            [np.flatnonzero(contents[self.receipts.content[piece]]) + piece.start for piece in pieces]
+        )
 
     @cached_property
     def seen(self) -> NDArray[np.bool_]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ def stats(view: View) -> Stats:
     took = sorted((way.back_ns - way.lost_ns) / MS for way in ways if way.back_ns is not None)
     return Stats(
         sends=_sends(view),
-        deliveries=len(view.receipts) - int(np.count_nonzero(view.contents.foreign[view.receipts.content])),
+        deliveries=len(view.receipts) - view.receipts.count(view.contents.foreign),
         reconnections=ReconnectionStats(
             count=len(ways),
             p50_ms=_quantile(took, 0.5),
@@ -91,16 +90,13 @@ def _delivery_latencies(view: View) -> NDArray[np.float64]:
     table = view.receipts
     latencies = np.empty(len(table), np.float64)
     filled = 0
-    for first, end in pairwise([*range(0, len(table), _AT_ONCE), len(table)]):
-        owner = view.contents.owner[table.content[first:end]]
-        own = np.flatnonzero((table.via[first:end] == LIVE) & (owner >= 0))
-        came_ns = view.recorded.t_ns(table.row[first:end][own].astype(np.int64))
+    for piece in table.pieces():
+        owner = view.contents.owner[table.content[piece]]
+        own = np.flatnonzero((table.via[piece] == LIVE) & (owner >= 0))
+        came_ns = view.recorded.t_ns(table.row[piece][own].astype(np.int64))
         latencies[filled : filled + len(own)] = (came_ns - view.messages.invoked_ns[owner[own]]) / MS
         filled += len(own)
     return latencies[:filled]
-
-
-_AT_ONCE = 1 << 20  # receipts: what is computed beside them stays small
 
 
 def _longest_wait(view: View) -> float | None:

@@ -120,8 +120,20 @@ def _text(bot: int, key: int) -> str:
     return make_text(Token(RUN_ID, bot, key), "signal quorum lease epoch cursor harbor lantern meadow")
 
 
+def _away(users: int) -> np.ndarray:
+    """Return which of a room's users are cut off in the middle; these only listen."""
+    return np.arange(users)[:: max(2, users // 10)]
+
+
+def _sender(room: int, index: int, users: int) -> tuple[int, int]:
+    """Return who sends a room's message, and which of its messages that is."""
+    speakers = np.setdiff1d(np.arange(users), _away(users))
+    turn, speaker = divmod(index, len(speakers))
+    return 1 + room * users + int(speakers[speaker]), 1 + turn
+
+
 def _content(plan: Plan, room: int, index: int, users: int) -> dict[str, object]:
-    bot, key = 1 + room * users + index % users, 1 + index // users
+    bot, key = _sender(room, index, users)
     name = plan.bots[bot - 1].name
     return {
         "room": wire_name(plan.rooms[room], RUN_ID),
@@ -148,7 +160,7 @@ def _room(plan: Plan, room: int, messages: int, strings: _Strings) -> np.ndarray
     index = np.arange(messages)
     block["t_ns"] = (ZERO_NS + 10**7 + (index + 1) * STEP_NS)[:, None] + np.arange(users + 2)
     block["conn"] = 1
-    sender, key = bots[index % users], 1 + index // users
+    sender, key = np.array([_sender(room, i, users) for i in range(messages)]).T
     block["bot"][:, 0] = block["bot"][:, -1] = sender
     block["op"][:, 0], block["op"][:, -1] = Op.SEND, Op.SEND_OK
     block["a"][:, 0] = [strings(canonical(_content(plan, room, i, users))) for i in range(messages)]
@@ -161,32 +173,18 @@ def _room(plan: Plan, room: int, messages: int, strings: _Strings) -> np.ndarray
         :, None
     ]
     middle, missed = messages // 2, min(messages // 4, 100)
-    away = bots[:: max(1, users // 10)]
+    away = bots[_away(users)]
     late = np.isin(block["bot"][:, 1:-1], away) & (index >= middle)[:, None]
     gone = late & (index < middle + missed)[:, None]
     block["conn"][:, 1:-1][late] = 2
-    # Who is away sends nothing meanwhile: its messages of that time are sent by its second connection.
-    mine = np.isin(sender, away) & (index >= middle)
-    block["conn"][mine, 0] = block["conn"][mine, -1] = 2
     kept = np.ones((messages, users + 2), np.bool_)
     kept[:, 1:-1] = ~gone
     first, second = block[:middle][kept[:middle]], block[middle + missed :][kept[middle + missed :]]
     while_away = block[middle : middle + missed][kept[middle : middle + missed]]
     back = _resumes(plan, room, away, middle, missed, int(block["t_ns"][middle + missed - 1, -1]), strings)
     end_ns = int(block["t_ns"][-1, -1])
-    # The sends of those who are away belong to their second connection, after its join.
-    theirs = np.isin(while_away["bot"], away)
-    return np.concatenate(
-        [
-            begin,
-            first,
-            while_away[~theirs],
-            back,
-            while_away[theirs],
-            second,
-            _leaves(bots, away, end_ns, strings),
-        ]
-    )
+    leaves = _leaves(bots, away, end_ns, strings)
+    return np.concatenate([begin, first, while_away, back, second, leaves])
 
 
 def _event(t_ns: int, op: Op, bot: int, conn: int, **operands: int) -> tuple[int, ...]:

@@ -71,7 +71,13 @@ class Bot:
     joined: set[str] = field(default_factory=set)
     cursors: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: int = 0
+    producers: int = 1
     numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def producer(self) -> str:
+        """The producer that it sends as: another one after each that it abandoned."""
+        return self.name if self.producers == 1 else f"{self.name}.{self.producers}"
 
 
 @dataclass
@@ -81,6 +87,7 @@ class Sent:
     room: str
     text: str
     n: int
+    producer: str = ""
     reply_to: dict[str, Any] | None = None
     attempts: int = 0
     committed: dict[str, Any] | None = None
@@ -332,7 +339,7 @@ class World:
         me.keys += 1
         me.numbers[room] = me.numbers.get(room, 0) + 1
         text = make_text(Token(RUN_ID, bot, me.keys), f"word {me.keys}")
-        sent = Sent(bot, me.keys, room, text, me.numbers[room])
+        sent = Sent(bot, me.keys, room, text, me.numbers[room], me.producer)
         if answers is not None and self.durable:
             sent.reply_to = {"epoch": answers["epoch"], "seq": answers["seq"]}
         self.sent[bot, me.keys] = sent
@@ -353,8 +360,7 @@ class World:
         `answer`: ok, lost, late (lost, then acknowledged after all), definite, indefinite, none.
         """
         sent.attempts += 1
-        me = self.bots[sent.bot]
-        content = {"room": self.wire(sent.room), "text": sent.text, "producer": me.name, "n": sent.n}
+        content = {"room": self.wire(sent.room), "text": sent.text, "producer": sent.producer, "n": sent.n}
         if sent.reply_to is not None:
             content["reply_to"] = sent.reply_to
         self.record(Op.SEND, sent.bot, a=content, b=sent.attempts, c=sent.key)
@@ -376,6 +382,10 @@ class World:
     def _refuse(self, sent: Sent, error: str, flags: int) -> None:
         self.record(Op.SEND_FAILED, sent.bot, flags=flags, a=sent.key, b=sent.attempts, c=error)
 
+    def refused_for_good(self, sent: Sent) -> None:
+        """The sender learns that nobody can tell what became of it, and gives it up."""
+        self._refuse(sent, "result_expired: nobody knows", 0)
+
     def acknowledge(self, sent: Sent, *, duplicate: bool = False) -> None:
         assert sent.committed is not None
         self.record(
@@ -394,7 +404,7 @@ class World:
             "room": self.wire(sent.room),
             "epoch": self.epochs[sent.room] if self.durable else None,
             "seq": len(log) + 1 if self.durable else None,
-            "producer": me.name,
+            "producer": sent.producer,
             "n": sent.n,
             "user": wire_name(me.name, RUN_ID),
             "text": sent.text,
@@ -424,6 +434,14 @@ class World:
         for bot in self.bots.values():
             if room in bot.joined:
                 self.announce(bot.ordinal, room)
+
+    def pipeline(self, bot: int, room: str = "room-1") -> tuple[Sent, Sent]:
+        """Send two messages, the second before anything came of the first."""
+        first, second = (self.send(bot, room, answer="none", lands=False) for _ in range(2))
+        for sent in (first, second):
+            self.commit(sent)
+            self.acknowledge(sent)
+        return first, second
 
     def talk(self, count: int) -> None:
         """Everyone who is in a room says something, in turn; each fifth answers what was said last."""

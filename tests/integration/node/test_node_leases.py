@@ -167,7 +167,7 @@ def test_reap__lease_holds_whatever_the_caller_believes__nothing_happens(bench: 
 def test_reap__more_than_one_call_takes__another_node_goes_on_and_the_reaped_one_cannot_come_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.reaper.AT_ONCE", 4)
+    monkeypatch.setattr("cluster.members.reaper.AT_ONCE", 4)
     for i in range(10):
         bench.a.join(f"u{i}", f"room-{i % 3}")
     bench.a.write()
@@ -259,7 +259,7 @@ def test_beat__redis_was_emptied__a_new_incarnation_registers_all(bench: Bench) 
     bench.a.write()
     before = bench.a.registry.incarnation
     bench.link.call("FLUSHALL")
-    bench.link.call("SET", keys.EPOCH, "epoch-1")
+    bench.link.call("SET", keys.EPOCH, f"epoch-1 {_run_id(bench.link)}")
     bench.a.beat()
     bench.a.beat()
     bench.a.write()

@@ -122,6 +122,7 @@ def test_node_stopped_past_its_lease__reaped_then_back_with_nobody_disconnected(
     bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "her leaving counts under the new incarnation")
 
 
+@pytest.mark.one_redis  # It takes a lease, and that twice.
 @pytest.mark.parametrize("how", ["killed", "silent"])
 def test_redis_away_for_longer_than_a_lease__nobody_vanishes(own_world: Any, until: Any, how: str) -> None:
     nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
