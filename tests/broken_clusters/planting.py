@@ -35,7 +35,7 @@ class Bug:
     may: tuple[str, ...]
     fault: Fault
     recovery_s: float  # how long the load goes on after the chaos phase
-    awaits: str  # what bots would have to do and do not do yet; empty: they do
+    awaits: str  # what bots would have to do, or checks to look at, and do not yet; empty: they do
 
     @property
     def area(self) -> str:

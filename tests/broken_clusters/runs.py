@@ -54,7 +54,7 @@ description: {json.dumps(bug.sentence)}
 cluster:
   command: ["{{python}}", -m, tests.broken_clusters, {bug.name}, "{{folder}}"]
 load: {{users: 20, spawn_rate: 20, rooms: 2, messages_per_second: 40}}
-phases: {{warmup: 2s, steady: 2s, chaos: {chaos}, recovery: {round(bug.recovery_s * 1000)}ms}}
+phases: {{warmup: 2s, steady: 1s, chaos: {chaos}, recovery: {round(bug.recovery_s * 1000)}ms}}
 faults: {faults}
 limits: {{drain: 6s, presence: 6s}}
 expect: {{{caught if bug.must else "verdict: pass"}}}
