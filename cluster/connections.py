@@ -97,6 +97,10 @@ class Connections:
         """Return the memberships in a room through this node."""
         return tuple(self._rooms.get(room, {}).values())
 
+    def has_members(self, room: str) -> bool:
+        """Tell whether a room has members through this node."""
+        return room in self._rooms
+
     def memberships(self) -> int:
         """Return how many memberships there are."""
         return sum(map(len, self._rooms.values()))

@@ -7,7 +7,8 @@ greenlet. Whatever a client sends is answered; nothing that it sends ends its co
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -135,7 +136,7 @@ class Events:
         if user is None:
             raise Refusal(Code.BAD_REQUEST, "neither the connection's auth nor this join names a user")
         self._gate.check_join()
-        with connection.turn:
+        with _turn(connection):
             answer = self._delivery.join(connection, user, request)
             membership = connection.memberships.get(request.room)
             if connection.open and membership is not None:
@@ -145,7 +146,7 @@ class Events:
 
     def _leave(self, connection: Connection, args: tuple[object, ...]) -> Answer:
         request = parse_leave(args)
-        with connection.turn:
+        with _turn(connection):
             membership = connection.memberships.get(request.room)
             answer = self._delivery.leave(connection, request.room)
             if membership is not None:
@@ -227,13 +228,22 @@ class Events:
     ) -> Answer:
         connection = self._connections.get(sid)
         if connection is None:
-            return Refusal(Code.NOT_JOINED, "this connection is closed").answer()
+            return Refusal(Code.NOT_JOINED, CLOSED).answer()
         try:
             answer = handle(connection, args)
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
             answer = _told(error, sid=sid, request=event).answer()
         counters.requests.answered(event, answer)
         return answer
+
+
+@contextmanager
+def _turn(connection: Connection) -> Iterator[None]:
+    """Wait for a connection's earlier joins and leaves, in which time it may have gone."""
+    with connection.turn:
+        if not connection.open:
+            raise Refusal(Code.NOT_JOINED, CLOSED)
+        yield
 
 
 def _no_event(name: str) -> Answer:

@@ -25,6 +25,11 @@ from harness.scenario.targets import candidates, how_many, node_names
 
 _SEEDS = 2**53  # what one draw of `random()` can tell apart
 
+# The shape of the load beside what a scenario says: what the guarantees of order and membership need to bite.
+REPLY_SHARE = 0.1  # one message in ten answers the one that its sender heard last
+ROAMER = 10  # every tenth bot leaves its room now and then, and joins it again
+ROAM_EVERY_S = 4.0
+
 
 def make_plan(scenario: Scenario, *, seed: int) -> Plan:
     """Make the plan of a parsed scenario; equal arguments give equal plans, byte for byte."""
@@ -98,6 +103,8 @@ def _bots(load: Load, rooms: tuple[str, ...], nodes: tuple[str, ...], seed: int)
             start_at_s=_rounded(index / load.spawn_rate),
             messages_per_second=load.messages_per_second / load.users,
             seed=int(random.Random(f"{seed}:bot:{index + 1}").random() * _SEEDS),
+            reply_share=REPLY_SHARE,
+            roam_every_s=ROAM_EVERY_S if index % ROAMER == ROAMER - 1 else None,
         )
 
 

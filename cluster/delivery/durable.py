@@ -55,7 +55,7 @@ class DurableDelivery:
         self._connections = connections
         self._outbox = outbox
         self._presence_changed = presence_changed
-        self._memory = TailMemory(settings.memory_messages)
+        self._memory = TailMemory(settings.memory_messages, connections.has_members)
         self._tail = Tail(settings, health, standing, self)
         self._joining = Joining(store, standing, self._tail, self._memory, connections, outbox)
         self._committer = Committer(
@@ -167,8 +167,8 @@ class DurableDelivery:
         first = run[0][0]
         tail = self._memory.get(room)
         if tail is None:
-            if self._memory.full:
-                self._memory.shrink(keep=frozenset(self._connections.rooms()))
+            if self._connections.has_members(room):
+                return False  # Its members are to be told of a hole, and the first attempt has failed.
             tail = self._memory.open(room, first - 1)
         if first > tail.last + 1:
             return False
@@ -185,10 +185,12 @@ class DurableDelivery:
         """Fill rooms that have members here from their own logs; forget the others' tails."""
         for room in rooms or self._rooms_of(shard):
             tail = self._memory.get(room)
-            if tail is None or not self._connections.members(room):
+            if not self._connections.has_members(room):
                 self._memory.forget(room)
-                continue
-            self._fill(room, tail.last, self._joining.head(room).seq)
+            elif tail is None:
+                self._resync(room)  # This was begun before, and has failed.
+            else:
+                self._fill(room, tail.last, self._joining.head(room).seq)
 
     def begun(self, epoch: str, *, anew: bool) -> None:
         """Begin in an empty memory; where clients were in another log, tell them.

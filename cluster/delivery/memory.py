@@ -5,14 +5,16 @@ and it is what REST serves as `source=tail`. A room whose log could not be follo
 forgotten, so what is here is always contiguous.
 """
 
-from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from cluster import wire
 from cluster.wire import Stored
 
 ALL_ROOMS_FACTOR = 20  # all rooms together keep at most this many times the limit of one
+SHRINK_STEPS = 16  # rooms that are looked at when one comes: the common limit costs no more than that
 
 
 class RoomTail:
@@ -69,18 +71,26 @@ class RoomTail:
 
 
 class TailMemory:
-    """The tails of the rooms, the least recently written ones forgotten first."""
+    """The tails of the rooms; over the common limit those go that nobody uses, written longest ago first."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, has_members: Callable[[str], bool]) -> None:
         self._limit = limit
+        self._has_members = has_members
         self._rooms: OrderedDict[str, RoomTail] = OrderedDict()
+        self._joins: Counter[str] = Counter()
         self._messages = 0
-        self.forgotten = 0  # counts what was dropped, for those who must notice
+        self.forgotten = 0  # counts what was dropped though somebody may use it: those must notice
 
-    @property
-    def full(self) -> bool:
-        """Tell whether all rooms together have more than the common limit."""
-        return self._messages > self._limit * ALL_ROOMS_FACTOR
+    @contextmanager
+    def kept(self, room: str) -> Iterator[None]:
+        """Keep what passes in a room from now on, as if it had members: somebody joins it."""
+        self._joins[room] += 1
+        try:
+            yield
+        finally:
+            self._joins[room] -= 1
+            if not self._joins[room]:
+                del self._joins[room]
 
     def get(self, room: str) -> RoomTail | None:
         """Return a room's tail; `None` where this node has not seen the room."""
@@ -89,6 +99,7 @@ class TailMemory:
     def open(self, room: str, last: int) -> RoomTail:
         """Begin to follow a room after its message `last`; what was there is forgotten."""
         self.forget(room)
+        self._shrink()
         tail = self._rooms[room] = RoomTail(last, self._limit)
         return tail
 
@@ -100,10 +111,9 @@ class TailMemory:
         self._rooms.move_to_end(room)
 
     def forget(self, room: str) -> None:
-        """Drop a room's tail."""
-        tail = self._rooms.pop(room, None)
-        if tail is not None:
-            self._messages -= len(tail)
+        """Drop a room's tail, whoever uses it."""
+        if room in self._rooms:
+            self._drop(room)
             self.forgotten += 1
 
     def forget_all(self) -> None:
@@ -112,13 +122,20 @@ class TailMemory:
         self._messages = 0
         self.forgotten += 1
 
-    def shrink(self, *, keep: frozenset[str]) -> None:
-        """Forget rooms that are not in `keep`, oldest first, until the common limit holds."""
-        for room in [room for room in self._rooms if room not in keep]:
-            if not self.full:
-                return
-            self.forget(room)
-
     def rooms(self) -> tuple[str, ...]:
         """Return the rooms that are followed."""
         return tuple(self._rooms)
+
+    def _shrink(self) -> None:
+        """Drop what nobody uses until the common limit holds; a room without messages weighs as one."""
+        for _ in range(min(SHRINK_STEPS, len(self._rooms))):
+            if self._messages + len(self._rooms) <= self._limit * ALL_ROOMS_FACTOR:
+                return
+            room = next(iter(self._rooms))
+            if room in self._joins or self._has_members(room):
+                self._rooms.move_to_end(room)
+            else:
+                self._drop(room)
+
+    def _drop(self, room: str) -> None:
+        self._messages -= len(self._rooms.pop(room))

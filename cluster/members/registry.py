@@ -14,7 +14,8 @@ Both are in Redis and are read by the script that reaps, which refuses when it r
 this holds whoever comes first, even a node that has just started, and over a restart of Redis.
 
 **A reaped node that lives** (it was stopped, or cut off) sees at its next beat that its lease is gone. It
-takes a new incarnation, and presence registers its live connections again.
+takes a new incarnation, and presence registers its live connections again. It does so as well when presence
+finds itself in another epoch (`renew`).
 """
 
 import secrets
@@ -122,6 +123,11 @@ class Registry:
             return int(datetime.now(UTC).timestamp() * 1000)
         return _monotonic_ms() + self._redis_ahead_ms
 
+    def renew(self, why: str) -> None:
+        """Go on under a new incarnation and let the old one's lease go stale; does not switch greenlets."""
+        log.info("incarnation_renewed", incarnation=self.incarnation, reason=why)
+        self._begin_anew()
+
     def retire(self) -> None:
         """Stop beating, give the lease back and leave the registry, if Redis answers."""
         self._stopped = True
@@ -158,6 +164,7 @@ class Registry:
         self._redis_ahead_ms = now_ms - _monotonic_ms()
         self._take_secret(secret)
         if flag == b"gone":
+            log.warning("reaped_alive", incarnation=self.incarnation)
             self._begin_anew()
             return
         self._held = True
@@ -183,9 +190,8 @@ class Registry:
         )
 
     def _begin_anew(self) -> None:
-        old, self.incarnation = self.incarnation, secrets.token_hex(8)
+        self.incarnation = secrets.token_hex(8)
         self._held = False
-        log.warning("reaped_alive", incarnation=old, now=self.incarnation)
         self._soon.set()
         self.on_new_incarnation()
 

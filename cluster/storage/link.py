@@ -10,7 +10,7 @@ Each connection asks for Redis' `run_id` as soon as it is made. A command that c
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any
@@ -19,7 +19,6 @@ import gevent
 from gevent.lock import BoundedSemaphore
 from redis.backoff import NoBackoff
 from redis.connection import Connection, parse_url
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -139,7 +138,7 @@ class _Channel:
 
     def _introduce(self) -> None:
         """Learn the run, and load all scripts, so that none is unknown in the midst of a batch."""
-        loads: list[Command] = [("SCRIPT", "LOAD", script.text) for script in self._scripts]
+        loads = _loads(self._scripts)
         self.send(b"".join(pack(command, "") for command in (("INFO", "server"), *loads)))
         info, *loaded = [self.read() for _ in range(1 + len(loads))]
         for reply in (info, *loaded):
@@ -147,6 +146,10 @@ class _Channel:
                 raise reply
         lines = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
         self.run_id = lines[b"run_id"].decode()
+
+
+def _loads(scripts: Iterable[Script]) -> list[Command]:
+    return [("SCRIPT", "LOAD", script.text) for script in scripts]
 
 
 class Link:
@@ -167,7 +170,6 @@ class Link:
         self._free: list[Any] = []
         self._slots = BoundedSemaphore(connections)
         self.scripts = {name: Script(name) for name in SCRIPTS}
-        self._by_sha = {script.sha: script for script in self.scripts.values()}
 
     def call(self, *command: Argument, run_id: str | None = None) -> Reply:
         """Send one command and return its reply; with a `run_id` only to that run of Redis.
@@ -204,8 +206,10 @@ class Link:
             replies = self._exchange(channel, commands)
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:
-                self._load(channel)
-                again = self._exchange(channel, [commands[i] for i in unknown])
+                try:
+                    again = self._load_and_exchange(channel, [commands[i] for i in unknown])
+                except AnswerLost as error:  # What it has are replies to other commands than the first ones.
+                    raise AnswerLost(str(error), replies[: unknown[0]]) from error
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
         self._health.answered()
@@ -216,11 +220,10 @@ class Link:
         while self._free:
             self._free.pop().close()
 
-    def _load(self, channel: _Channel) -> None:
-        loads: list[Command] = [("SCRIPT", "LOAD", script.text) for script in self.scripts.values()]
-        for reply in self._exchange(channel, loads):
-            if isinstance(reply, ResponseError):
-                raise reply
+    def _load_and_exchange(self, channel: _Channel, commands: Sequence[Command]) -> list[Reply]:
+        """Load all scripts before the commands; where Redis refuses that, the commands tell of it."""
+        loads = _loads(self.scripts.values())
+        return self._exchange(channel, [*loads, *commands])[len(loads) :]
 
     @contextmanager
     def _channel(self) -> Iterator[_Channel]:
@@ -265,7 +268,7 @@ class Link:
                 channel.send(raw)
                 for _ in commands:
                     replies.append(channel.read())
-        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        except (RedisError, OSError) as error:
             self._health.failed(str(error))
             raise AnswerLost(str(error), replies) from error
         return replies

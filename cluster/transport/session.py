@@ -119,12 +119,12 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
 
     def serve(self, sock: Any) -> None:
         """Run the session on a socket whose HTTP upgrade was accepted; returns when both are over."""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.outlet.bind(sock._sock, first=self._accepted)
-        self._accepted = b""
-        self._keepalive.begin(self)
-        self._keepalive.greet(self)
         try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.outlet.bind(sock._sock, first=self._accepted)
+            self._accepted = b""
+            self._keepalive.begin(self)
+            self._keepalive.greet(self)
             self._read(sock)
         finally:
             self.close(abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
@@ -206,11 +206,12 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
             log.debug("frame_dropped", sid=self.sid, begins=text[:16])
             return
         self._behind += 1
-        gevent.get_hub().loop.run_callback(self._caught_up)
         try:
             self.receive(Packet(MESSAGE, packet))
         except EngineIOError as error:
             log.debug("packet_refused", sid=self.sid, reason=str(error))
+        finally:
+            gevent.get_hub().loop.run_callback(self._caught_up)
 
     def _caught_up(self) -> None:
         """Runs behind the greenlet that python-socketio has started for the event meanwhile."""

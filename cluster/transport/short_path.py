@@ -34,7 +34,9 @@ class ShortPath:
     def __call__(self, session: Session, text: str) -> bool:
         """Tell whether the message was taken; does not switch greenlets."""
         begins = text.find("[", 2, 2 + _LONGEST_ID + 1)
-        if begins < 0 or not text.startswith(_SEND, begins) or text[:2] != _EVENT or session.chat is None:
+        if begins < 0 or not text.startswith(_SEND, begins) or text[:2] != _EVENT:
+            return False
+        if session.chat is None or not session.chat.open:
             return False
         ack_id = text[2:begins]
         if ack_id and not _plain(ack_id):

@@ -142,6 +142,8 @@ class View:
 
     @cached_property
     def _unsettled(self) -> tuple[Unsettled, ...]:
+        if not self.final_nodes:
+            return (Unsettled(source=STORE, phrase="there is no node that could be read"),)
         missing = [
             Unsettled(source=source, phrase=f"{node} was not read for {room} ({source})")
             for source in (STORE, TAIL)

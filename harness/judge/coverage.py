@@ -21,6 +21,7 @@ from harness.checkers.fault_windows import TAKES_DOWN, FaultWindow
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
 from harness.records.journal import MemberEntry, MemberState
+from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SENDS = 20
@@ -184,6 +185,12 @@ def _connected_after(bot: BotView, t_ns: int) -> bool:
 def _generator(view: View, lag_ms: float | None) -> Finding:
     errors = sorted(error for bot in view.bots.values() for error in bot.errors)
     noted = f"; bots noted {len(errors)} oddities, the first: {errors[0][1]}" if errors else ""
+    if lag_ms is None and view.meta.backend == FOREIGN:
+        return Finding(
+            name=GENERATOR,
+            verdict=Verdict.NOT_APPLICABLE,
+            evidence="the history was recorded elsewhere",
+        )
     if lag_ms is None:
         return Finding(
             name=GENERATOR,

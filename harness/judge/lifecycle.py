@@ -10,6 +10,7 @@ from harness.checkers.view import View
 from harness.clock import NS
 from harness.judge.coverage import unhealed
 from harness.records.journal import MemberEntry, MemberState
+from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SHOWN = 3
@@ -17,10 +18,27 @@ SHOWN = 3
 
 def lifecycle(view: View) -> tuple[Finding, ...]:
     """Return all lifecycle findings, in the order of a run's life."""
+    if view.meta.backend == FOREIGN:
+        return _of_a_foreign_history(view)
     return (
         _finding("healthy-start", _unhealthy_start(view), _healthy_start(view)),
         _finding("to-its-end", _cut_short(view), _length(view)),
         _finding("recovered", unrecovered(view), "every member that the plan leaves alive was ready again"),
+        *_of_the_history(view),
+    )
+
+
+def _of_a_foreign_history(view: View) -> tuple[Finding, ...]:
+    """What the history itself tells. Nobody watched the members, or how the run began and ended."""
+    unwatched = tuple(
+        Finding(name=name, verdict=Verdict.NOT_APPLICABLE, evidence="the history was recorded elsewhere")
+        for name in ("healthy-start", "to-its-end", "recovered")
+    )
+    return (*unwatched, *_of_the_history(view))
+
+
+def _of_the_history(view: View) -> tuple[Finding, ...]:
+    return (
         _finding("traffic", _silence(view), f"{len(view.acknowledged)} messages were acknowledged"),
         _finding("drained", _undrained(view), f"all {len(view.messages)} sends were resolved"),
         _finding("final-reads", view.unsettled, _reads(view)),
@@ -31,6 +49,8 @@ def lifecycle(view: View) -> tuple[Finding, ...]:
 
 def unrecovered(view: View) -> tuple[str, ...]:
     """Return which members were not seen healthy after the last disturbance, and what did not heal."""
+    if view.meta.backend == FOREIGN:
+        return ()
     disturbed = max((end for window in view.windows if (end := window.ended_ns) is not None), default=0)
     start = max(disturbed, view.zero_ns)
     missing = []

@@ -50,6 +50,8 @@ class BotPlan:
     start_at_s: float  # after the bots' process is told to spawn
     messages_per_second: float  # this bot's own rate, over all its rooms
     seed: int  # of the bot's own random stream (pauses, backoff, texts)
+    reply_share: float = 0.0  # of its messages that answer what it heard last in the room
+    roam_every_s: float | None = None  # about how often it leaves a room and joins it again; `None`: it stays
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -155,6 +155,25 @@ def test_join__the_room_is_forgotten_while_history_is_read__reads_again() -> Non
     assert bench.received() == list(range(1, 8))
 
 
+def test_join__messages_of_many_other_rooms_pass_meanwhile__joined_at_once() -> None:
+    bench = Bench(memory_messages=1)
+    bench.commit(10)
+    ann = bench.connect()
+    others = iter(range(100_000))
+    reads = 0
+
+    def pass_elsewhere() -> None:
+        nonlocal reads
+        reads += 1
+        for _ in range(100):
+            assert bench.delivery.messages(f"other-{next(others)}", [(1, body(1))])
+
+    pass_elsewhere()
+    bench.store.during_read = pass_elsewhere
+    assert bench.join(ann, cursor=4)["seq"] == 10
+    assert reads == 2
+
+
 def test_join__its_last_step__switches_to_no_other_greenlet() -> None:
     bench = Bench()
     bench.commit(10)
@@ -223,6 +242,30 @@ def test_missed__the_room_was_trimmed_as_well__told_with_a_snapshot() -> None:
     assert bench.received() == [1, 2, 3, *range(9, 14)]
     bench.commit(1)
     assert bench.received() == [14]
+
+
+def test_missed__telling_of_it_fails_at_first__told_before_any_live_message() -> None:
+    bench = Bench()
+    ann = bench.connect()
+    bench.join(ann)
+    bench.commit(3)
+    bench.commit(10, tailed=False)
+    bench.store.first = 9
+    latest = bench.store.latest
+
+    def fail(*_: object, **__: object) -> list[Stored]:
+        bench.store.latest = latest  # type: ignore[method-assign]
+        raise Refusal(Code.STORE_UNAVAILABLE, "Redis went away")
+
+    bench.store.latest = fail  # type: ignore[method-assign]
+    assert not bench.live(12, 13)
+    with pytest.raises(Refusal, match="went away"):
+        bench.delivery.missed(("r",), 0)
+    assert bench.received() == [1, 2, 3]
+    assert not bench.live(12, 13)
+    bench.delivery.missed(("r",), 0)
+    assert bench.live(12, 13)
+    assert bench.received() == list(range(9, 14))
 
 
 def test_left_over__entries_that_a_fill_has_delivered_already__not_delivered_again() -> None:

@@ -49,17 +49,36 @@ def test_append__a_hole__refused() -> None:
             tail.extend(seq, [BODY])
 
 
-def test_memory__over_the_common_limit__forgets_the_rooms_written_longest_ago__never_those_in_use() -> None:
-    memory = TailMemory(limit=2)
+def test_memory__over_the_common_limit__drops_the_rooms_written_longest_ago__never_those_in_use() -> None:
+    memory = TailMemory(2, lambda room: room == "r0")
     rooms = [f"r{i}" for i in range(ALL_ROOMS_FACTOR + 5)]
-    for room in rooms:
-        tail = memory.open(room, 0)
-        memory.extend(room, tail, 1, [BODY, BODY])
-    assert memory.full
-    before = memory.forgotten
-    memory.shrink(keep=frozenset(["r0"]))
-    assert not memory.full
-    assert memory.forgotten > before
-    assert memory.get("r0") is not None
-    assert memory.get("r1") is None
-    assert memory.get(rooms[-1]) is not None
+    with memory.kept("r1"):
+        for room in rooms:
+            tail = memory.open(room, 0)
+            memory.extend(room, tail, 1, [BODY, BODY])
+    here = [room for room in rooms if memory.get(room) is not None]
+    assert here[:2] == ["r0", "r1"]
+    assert here[2:] == rooms[-len(here) + 2 :]
+    assert 3 * (len(here) - 1) <= 2 * ALL_ROOMS_FACTOR < 3 * (len(here) + 1)
+    assert memory.forgotten == 0, "nobody who uses a room has lost anything"
+
+
+def test_memory__rooms_without_a_message__bounded_as_well() -> None:
+    memory = TailMemory(2, lambda room: False)
+    for number in range(1000):
+        memory.open(f"r{number}", 0)
+    assert len(memory.rooms()) <= 2 * ALL_ROOMS_FACTOR + 1
+
+
+def test_memory__two_joins_to_one_room__kept_until_both_are_over() -> None:
+    memory = TailMemory(1, lambda room: False)
+    memory.open("r", 0)
+    with memory.kept("r"):
+        with memory.kept("r"):
+            pass
+        for number in range(100):
+            memory.open(f"other-{number}", 0)
+        assert memory.get("r") is not None
+    for number in range(100):
+        memory.open(f"another-{number}", 0)
+    assert memory.get("r") is None

@@ -242,16 +242,37 @@ def test_scripts__epoch_differs__no_effect(bench: Bench) -> None:
     assert not bench.b.write(), "and it is tried again"
 
 
-def test_presence__the_log_was_replaced__all_are_registered_again(bench: Bench) -> None:
-    bench.a.join("ann")
-    bench.a.presence.beat()
+def test_presence__another_epoch__a_new_incarnation_registers_all_and_what_redis_has_again_goes_stale(
+    bench: Bench,
+) -> None:
+    for sid in ("ann", "eve"):
+        bench.a.join(sid)
     bench.a.write()
-    bench.link.call("DEL", keys.presence("r"))  # Lost with the log's end, though the lease is not.
-    bench.link.call("SET", keys.EPOCH, f"epoch-2 {_run_id(bench.link)}")
-    bench.a.epoch = "epoch-2"
-    bench.a.presence.beat()
+    had = bench.link.call("HGETALL", keys.presence("r"))
+    eve = bench.a.connections.remove("eve")
+    assert eve is not None
+    bench.a.presence.left(eve.memberships["r"])
     bench.a.write()
     assert bench.users() == ["ann"]
+    # With the end of the log Redis has lost that eve left, and who ann is; but not the lease.
+    bench.link.call("HSET", keys.presence("r"), *had)
+    bench.link.call("HDEL", keys.presence("r"), "ann")
+    old = bench.a.registry.incarnation
+    for sid in ("ann", "eve"):
+        bench.link.call("SADD", keys.memberships(old), f"{keys.shard_of('r', 2)} r {sid}")
+    bench.link.call("SET", keys.EPOCH, f"epoch-2 {_run_id(bench.link)}")
+    bench.a.epoch = bench.b.epoch = "epoch-2"
+    bench.a.presence.beat()
+    bench.a.beat()
+    assert not bench.a.write()
+    assert bench.users() == ["ann", "eve"]
+    stamp = int(bench.link.call("HGET", keys.LEASES, old).split()[0])
+    bench.link.call("HSET", keys.LEASES, old, f"{stamp - STALE_AFTER_MS} a")
+    bench.b.reaper.reap(bench.b.beat())
+    assert bench.users() == ["ann"]
+    bench.a.presence.beat()
+    assert bench.a.registry.incarnation != old
+    assert bench.link.call("HGET", keys.LEASES, bench.a.registry.incarnation), "once, and not at each beat"
 
 
 def test_beat__redis_was_emptied__a_new_incarnation_registers_all(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """What a node writes and reads: who is too slow, in which order events are handled, who is silent."""
 
 import json
+import signal
 import time
 from typing import Any
 
@@ -209,4 +210,37 @@ def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair:
     client.send(frame(CLOSE, (4321).to_bytes(2)))
     client.wait(lambda: client.closed, "the end")
     assert client.code == 4321
+    client.close()
+
+
+def test_close__with_a_leave_waiting_behind_a_join__no_bug(own_world: Any, until: Any) -> None:
+    node = own_world.node("node-1", LOG_LEVEL="info")
+    client = RawClient(node.port)
+    join(client, "r")
+    own_world.redis.process.signal(signal.SIGSTOP)  # The join waits for Redis, and the leave for the join.
+    client.say('422["join",{"room":"r2"}]')
+    client.say('423["leave",{"room":"r"}]')
+    client.hear_for(0.3)
+    client.close()
+    until(lambda: node.get("/info")[1]["connections"] == 0, "it is gone")
+    own_world.redis.process.signal(signal.SIGCONT)
+    until(lambda: node.get("/ready")[0] == 200, "ready")
+    client = RawClient(node.port)
+    join(client, "r")  # Whatever waited has been handled by now.
+    client.close()
+    assert [line for line in node.process.lines() if line["level"] == "error"] == []
+
+
+def test_send__after_a_socketio_disconnect__has_no_effect(pair: Any, room: str) -> None:
+    client = RawClient(pair[0].port)
+    join(client, room)
+    client.say("41")
+    client.hear_for(0.3)
+    client.say(f'422["send_message",{{"room":"{room}","text":"late"}}]')
+    client.hear_for(0.3)
+    assert [packet for packet in client.heard if packet.startswith("432")] == []
+    assert pair[0].messages(room) == []
+    client.say('40{"user":"fuzz"}')  # The WebSocket is still there for another session.
+    client.wait(lambda: sum(packet.startswith("40{") for packet in client.heard) == 2, "welcome again")
+    join(client, room)
     client.close()
