@@ -34,6 +34,9 @@ test: setup  ## Every test that this machine can run; says which were left out a
 bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BENCH="fanout --quick" for a part
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
+matrix: setup  ## Write the matrix of broken histories and guarantees into docs/guarantees.md
+	$(BIN)/python -m tests.matrix
+
 wheel: setup  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 

@@ -4,24 +4,26 @@ import functools
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from harness import __version__, judging
+from harness import __version__, exports, judging
 from harness.backends.choose import CHOICES, check_name, choose
 from harness.errors import HarnessError, UsageError
+from harness.foreign import judge_foreign
 from harness.interrupts import Interrupts
-from harness.judge import exit_code, worst
+from harness.judge import exit_code, judge_folder, worst
 from harness.plan import make_plan, timeline
 from harness.progress import make_progress
 from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
 from harness.records.verdict import RunVerdict
 from harness.runner import Order, run
-from harness.scenario.library import Source, load, shipped
+from harness.scenario.library import Source, check_backend, load, shipped
 from harness.scenario.model import LARGEST_SEED
 
 app = typer.Typer(
@@ -112,7 +114,7 @@ def run_command(
 ) -> None:
     """Run scenarios, one after the other: start, drive, hurt, judge, report."""
     check_name(backend)
-    sources = _load_all(scenarios)
+    sources = _load_all(scenarios, backend)
     if dry_run:
         for source in sources:
             _print_timeline(source, seed)
@@ -124,12 +126,14 @@ def run_command(
     raise typer.Exit(worst(codes))
 
 
-def _load_all(arguments: list[str]) -> list[Source]:
+def _load_all(arguments: list[str], backend: str) -> list[Source]:
     """Read every scenario before anything starts; the mistakes of all of them are told together."""
     sources, problems = [], []
     for argument in arguments:
         try:
-            sources.append(load(argument))
+            source = load(argument)
+            check_backend(source, backend)
+            sources.append(source)
         except UsageError as error:
             problems.append(str(error))
     if problems:
@@ -139,18 +143,92 @@ def _load_all(arguments: list[str]) -> list[Source]:
 
 @app.command()
 def check(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="GUARANTEE", help="Check these alone; writes nothing. Repeatable."),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain", metavar="GUARANTEE", help="Say how it is judged and, of runs, all that was found."
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", metavar="FOLDER", help="Judge a foreign history (docs/history.md)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge saved runs again, and write their verdicts and reports anew."""
-    codes = [_code_of(functools.partial(_check_one, RunFolder(path), as_json=as_json)) for path in runs]
+    checks = judging.named([*(only or ()), *([explain] if explain else ())])
+    explained = judging.named([explain])[0] if explain else None
+    if not runs and history is None:
+        if explained is None:
+            raise UsageError("name a run folder, or a foreign history with --history")
+        typer.echo(judging.definition(explained))
+        return
+    order = _Check(checks=checks, explained=explained, as_json=as_json)
+    codes = [_code_of(functools.partial(_check_one, RunFolder(path), order)) for path in runs or ()]
+    if history is not None:
+        codes.append(_code_of(functools.partial(_check_foreign, history, order)))
     raise typer.Exit(worst(codes))
 
 
-def _check_one(folder: RunFolder, *, as_json: bool) -> int:
-    verdict = judging.judge_and_report(folder)
-    _print_verdict(folder, verdict, as_json=as_json)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Check:
+    checks: tuple[str, ...]
+    explained: str | None
+    as_json: bool
+
+
+def _check_one(folder: RunFolder, order: _Check) -> int:
+    """Judge a run. Only the verdict on all of its checks is kept in the folder."""
+    if order.checks:
+        verdict = judge_folder(folder, order.checks)
+        _say_checked(verdict, folder.path, order)
+    else:
+        verdict = judging.judge_and_report(folder)
+        _say_checked(verdict, folder.report, order)
     return exit_code(verdict)
+
+
+def _check_foreign(folder: Path, order: _Check) -> int:
+    verdict = judge_foreign(folder, order.checks)
+    _say_checked(verdict, folder, order)
+    return exit_code(verdict)
+
+
+def _say_checked(verdict: RunVerdict, where: Path, order: _Check) -> None:
+    if order.explained is not None and not order.as_json:
+        stdout.print(judging.explanation(verdict, order.explained), soft_wrap=True, markup=False)
+        return
+    _print_verdict(where, verdict, as_json=order.as_json)
+
+
+@app.command("history")
+def history_command(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(exports.FORMATS)}.")] = "jsonl",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Where to; else JSON lines go to stdout, Parquet into the folder."),
+    ] = None,
+) -> None:
+    """Export what every client of a run saw."""
+    exports.check_format(format_)
+    folder = RunFolder(run_folder)
+    files = exports.histories(folder)
+    if format_ == "parquet":
+        path = output or folder.path / "history.parquet"
+        rows = exports.parquet(files, path)
+        typer.echo(f"{path}: {rows} events")
+    elif output is not None:
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in exports.jsonl(files))
+    else:
+        for line in exports.jsonl(files):
+            typer.echo(line)
 
 
 @app.command()
@@ -189,7 +267,7 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            backend, reason = choose(backend_name, progress.say)
+            backend, reason = choose(backend_name, progress.say, foreign=plan.cluster.command is not None)
             command = (
                 "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
             )  # fmt: skip
@@ -217,12 +295,12 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
         raise
     finally:
         progress.close()
-    _print_verdict(folder, verdict, as_json=as_json)
+    _print_verdict(folder.report, verdict, as_json=as_json)
     return exit_code(verdict)
 
 
-def _print_verdict(folder: RunFolder, verdict: RunVerdict, *, as_json: bool) -> None:
+def _print_verdict(where: Path, verdict: RunVerdict, *, as_json: bool) -> None:
     if as_json:
         typer.echo(dump_json(verdict).decode())
         return
-    stdout.print(judging.summary(folder, verdict), soft_wrap=True)
+    stdout.print(judging.summary(verdict, where), soft_wrap=True)

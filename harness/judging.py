@@ -1,11 +1,19 @@
 """What happens to a run folder after the run: the verdict into it, the reports into it, a summary out."""
 
+import difflib
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
 from rich.text import Text
 
-from harness.errors import HarnessError
+from harness.checkers.registry import CHECKERS
+from harness.errors import HarnessError, UsageError
 from harness.judge import judge_folder
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
+from harness.records.guarantees import GUARANTEES
 from harness.records.verdict import Property, RunVerdict, Verdict
 from reports import ReportError, write_reports
 
@@ -25,6 +33,45 @@ def judge_and_report(folder: RunFolder) -> RunVerdict:
     return verdict
 
 
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """Return guarantees by their names, in the published order; commas separate them, too.
+
+    Raises:
+        UsageError: there is no guarantee of a name.
+    """
+    wanted = {part.strip() for name in names for part in name.split(",") if part.strip()}
+    for name in sorted(wanted - GUARANTEES.keys()):
+        near = difflib.get_close_matches(name, GUARANTEES, 1)
+        instead = f"did you mean {near[0]}?" if near else f"there are {', '.join(GUARANTEES)}"
+        raise UsageError(f"there is no guarantee {name!r}; {instead}")
+    return tuple(name for name in GUARANTEES if name in wanted)
+
+
+def definition(name: str) -> str:
+    """Return what a guarantee says, and exactly how it is judged: the definition of its checker."""
+    text = inspect.getdoc(sys.modules[CHECKERS[name].__module__]) or ""
+    _, _, exact = text.partition("\n\n")
+    return f"{name}: {GUARANTEES[name]}\n\n{exact}"
+
+
+def explanation(verdict: RunVerdict, name: str) -> str:
+    """Return what the judge found on a guarantee in full: every story with the operations behind it."""
+    found = next((prop for prop in verdict.properties if prop.name == name), None)
+    if found is None:
+        return f"{name} was not checked in this run"
+    lines = [f"{found.name}: {found.verdict}" + (f", {found.reason}" if found.reason else "")]
+    lines.append(f"  checked {found.checked:,} {found.counted}")
+    excused = f", {found.excused:,} excused" if found.excused else ""
+    lines.append(f"  {found.violations:,} violations{excused}")
+    for number, witness in enumerate(found.witnesses, 1):
+        lines += [
+            "",
+            f"{number}. {witness.story}",
+            *(f"     {operation}" for operation in witness.operations),
+        ]
+    return "\n".join(lines)
+
+
 def report(folder: RunFolder) -> None:
     """Write the reports of a judged run.
 
@@ -37,7 +84,7 @@ def report(folder: RunFolder) -> None:
         raise HarnessError(str(error)) from error
 
 
-def summary(folder: RunFolder, verdict: RunVerdict) -> Text:
+def summary(verdict: RunVerdict, where: Path) -> Text:
     """Return the verdict for a terminal: each finding on a line, a story, where the report is."""
     text = Text()
     for finding in verdict.properties:
@@ -54,7 +101,7 @@ def summary(folder: RunFolder, verdict: RunVerdict) -> Text:
     expected = "as expected" if verdict.as_expected else "not as expected"
     text.append(f"\n{mark} {verdict.verdict.upper()}, {expected}", f"bold {colour}")
     text.append(f"  {verdict.scenario}, seed {verdict.seed}, {verdict.backend}\n")
-    text.append(f"  {folder.report}")
+    text.append(f"  {where}")
     return text
 
 

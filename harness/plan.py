@@ -7,6 +7,7 @@ same in every version of Python (`choice`, `sample` and `shuffle` promise no suc
 """
 
 import random
+import shlex
 from collections.abc import Iterable
 
 from harness.records.guarantees import IMPLEMENTED
@@ -23,6 +24,11 @@ from harness.scenario.model import Fault, Load, Phases, Scenario, Target
 from harness.scenario.targets import candidates, how_many, node_names
 
 _SEEDS = 2**53  # what one draw of `random()` can tell apart
+
+# The shape of the load beside what a scenario says: what the guarantees of order and membership need to bite.
+REPLY_SHARE = 0.1  # one message in ten answers the one that its sender heard last
+ROAMER = 10  # every tenth bot leaves its room now and then, and joins it again
+ROAM_EVERY_S = 4.0
 
 
 def make_plan(scenario: Scenario, *, seed: int) -> Plan:
@@ -56,6 +62,8 @@ def _cluster(scenario: Scenario) -> ClusterPlan:
         nodes=node_names(scenario.cluster.nodes),
         delivery=scenario.cluster.delivery,
         appendfsync=scenario.cluster.redis.appendfsync,
+        command=scenario.cluster.command,
+        ready=scenario.cluster.ready,
     )
 
 
@@ -95,6 +103,8 @@ def _bots(load: Load, rooms: tuple[str, ...], nodes: tuple[str, ...], seed: int)
             start_at_s=_rounded(index / load.spawn_rate),
             messages_per_second=load.messages_per_second / load.users,
             seed=int(random.Random(f"{seed}:bot:{index + 1}").random() * _SEEDS),
+            reply_share=REPLY_SHARE,
+            roam_every_s=ROAM_EVERY_S if index % ROAMER == ROAMER - 1 else None,
         )
 
 
@@ -151,6 +161,8 @@ def timeline(plan: Plan) -> tuple[str, ...]:
 def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
     for phase in plan.phases:
         yield phase.start_s, _phase_line(plan, phase)
+    if plan.cluster.command is not None:
+        yield 0.0, f"each node is `{shlex.join(plan.cluster.command)}`"
     yield plan.load_s, f"load stops; within {plan.limits.drain_s:g} s all is resent, caught up and read"
 
 

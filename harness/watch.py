@@ -73,15 +73,15 @@ class MemberWatch:
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
-        if member.role is Role.REDIS or (member.url is not None and _answers_ready(member.url)):
+        if member.role is Role.REDIS or (member.url is not None and _answers(member.ready_url)):
             return MemberState.READY
         before = self._seen.get(member.name)
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
         return MemberState.STARTING if newly_started else MemberState.NOT_READY
 
 
-def _answers_ready(url: str) -> bool:
+def _answers(url: str) -> bool:
     try:
-        return get(f"{url}/ready", timeout_s=PROBE_TIMEOUT_S)[0] == 200
+        return get(url, timeout_s=PROBE_TIMEOUT_S)[0] == 200
     except OSError:
         return False

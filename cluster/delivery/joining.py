@@ -28,7 +28,6 @@ the cursor that it has by then, and is told as anybody else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NoReturn
 
 from cluster import wire
@@ -114,7 +113,7 @@ class Joining:
             history = self._snapshot(room, head, head.seq if tail is None else tail.last, forgotten)
             for member in members:
                 if history and member.epoch != self._tail.epoch:
-                    self._admit(member.connection, member.user, room, history)
+                    self._admit(member.connection, member.user, room, history, joined_at=member.joined_at)
         if any(m.epoch != self._tail.epoch for m in self._connections.members(room)):
             raise unavailable(f"room {room} could not be read to its end")
 
@@ -166,10 +165,13 @@ class Joining:
             epoch=head.epoch, reach=reach, recovered=False, messages=messages, forgotten=forgotten
         )
 
-    def _admit(self, connection: Connection, user: str, room: str, history: _History) -> Answer | None:
+    def _admit(
+        self, connection: Connection, user: str, room: str, history: _History, *, joined_at: float = 0.0
+    ) -> Answer | None:
         """Send the history and go live behind it; switches to no other greenlet (step 4 above).
 
-        Returns `None` when the tail's memory does not join up with the history.
+        Returns `None` when the tail's memory does not join up with the history. `joined_at` is of the stay
+        that goes on; of a new one presence notes it.
         """
         if history.epoch != self._tail.epoch:
             return None
@@ -192,7 +194,7 @@ class Joining:
                     connection=connection,
                     room=room,
                     user=user,
-                    joined_at=datetime.now(UTC).timestamp(),
+                    joined_at=joined_at,
                     epoch=history.epoch,
                     position=tail.last,
                 )

@@ -7,6 +7,11 @@ registered, for whoever has to reap it; and it refuses an incarnation that was r
 
 Changes are written by one greenlet, many rooms in one go, which tries again until Redis took them. Each
 change travels through the shard log to all nodes, which then send the room's new list (`user_lists.py`).
+
+**Where Redis has lost the end of its log** it has lost who came, and has again who left since. Nobody would
+take these out: their connections are over, and the incarnation they are under lives. So in a new epoch the
+node takes a new incarnation and registers whom it serves; the old lease goes stale, with all that
+is under it.
 """
 
 import time
@@ -58,7 +63,7 @@ class Presence:
         self._pending: dict[str, _Changes] = {}
         self._write = Event()
         self._writing = False
-        self._registered_in: str | None = None
+        self._registered_in: str | None = None  # the epoch of this incarnation's first entry
         self.writes = 0
 
     def start(self) -> "gevent.Greenlet[..., Any]":
@@ -76,18 +81,16 @@ class Presence:
 
     def register_all(self) -> None:
         """Register everybody again, under the incarnation that holds now; does not switch greenlets."""
+        self._registered_in = None
         for connection in self._connections.all():
             for membership in connection.memberships.values():
                 self._change(membership, membership)
 
     def beat(self) -> None:
-        """After each beat: a log that was replaced may have lost what we have registered, too."""
+        """After each beat: in another epoch than that in which we registered, take a new incarnation."""
         guard = self._guard()
-        if not guard or guard.epoch == self._registered_in:
-            return
-        if self._registered_in is not None:
-            self.register_all()
-        self._registered_in = guard.epoch
+        if guard and self._registered_in not in (None, guard.epoch):
+            self._registry.renew(f"the log's epoch is {guard.epoch} now")
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is written, or until the time is over; tell whether it is."""
@@ -128,6 +131,8 @@ class Presence:
             return taken
         done = [room for room, reply in zip(taken, replies, strict=True) if self._took(room, reply)]
         self.writes += len(done)
+        if done and guard and self._registered_in is None:
+            self._registered_in = guard.epoch
         return {room: changes for room, changes in taken.items() if room not in done}
 
     def _took(self, room: str, reply: Reply) -> bool:

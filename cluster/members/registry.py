@@ -14,7 +14,8 @@ Both are in Redis and are read by the script that reaps, which refuses when it r
 this holds whoever comes first, even a node that has just started, and over a restart of Redis.
 
 **A reaped node that lives** (it was stopped, or cut off) sees at its next beat that its lease is gone. It
-takes a new incarnation, and presence registers its live connections again.
+takes a new incarnation, and presence registers its live connections again. It does so as well when presence
+finds itself in another epoch (`renew`).
 """
 
 import secrets
@@ -61,6 +62,7 @@ class Lease:
 
     incarnation: str
     server_id: str
+    stamp_ms: int
     age_ms: int
 
     @property
@@ -95,6 +97,8 @@ class Registry:
         self._held = False
         self._soon = Event()
         self._stopped = False
+        self._told_of_namesakes = False
+        self._namesakes: dict[str, int] = {}  # others' incarnations under our name -> their last stamp
         self._redis_ahead_ms: int | None = None  # of this process' monotonic clock
         self.incarnation = secrets.token_hex(8)
         self.roster = Roster(nodes=(), leases=(), condemned=())
@@ -121,6 +125,11 @@ class Registry:
         if self._redis_ahead_ms is None:
             return int(datetime.now(UTC).timestamp() * 1000)
         return _monotonic_ms() + self._redis_ahead_ms
+
+    def renew(self, why: str) -> None:
+        """Go on under a new incarnation and let the old one's lease go stale; does not switch greenlets."""
+        log.info("incarnation_renewed", incarnation=self.incarnation, reason=why)
+        self._begin_anew()
 
     def retire(self) -> None:
         """Stop beating, give the lease back and leave the registry, if Redis answers."""
@@ -158,6 +167,7 @@ class Registry:
         self._redis_ahead_ms = now_ms - _monotonic_ms()
         self._take_secret(secret)
         if flag == b"gone":
+            log.warning("reaped_alive", incarnation=self.incarnation)
             self._begin_anew()
             return
         self._held = True
@@ -166,7 +176,26 @@ class Registry:
             leases=tuple(_lease(i, v, now_ms, since_ms) for i, v in _pairs(leases)),
             condemned=tuple(incarnation.decode() for incarnation in condemned),
         )
+        self._look_for_namesakes()
         self.on_beat(self.roster)
+
+    def _look_for_namesakes(self) -> None:
+        """Tell when a lease under our name is stamped, but not by us: users would be called lost in turns."""
+        others = {
+            lease.incarnation: lease.stamp_ms
+            for lease in self.roster.leases
+            if lease.server_id == self._settings.server_id and lease.incarnation != self.incarnation
+        }
+        beating = [i for i, stamp_ms in others.items() if stamp_ms > self._namesakes.get(i, stamp_ms)]
+        if beating and not self._told_of_namesakes:
+            log.error(
+                "server_id_taken",
+                problem=f"another node is called {self._settings.server_id}, too: "
+                "give each node of a cluster a WORDAROUND_SERVER_ID of its own",
+                incarnation=beating[0],
+            )
+        self._told_of_namesakes = bool(beating)
+        self._namesakes = others
 
     def _exchange(self, take: str) -> Any:
         names = [keys.NODES, keys.LEASES, keys.CONDEMNED, keys.PULSE, keys.SECRET]
@@ -183,9 +212,8 @@ class Registry:
         )
 
     def _begin_anew(self) -> None:
-        old, self.incarnation = self.incarnation, secrets.token_hex(8)
+        self.incarnation = secrets.token_hex(8)
         self._held = False
-        log.warning("reaped_alive", incarnation=old, now=self.incarnation)
         self._soon.set()
         self.on_new_incarnation()
 
@@ -231,5 +259,6 @@ def _lease(incarnation: bytes, value: bytes, now_ms: int, since_ms: int) -> Leas
     return Lease(
         incarnation=incarnation.decode(),
         server_id=server_id.decode(),
+        stamp_ms=int(stamp),
         age_ms=now_ms - max(stamp_ms, since_ms),
     )

@@ -13,11 +13,18 @@ class Member:
 
     `url` is where clients of this machine reach a node (`http://127.0.0.1:PORT`), and stays the same
     over restarts; for Redis it is `redis://127.0.0.1:PORT/0`, or `None` where the host cannot reach it.
+    `ready` is what a node answers with 200 when clients can be served; `None`: `/ready` of its `url`.
     """
 
     name: str
     role: Role
     url: str | None
+    ready: str | None = None
+
+    @property
+    def ready_url(self) -> str:
+        """Where a node is asked whether it is ready."""
+        return self.ready or f"{self.url}/ready"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +77,7 @@ class Backend(Protocol):
         """Start a member that is down again, same name and addresses; returns once it was launched."""
 
     def wait_ready(self, member: str, *, timeout_s: float) -> None:
-        """Wait until the member is ready (node: `/ready` is 200; Redis: answers PING)."""
+        """Wait until the member is ready (node: its `ready_url` answers 200; Redis: answers PING)."""
 
     def log_tail(self, member: str, lines: int = 15) -> tuple[str, ...]:
         """Return the member's last log lines."""

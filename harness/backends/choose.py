@@ -17,8 +17,10 @@ def check_name(asked: str) -> None:
         raise UsageError(f"--backend {asked}: there is no such backend; choose one of {', '.join(CHOICES)}")
 
 
-def choose(asked: str, say: Callable[[str], None]) -> tuple[Backend, str]:
+def choose(asked: str, say: Callable[[str], None], *, foreign: bool = False) -> tuple[Backend, str]:
     """Return the backend and the reason for it; `say` gets what takes long at its start.
+
+    `foreign`: the nodes are another program, which is started as processes only.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -32,6 +34,8 @@ def choose(asked: str, say: Callable[[str], None]) -> tuple[Backend, str]:
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
             return DockerBackend(say=say), "asked for"
     check_name(asked)
+    if foreign:
+        return ProcessBackend(), "auto: the scenario has a command of its own for its nodes"
     return _auto(say)
 
 

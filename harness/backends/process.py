@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec
@@ -31,6 +31,7 @@ from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.interrupts import undisturbed
+from harness.placeholders import fill
 from harness.records.plan import ClusterPlan, Role
 
 P = ParamSpec("P")
@@ -46,7 +47,8 @@ class _Slot:
     port: int
     command: tuple[str, ...]
     environment: dict[str, str]
-    folder: Path
+    folder: Path  # its own, for what it writes
+    working_folder: Path
     log: Path
     group: ProcessGroup | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -133,7 +135,7 @@ class ProcessBackend:
         undisturbed(self._launch, [self._slot(member)])
 
     def wait_ready(self, member: str, *, timeout_s: float) -> None:
-        """Wait until the node's `/ready` is 200, or Redis answers PING.
+        """Wait until the node's `ready_url` answers 200, or Redis answers PING.
 
         Raises:
             MemberError: it ended or was not ready in time; has its last log lines.
@@ -149,7 +151,7 @@ class ProcessBackend:
         return tail_lines(self._slot(member).log, lines)
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of Redis and of the Python that the nodes run on."""
+        """Return the versions of Redis and of the Python that our own nodes run on."""
         return {"redis": str(self._redis()), "python": platform.python_version()}
 
     def close(self) -> None:
@@ -195,6 +197,7 @@ class ProcessBackend:
             command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
             environment=_inherited(),
             folder=data,
+            working_folder=data,
             log=logs / f"{name}.log",
         )
 
@@ -204,14 +207,22 @@ class ProcessBackend:
         own = node_environment(
             cluster, name=name, host=LOOPBACK, port=port, public_url=url, redis_url=redis_url
         )
+        values = _values(cluster, own, folder / name)
         return _Slot(
-            member=Member(name=name, role=Role.NODE, url=url),
+            member=Member(
+                name=name,
+                role=Role.NODE,
+                url=url,
+                ready=fill(cluster.ready, values) if cluster.ready else None,
+            ),
             port=port,
-            command=self._node_command,
+            command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
             # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
             environment={**_inherited(), "PYTHONUNBUFFERED": "1", **own},
-            # Empty, because `python -m` looks for modules in the working directory first.
             folder=folder / name,
+            # For our own an empty one, because `python -m` looks for modules in the working directory first;
+            # for another program ours, so that its paths mean what they mean to whoever wrote them.
+            working_folder=Path.cwd() if cluster.command else folder / name,
             log=logs / f"{name}.log",
         )
 
@@ -274,16 +285,32 @@ class ProcessBackend:
         return [error for slot in slots if (error := _ended(slot))]
 
 
+def _values(cluster: ClusterPlan, own: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return what the placeholders of a command stand for, of a node with this environment of its own."""
+    return {
+        "name": own["WORDAROUND_SERVER_ID"],
+        "host": own["WORDAROUND_HOST"],
+        "port": own["WORDAROUND_PORT"],
+        "url": own["WORDAROUND_PUBLIC_URL"],
+        "redis_url": own["WORDAROUND_REDIS_URL"],
+        "delivery": cluster.delivery,
+        "folder": str(folder),
+        "python": sys.executable,
+    }
+
+
 def _await(slot: _Slot, *, timeout_s: float, alive: Callable[[], bool]) -> None:
     if slot.member.role is Role.NODE:
-        wait_http_ready(f"{slot.member.url}/ready", timeout_s=timeout_s, alive=alive)
+        wait_http_ready(slot.member.ready_url, timeout_s=timeout_s, alive=alive)
     else:
         wait_redis_ready(LOOPBACK, slot.port, timeout_s=timeout_s, alive=alive)
 
 
 def _spawn(slot: _Slot) -> ProcessGroup:
     try:
-        return ProcessGroup(slot.command, folder=slot.folder, environment=slot.environment, log=slot.log)
+        return ProcessGroup(
+            slot.command, folder=slot.working_folder, environment=slot.environment, log=slot.log
+        )
     except OSError as error:
         raise MemberError(f"{slot.name} could not be started: {error}", member=slot.name) from error
 

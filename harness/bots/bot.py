@@ -20,6 +20,7 @@ from harness.bots.cursor import Cursor
 from harness.bots.failover import Failover
 from harness.bots.outbox import Outbox
 from harness.bots.recorder import BotRecorder
+from harness.bots.roaming import Roaming, Step
 from harness.bots.wire import Reader
 from harness.records.bots import CLIENT_QUIT, BotsConfig, NodeAddress
 from harness.records.history import HistoryWriter
@@ -62,6 +63,7 @@ class Bot:
         self._quitting = False
         self._conversation: Conversation | None = None
         self._post_at_ns: int | None = None
+        self._roaming = Roaming(plan.seed, plan.roam_every_s)
         self._me = Self(
             rooms={wire_name(room, config.run_id): Cursor() for room in plan.rooms},
             outbox=Outbox(self._user, patience_ns=int(config.send_patience_s * clock.NS)),
@@ -141,6 +143,7 @@ class Bot:
             return
         self._shared.report("connect", clock.now_ns() - began_ns, None)
         self._conversation = talk
+        self._roaming.begin(clock.now_ns())
         try:
             self._talk(talk)
         finally:
@@ -157,14 +160,32 @@ class Bot:
                 if not settled:
                     self._me.failover.settled()
                     settled = True
-                self._post_when_due()
-            self._wait_until(talk.step(), self._post_at_ns if talk.is_joined else None)
+                self._roam_when_due(talk)
+                self._post_when_due(talk)
+            self._wait_until(
+                talk.step(), *((self._post_at_ns, self._roaming.next_ns) if talk.is_joined else ())
+            )
 
     def _wait_until(self, *times_ns: int | None) -> None:
         known = [time for time in times_ns if time is not None]
         self._wake.wait(max(SHORTEST_WAIT_S, clock.left_s(min(known))) if known else None)
 
-    def _post_when_due(self) -> None:
+    def _roam_when_due(self, talk: Conversation) -> None:
+        """Leave a room, or return to it; when the load is over, everyone is where they belong."""
+        now_ns = clock.now_ns()
+        match self._roaming.due(now_ns, load_is_on=self._shared.load_is_on):
+            case Step.LEAVE:
+                room = next(iter(self._me.rooms))
+                if self.outbox.is_quiet_in(room) and talk.is_in(room):
+                    talk.leave_room(room)
+                    self._roaming.left(now_ns)
+                else:
+                    self._roaming.later(now_ns)
+            case Step.RETURN:
+                talk.return_to(next(iter(self._me.rooms)))
+                self._roaming.begin(now_ns)
+
+    def _post_when_due(self, talk: Conversation) -> None:
         if self._chatter.is_silent or not self._shared.load_is_on:
             self._post_at_ns = None
             return
@@ -173,14 +194,15 @@ class Bot:
             self._post_at_ns = now_ns + int(self._chatter.first_pause_s() * clock.NS)
         elif now_ns >= self._post_at_ns:
             self._post_at_ns = now_ns + int(self._chatter.pause_s() * clock.NS)
-            self._post()
+            self._post(talk)
 
-    def _post(self) -> None:
+    def _post(self, talk: Conversation) -> None:
         room = self._chatter.room(tuple(self._me.rooms))
-        body = self._chatter.body()
-        if not self._me.outbox.is_full:
+        body, answers = self._chatter.body(), self._chatter.answers(self.plan.reply_share)
+        if not self._me.outbox.is_full and talk.is_in(room):
             token = Token(self._shared.config.run_id, self.plan.ordinal, self._me.outbox.next_key)
-            self._me.outbox.post(room, make_text(token, body))
+            heard = self._me.heard.get(room) if answers else None
+            self._me.outbox.post(room, make_text(token, body), heard)
 
     def _begin_paging(self, room: str, after: int, before: int) -> None:
         self.pages_under_way += 1

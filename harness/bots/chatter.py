@@ -28,6 +28,7 @@ class Chatter:
     def __init__(self, seed: int, messages_per_second: float) -> None:
         self._texts = random.Random(f"{seed}:texts")
         self._pace = random.Random(f"{seed}:pace")
+        self._replies = random.Random(f"{seed}:replies")
         self._mean_s = 1 / messages_per_second if messages_per_second > 0 else None
 
     @property
@@ -46,6 +47,10 @@ class Chatter:
     def room(self, rooms: tuple[str, ...]) -> str:
         """Choose where to speak."""
         return self._pace.choice(rooms)
+
+    def answers(self, share: float) -> bool:
+        """Draw whether the next message answers another."""
+        return self._replies.random() < share
 
     def body(self) -> str:
         """Return a body: mostly a few words, at times other scripts and signs, seldom a long one."""

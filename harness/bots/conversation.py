@@ -1,7 +1,8 @@
 """One connection of a bot: it joins, sends, resends, and takes what comes, until the connection is lost.
 
 A room is OUTSIDE until its join is sent, JOINING until that is acknowledged, then JOINED; only then are
-messages sent to it. A join that the node refuses for the moment is repeated on the same connection; one
+messages sent to it. A bot that roams leaves a room: LEAVING until that is acknowledged, then OUTSIDE, and not
+wanted until it returns. A join that the node refuses for the moment is repeated on the same connection; one
 that is refused for good, or not acknowledged in time, ends the connection, and the bot tries another node.
 
 `step` does what is due and says when it wants to be called again. Everything else is called by the client's
@@ -63,6 +64,7 @@ class Self:
     report: Report
     wake: Callable[[], None]
     page: Callable[[str, int, int], None]  # (room, after, before): fetch what a snapshot leaves out
+    heard: dict[str, tuple[str, int]] = field(default_factory=dict)  # what came live last, by room
 
 
 class Stage(Enum):
@@ -71,12 +73,14 @@ class Stage(Enum):
     OUTSIDE = auto()
     JOINING = auto()
     JOINED = auto()
+    LEAVING = auto()
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class _Stay:
     room: str
     stage: Stage = Stage.OUTSIDE
+    wanted: bool = True
     asked_ns: int = 0
     retry_at_ns: int = 0
     deadline_ns: int | None = field(default=None)  # of this join, repetitions included
@@ -96,8 +100,28 @@ class Conversation:
 
     @property
     def is_joined(self) -> bool:
-        """Whether the bot is in all its rooms."""
-        return not self.over and all(stay.stage is Stage.JOINED for stay in self._stays.values())
+        """Whether the bot is in all its rooms but one that it has left."""
+        settled = {True: Stage.JOINED, False: Stage.OUTSIDE}
+        return not self.over and all(stay.stage is settled[stay.wanted] for stay in self._stays.values())
+
+    def is_in(self, room: str) -> bool:
+        """Whether the bot is in a room."""
+        return self._stays[room].stage is Stage.JOINED
+
+    def leave_room(self, room: str) -> None:
+        """Leave a room for a while. Whoever joins again begins anew, without a cursor."""
+        stay, now_ns = self._stays[room], clock.now_ns()
+        if self.over or stay.stage is not Stage.JOINED:
+            return
+        stay.stage, stay.wanted, stay.asked_ns = Stage.LEAVING, False, now_ns
+        stay.deadline_ns = now_ns + int(self._join_timeout_s * clock.NS)
+        self._me.rooms[room] = Cursor()
+        self._me.recorder.leave(now_ns, room)
+        self._client.request("leave", {"room": room}, partial(self._left, stay))
+
+    def return_to(self, room: str) -> None:
+        """Join a room again that was left."""
+        self._stays[room].wanted = True
 
     def step(self) -> int | None:
         """Join and send what is due; returns the stamp of the next time that something will be."""
@@ -106,7 +130,7 @@ class Conversation:
         for stay in self._stays.values():
             if stay.stage is Stage.JOINED:
                 self._send_due(stay.room)
-            else:
+            elif stay.wanted or stay.stage is Stage.LEAVING:
                 self._see_to_join(stay, clock.now_ns())
             if self.over:
                 return None
@@ -134,6 +158,8 @@ class Conversation:
             self.odd(t_ns, f"a message of no room that the bot is in: {sighting.room!r}")
         else:
             cursor.live(sighting.epoch, sighting.seq)
+            if sighting.epoch is not None and sighting.seq is not None:
+                self._me.heard[sighting.room] = (sighting.epoch, sighting.seq)
 
     def event(self, t_ns: int, name: str, args: list[Json]) -> None:
         """Something else came."""
@@ -161,10 +187,12 @@ class Conversation:
 
     def _next_ns(self, stay: _Stay) -> int | None:
         match stay.stage:
+            case Stage.OUTSIDE if not stay.wanted:
+                return None
             case Stage.OUTSIDE:
                 ends_ns = stay.deadline_ns
                 return stay.retry_at_ns if ends_ns is None else min(stay.retry_at_ns, ends_ns)
-            case Stage.JOINING:
+            case Stage.JOINING | Stage.LEAVING:
                 return stay.deadline_ns
             case Stage.JOINED:
                 return self._me.outbox.next_due_ns(stay.room)
@@ -209,8 +237,23 @@ class Conversation:
         pause_ns = max(JOIN_PAUSE_NS, (error.retry_after_ms or 0) * 1_000_000)
         stay.stage, stay.retry_at_ns = Stage.OUTSIDE, t_ns + pause_ns
 
+    def _left(self, stay: _Stay, t_ns: int, args: list[Json]) -> None:
+        if self.over or stay.stage is not Stage.LEAVING:
+            return
+        answer = self._answer(t_ns, args)
+        if isinstance(answer, Ack):
+            self._me.recorder.leave_ok(t_ns, stay.room, answer)
+            self._me.report("leave", t_ns - stay.asked_ns, None)
+            stay.stage, stay.deadline_ns, stay.retry_at_ns = Stage.OUTSIDE, None, t_ns
+            self._me.wake()
+        else:
+            why = f"leave refused: {answer or 'the acknowledgement is malformed'}"
+            self._me.report("leave", t_ns - stay.asked_ns, why)
+            self._client.hang_up(why)
+
     def _join_timed_out(self, stay: _Stay, now_ns: int) -> None:
-        why = f"join not acknowledged within {self._join_timeout_s:g} s"
+        what = "leave" if stay.stage is Stage.LEAVING else "join"
+        why = f"{what} not acknowledged within {self._join_timeout_s:g} s"
         if stay.stage is Stage.JOINING:
             self._me.recorder.join_failed(now_ns, stay.room, why)
             self._me.report("join", now_ns - stay.asked_ns, why)
@@ -223,12 +266,14 @@ class Conversation:
                 return
 
     def _send(self, message: Message) -> None:
-        payload = {
+        payload: dict[str, Json] = {
             "room": message.room,
             "text": message.text,
             "producer": message.producer,
             "n": message.n,
         }
+        if message.reply_to is not None:
+            payload["reply_to"] = {"epoch": message.reply_to[0], "seq": message.reply_to[1]}
         now_ns = clock.now_ns()
         attempt = self._me.outbox.begin(message, now_ns)
         self._me.recorder.send(now_ns, attempt, payload)

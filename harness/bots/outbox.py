@@ -52,6 +52,7 @@ class Message:
     text: str
     producer: str
     n: int
+    reply_to: tuple[str, int] | None = None  # the position of what it answers
     attempts: int = 0
     open: dict[int, int] = field(default_factory=dict)  # attempt -> when it was sent, while unanswered
     clean: bool = True  # every attempt that has ended was definitely rejected
@@ -97,11 +98,15 @@ class Outbox:
         """Whether the window has no room for another message."""
         return self.unresolved >= WINDOW or len(self._open) >= WINDOW
 
-    def post(self, room: str, text: str) -> Message:
+    def post(self, room: str, text: str, reply_to: tuple[str, int] | None = None) -> Message:
         """Take a new message; it will be due at once, after those before it in its room."""
         assert not self.is_full
         self._key += 1
-        return self._lane(room).append(self._key, text)
+        return self._lane(room).append(self._key, text, reply_to)
+
+    def is_quiet_in(self, room: str) -> bool:
+        """Whether nothing of a room waits for its fate or for an answer."""
+        return not self._lane(room).waiting and all(m.room != room for m in self._open.values())
 
     def due(self, room: str, now_ns: int) -> Iterator[Message]:
         """Yield the room's messages that are to be sent now, in order; `begin` each before the next."""
@@ -242,9 +247,11 @@ class _Lane:
         self._generation = 1
         self._last_n = 0
 
-    def append(self, key: int, text: str) -> Message:
+    def append(self, key: int, text: str, reply_to: tuple[str, int] | None) -> Message:
         self._last_n += 1
-        message = Message(key=key, room=self.room, text=text, producer=self.producer, n=self._last_n)
+        message = Message(
+            key=key, room=self.room, text=text, producer=self.producer, n=self._last_n, reply_to=reply_to
+        )
         self.waiting.append(message)
         return message
 

@@ -1,6 +1,6 @@
 """Puts what one bot does and sees into the history, one method per operation of its table.
 
-Every method takes the monotonic stamp of the moment that it records. Invokes (JOIN, SEND) have
+Every method takes the monotonic stamp of the moment that it records. Invokes (JOIN, LEAVE, SEND) have
 reached the operating system when their method returns: call it before the frame is written.
 """
 
@@ -49,6 +49,14 @@ class BotRecorder:
     def join_failed(self, t_ns: int, room: str, error: str) -> None:
         """A join was refused, or not answered in time."""
         self._put(t_ns, Op.JOIN_FAILED, a=self._id(room), b=self._id(error))
+
+    def leave(self, t_ns: int, room: str) -> None:
+        """A leave is about to be sent."""
+        self._put(t_ns, Op.LEAVE, a=self._id(room), flush=True)
+
+    def leave_ok(self, t_ns: int, room: str, ack: Ack) -> None:
+        """A leave was acknowledged, with the position at which delivery stopped."""
+        self._put(t_ns, Op.LEAVE_OK, a=self._id(room), b=self._id(ack.epoch), c=ack.seq or 0)
 
     def send(self, t_ns: int, attempt: Attempt, payload: dict[str, Json]) -> None:
         """A message is about to be sent."""

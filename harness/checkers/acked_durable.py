@@ -5,16 +5,21 @@
   it were equal. A message is in it when its whole text is, under its own room.
 - *Every node*: each that the plan leaves alive.
 
-Counted are pairs of an acknowledged message and a node. Nothing is excused. Without any acknowledged
-message, or where a node's final store read is missing or not settled, the finding is unknown.
+Counted are pairs of an acknowledged message and a node. Excused, and counted as such, is what lies past the
+end of an epoch that was over where the plan has a fault that destroys the log, and what retention trims
+(`excuses.py`). Without any acknowledged message, or where a node's final store read is missing or not
+settled, the finding is unknown.
 """
 
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.checkers import stories
+from harness.checkers.excuses import excused
 from harness.checkers.findings import Tally
-from harness.checkers.messages import Message
-from harness.checkers.view import MessageId, View
+from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
 
 NAME = "acked-durable"
@@ -23,42 +28,49 @@ NAME = "acked-durable"
 def check(view: View) -> Property:
     """Look for every acknowledged message in every final store read."""
     tally = Tally(name=NAME, counted="acknowledged messages × nodes that the plan leaves alive")
-    logs = {room: _logs(view, room) for room in view.plan.rooms}
-    for message in view.acknowledged:
-        own = logs.get(message.room, {})
-        tally.checked += len(own)
-        missing = [node for node, log in own.items() if (message.bot, message.key) not in log]
-        if missing:
-            tally.violated(partial(_witness, view, message, missing), len(missing))
+    lacks: dict[int, list[str]] = {}
+    excuse = excused(view)
+    for room in view.plan.rooms:
+        own = view.acknowledged[view.messages.room[view.acknowledged] == view.room_number(room)]
+        for read in view.stores(room):
+            if not read.settled:
+                continue
+            tally.checked += len(own)
+            missing = own[~_listed(view, read.contents)[own]]
+            tally.excused += int(np.count_nonzero(excuse[missing]))
+            for message in missing[~excuse[missing]].tolist():
+                lacks.setdefault(message, []).append(read.node)
+    for message, nodes in sorted(lacks.items()):
+        tally.violated(partial(_witness, view, message, nodes), len(nodes))
     return tally.finding(_doubt(view))
 
 
-def _logs(view: View, room: str) -> dict[str, frozenset[MessageId]]:
-    return {
-        read.node: frozenset(whose for content in read.contents if (whose := view.belongs(content)))
-        for read in view.stores(room)
-        if read.settled
-    }
+def _listed(view: View, contents: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which messages are among these contents, under the rooms in which they were sent."""
+    found = np.zeros(len(view.messages) + 1, np.bool_)
+    found[view.contents.owner[contents]] = True
+    return found[:-1]
 
 
 def _doubt(view: View) -> str:
-    if not view.acknowledged:
+    if not len(view.acknowledged):
         return "no message was acknowledged"
     missing = view.unsettled_stores
     return f"the final reads are incomplete: {missing[0]}" if missing else ""
 
 
-def _witness(view: View, message: Message, nodes: list[str]) -> Witness:
+def _witness(view: View, message: int, nodes: list[str]) -> Witness:
+    about = view.message(message)
     story = (
-        f"{stories.acknowledgement(view, message)}; it is not in the log that {stories.listed(nodes)} "
+        f"{stories.acknowledgement(view, about)}; it is not in the log that {stories.listed(nodes)} "
         "served at the end"
     )
-    operations = stories.sends(view, message)
-    for read in view.stores(message.room):
+    operations = stories.sends(view, about)
+    for read in view.stores(about.room):
         if read.node in nodes:
-            what = f"listed {len(read.contents)} messages of {message.room}, not this one"
+            what = f"listed {len(read.contents)} messages of {about.room}, not this one"
             operations.append(stories.line(view, read.t_ns, read.node, what))
-    first = message.first_ack
+    first = about.first_ack
     return Witness(
         story=story, operations=stories.in_order(operations), t_ns=first[1].t_ns if first else None
     )

@@ -1,10 +1,15 @@
-"""From one bot's rows to its stay in the cluster (`sessions.py` defines the words)."""
+"""From one bot's rows to its stay in the cluster (`sessions.py` defines the words).
+
+Only the few rows that change where the bot is are read here. What changes how deliveries are to be
+understood becomes a *mark*; `receipts.py` applies the marks to the millions between them.
+"""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from harness.checkers.content import Received
-from harness.checkers.recorded import Contents, Recorded
+from harness.checkers.names import Names
+from harness.checkers.recorded import Recorded
 from harness.checkers.sessions import (
     OWN_WISH,
     BotView,
@@ -12,21 +17,52 @@ from harness.checkers.sessions import (
     Join,
     Membership,
     Outage,
-    Receipt,
+    UserList,
     Via,
 )
-from harness.records.history import FLAG_FROM_HISTORY, FLAG_RECOVERED, Op, Row
+from harness.records.history import FLAG_RECOVERED, Op, Row
 from harness.records.plan import BotPlan
 
 UNRECORDED = "no disconnect was recorded"
 
 
-def read_bot(plan: BotPlan, rows: Iterable[Recorded], contents: Contents) -> BotView:
-    """Read one bot's rows, in the order of recording."""
-    reader = _BotReader(plan, contents)
-    for recorded in rows:
-        reader.read(recorded)
-    return reader.view()
+class Marked(Enum):
+    """What happened between deliveries of one room on one connection."""
+
+    JOINED = auto()  # what comes now comes by join `value`
+    ANSWERED = auto()  # the join was acknowledged: no more of its history comes
+    LEFT = auto()  # the leave was acknowledged
+    HISTORY = auto()  # the next `value` messages from history are of it
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark and where it lies; `via` is for HISTORY."""
+
+    kind: Marked
+    room: str
+    conn: int
+    row: int
+    value: int = 0
+    via: Via = Via.SNAPSHOT
+
+
+@dataclass(slots=True)
+class Numbers:
+    """How many joins and memberships the bots before this one had."""
+
+    joins: int = 0
+    memberships: int = 0
+
+
+def read_bot(
+    plan: BotPlan, rows: Iterable[tuple[int, Row]], recorded: Recorded, names: Names, numbers: Numbers
+) -> tuple[BotView, list[Mark]]:
+    """Read one bot's rows, in the order of recording; `numbers` moves on by what it had."""
+    reader = _BotReader(plan, recorded, names, numbers)
+    for number, row in rows:
+        reader.read(number, row)
+    return reader.view(), reader.marks
 
 
 @dataclass(kw_only=True, slots=True)
@@ -45,18 +81,19 @@ class _Join:
     invoked_ns: int
     cursor_epoch: str | None
     cursor_seq: int | None
+    row: int = 0
     accepted_ns: int | None = None
+    accepted_row: int | None = None
     epoch: str | None = None
     seq: int = 0
     recovered: bool = False
     error: str = ""
     membership: "_Membership | None" = None
-    history: list[Receipt] = field(default_factory=list)
-    live: list[Receipt] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Membership:
+    number: int
     room: str
     joined_ns: int
     epoch: str | None
@@ -76,32 +113,28 @@ class _Outage:
     back_conn: int | None = None
 
 
-@dataclass(slots=True)
-class _Coming:
-    """Messages of a `message_history` that are still to come."""
-
-    left: int
-    via: Via
-
-
 class _BotReader:
-    def __init__(self, plan: BotPlan, contents: Contents) -> None:
+    def __init__(self, plan: BotPlan, recorded: Recorded, names: Names, numbers: Numbers) -> None:
+        self.marks: list[Mark] = []
         self._plan = plan
-        self._contents = contents
+        self._recorded = recorded
+        self._names = names
+        self._numbers = numbers
+        self._first_join = numbers.joins
+        self._row = 0
         self._connections: dict[int, _Connection] = {}
         self._current = 0
         self._joins: list[_Join] = []
         self._latest_join: dict[tuple[int, str], int] = {}
-        self._in_room: set[tuple[int, str]] = set()
-        self._coming: dict[tuple[int, str], _Coming] = {}
         self._memberships: list[_Membership] = []
         self._member_of: dict[str, _Membership] = {}
-        self._receipts: list[Receipt] = []
+        self._user_lists: list[UserList] = []
+        self._presence: list[tuple[int, str, str]] = []
         self._errors: list[tuple[int, str]] = []
         self._wanted = set(plan.rooms)
         self._joined: set[str] = set()
         self._outages: list[_Outage] = []
-        self._handlers: dict[Op, Callable[[Row, Recorded], None]] = {
+        self._handlers: dict[Op, Callable[[Row], None]] = {
             Op.CONNECT: self._connect,
             Op.DISCONNECT: self._disconnect,
             Op.JOIN: self._join,
@@ -110,35 +143,38 @@ class _BotReader:
             Op.LEAVE: self._leave,
             Op.LEAVE_OK: self._leave_ok,
             Op.HISTORY: self._history,
-            Op.DELIVERY: self._delivery,
+            Op.USER_LIST: self._user_list,
             Op.BOT_ERROR: self._bot_error,
         }
 
-    def read(self, recorded: Recorded) -> None:
-        handler = self._handlers.get(recorded.row.op)
+    def read(self, number: int, row: Row) -> None:
+        handler = self._handlers.get(row.op)
         if handler is not None:
-            handler(recorded.row, recorded)
+            self._row = number
+            handler(row)
 
     # Connections and outages
 
-    def _connect(self, row: Row, recorded: Recorded) -> None:
+    def _connect(self, row: Row) -> None:
         before = self._connections.get(self._current)
         if before is not None and before.closed_ns is None:
             self._close(before, row.t_ns, UNRECORDED)
-        self._connections[row.conn] = _Connection(node=recorded.text(row.a), opened_ns=row.t_ns)
+        self._connections[row.conn] = _Connection(node=self._recorded.text(row.a), opened_ns=row.t_ns)
         self._current = row.conn
-        self._joined.clear()
+        self._out_of(row.t_ns, list(self._joined))
 
-    def _disconnect(self, row: Row, recorded: Recorded) -> None:
+    def _disconnect(self, row: Row) -> None:
         connection = self._connections.get(row.conn)
         if connection is not None and connection.closed_ns is None:
-            self._close(connection, row.t_ns, recorded.text(row.a))
+            self._close(connection, row.t_ns, self._recorded.text(row.a))
 
     def _close(self, connection: _Connection, t_ns: int, reason: str) -> None:
         connection.closed_ns, connection.reason = t_ns, reason
-        if reason in OWN_WISH or connection is not self._connections[self._current]:
+        if connection is not self._connections[self._current]:
             return
-        self._joined.clear()
+        if reason in OWN_WISH:
+            return
+        self._out_of(t_ns, list(self._joined))
         if self._outage is None:
             self._outages.append(_Outage(lost_ns=t_ns, from_node=connection.node, reason=reason))
 
@@ -158,45 +194,47 @@ class _BotReader:
 
     # Rooms
 
-    def _join(self, row: Row, recorded: Recorded) -> None:
-        room = self._contents.room(recorded.text(row.a))
+    def _join(self, row: Row) -> None:
+        room = self._names.room(self._recorded.text(row.a))
         if room is None:
             return
         self._wanted.add(room)
         self._latest_join[row.conn, room] = len(self._joins)
-        self._in_room.add((row.conn, room))
-        self._coming.pop((row.conn, room), None)
+        self._mark(Marked.JOINED, room, row.conn, self._first_join + len(self._joins))
         self._joins.append(
             _Join(
                 room=room,
                 conn=row.conn,
                 node=self._node(row.conn),
                 invoked_ns=row.t_ns,
-                cursor_epoch=recorded.string(row.b),
+                row=self._row,
+                cursor_epoch=self._recorded.string(row.b),
                 cursor_seq=row.c - 1 if row.c else None,
                 membership=self._lasting(room),
             )
         )
 
-    def _join_ok(self, row: Row, recorded: Recorded) -> None:
-        found = self._pending(row, recorded)
+    def _join_ok(self, row: Row) -> None:
+        found = self._pending(row)
         if found is None:
             return
-        found.accepted_ns, found.epoch, found.seq = row.t_ns, recorded.string(row.b), row.c
+        found.accepted_row = self._row
+        found.accepted_ns, found.epoch, found.seq = row.t_ns, self._recorded.string(row.b), row.c
         found.recovered = bool(row.flags & FLAG_RECOVERED)
-        self._coming.pop((row.conn, found.room), None)
+        self._mark(Marked.ANSWERED, found.room, row.conn)
         self._enter(found)
         if row.conn == self._current:
             self._joined.add(found.room)
+            self._presence.append((row.t_ns, found.room, self._node(row.conn) or "?"))
             self._see_whether_back(row.t_ns)
 
-    def _join_failed(self, row: Row, recorded: Recorded) -> None:
-        found = self._pending(row, recorded)
+    def _join_failed(self, row: Row) -> None:
+        found = self._pending(row)
         if found is not None:
-            found.error = recorded.text(row.b)
+            found.error = self._recorded.text(row.b)
 
-    def _pending(self, row: Row, recorded: Recorded) -> _Join | None:
-        room = self._contents.room(recorded.text(row.a))
+    def _pending(self, row: Row) -> _Join | None:
+        room = self._names.room(self._recorded.text(row.a))
         index = self._latest_join.get((row.conn, room)) if room is not None else None
         return self._joins[index] if index is not None else None
 
@@ -207,7 +245,14 @@ class _BotReader:
         """
         if self._lasting(join.room) is not None or join.accepted_ns is None:
             return
-        member = _Membership(room=join.room, joined_ns=join.accepted_ns, epoch=join.epoch, seq=join.seq)
+        member = _Membership(
+            number=self._numbers.memberships,
+            room=join.room,
+            joined_ns=join.accepted_ns,
+            epoch=join.epoch,
+            seq=join.seq,
+        )
+        self._numbers.memberships += 1
         self._memberships.append(member)
         self._member_of[join.room] = member
         for earlier in self._joins:
@@ -218,77 +263,56 @@ class _BotReader:
         member = self._member_of.get(room)
         return member if member is not None and member.left_ns is None else None
 
-    def _leave(self, row: Row, recorded: Recorded) -> None:
-        room = self._contents.room(recorded.text(row.a))
+    def _leave(self, row: Row) -> None:
+        room = self._names.room(self._recorded.text(row.a))
         if room is None:
             return
         self._wanted.discard(room)
-        self._joined.discard(room)
+        self._out_of(row.t_ns, [room])
         member = self._lasting(room)
         if member is not None:
             member.left_ns = row.t_ns
         self._see_whether_back(row.t_ns)
 
-    def _leave_ok(self, row: Row, recorded: Recorded) -> None:
-        room = self._contents.room(recorded.text(row.a))
+    def _leave_ok(self, row: Row) -> None:
+        room = self._names.room(self._recorded.text(row.a))
         if room is None:
             return
-        self._in_room.discard((row.conn, room))
+        self._mark(Marked.LEFT, room, row.conn)
         self._latest_join.pop((row.conn, room), None)
         member = self._member_of.get(room)
         if member is not None and member.left_ns is not None and not member.left_seq:
-            member.left_epoch, member.left_seq = recorded.string(row.b), row.c
+            member.left_epoch, member.left_seq = self._recorded.string(row.b), row.c
 
-    # Messages
+    # What comes
 
-    def _history(self, row: Row, recorded: Recorded) -> None:
-        room = self._contents.room(recorded.text(row.a))
+    def _history(self, row: Row) -> None:
+        room = self._names.room(self._recorded.text(row.a))
         if room is not None:
             via = Via.RESUME if row.flags & FLAG_RECOVERED else Via.SNAPSHOT
-            self._coming[row.conn, room] = _Coming(row.c, via)
+            self.marks.append(Mark(Marked.HISTORY, room, row.conn, self._row, row.c, via))
 
-    def _delivery(self, row: Row, recorded: Recorded) -> None:
-        content = self._contents.received(recorded)
-        if content.foreign and content.room is None:
-            return
-        index = self._latest_join.get((row.conn, content.room)) if content.room else None
-        receipt = Receipt(
-            t_ns=row.t_ns,
-            order=len(self._receipts),
-            bot=self._plan.ordinal,
-            conn=row.conn,
-            node=self._node(row.conn),
-            via=self._via(row, content),
-            in_room=(row.conn, content.room) in self._in_room,
-            join=index,
-            content=content,
-        )
-        self._receipts.append(receipt)
-        if index is not None:
-            self._add_to(self._joins[index], receipt)
+    def _mark(self, kind: Marked, room: str, conn: int, value: int = 0) -> None:
+        self.marks.append(Mark(kind, room, conn, self._row, value))
 
-    def _via(self, row: Row, content: Received) -> Via:
-        if not row.flags & FLAG_FROM_HISTORY:
-            return Via.LIVE
-        coming = self._coming.get((row.conn, content.room)) if content.room else None
-        if coming is None or not coming.left:
-            return Via.PAGED
-        coming.left -= 1
-        return coming.via
+    def _out_of(self, t_ns: int, rooms: Iterable[str]) -> None:
+        """The bot is in these rooms no more, as far as it knows."""
+        for room in rooms:
+            if room in self._joined:
+                self._joined.discard(room)
+                self._presence.append((t_ns, room, ""))
 
-    def _add_to(self, join: _Join, receipt: Receipt) -> None:
-        if receipt.via is Via.LIVE:
-            join.live.append(receipt)
-        elif receipt.via is not Via.PAGED and join.accepted_ns is None:
-            join.history.append(receipt)
+    def _user_list(self, row: Row) -> None:
+        self._user_lists.append(UserList(t_ns=row.t_ns, row=self._row, conn=row.conn, content=row.a))
 
-    def _bot_error(self, row: Row, recorded: Recorded) -> None:
-        self._errors.append((row.t_ns, recorded.text(row.a)))
+    def _bot_error(self, row: Row) -> None:
+        self._errors.append((row.t_ns, self._recorded.text(row.a)))
 
     # The result
 
     def view(self) -> BotView:
         bot = self._plan.ordinal
+        self._numbers.joins += len(self._joins)
         return BotView(
             bot=bot,
             name=self._plan.name,
@@ -299,9 +323,8 @@ class _BotReader:
                 )
                 for number, c in self._connections.items()
             ),
-            joins=tuple(self._join_view(join) for join in self._joins),
+            joins=tuple(self._join_view(index, join) for index, join in enumerate(self._joins)),
             memberships=self._membership_views(),
-            receipts=tuple(self._receipts),
             outages=tuple(
                 Outage(
                     bot=bot, lost_ns=o.lost_ns, from_node=o.from_node, reason=o.reason,
@@ -311,35 +334,34 @@ class _BotReader:
             ),
             missing_rooms=tuple(sorted(self._wanted - self._joined)),
             errors=tuple(self._errors),
+            user_lists=tuple(self._user_lists),
+            presence=tuple(self._presence),
         )  # fmt: skip
 
-    def _join_view(self, join: _Join) -> Join:
+    def _join_view(self, index: int, join: _Join) -> Join:
         return Join(
+            number=self._first_join + index,
             bot=self._plan.ordinal,
             room=join.room,
             conn=join.conn,
             node=join.node,
             invoked_ns=join.invoked_ns,
+            row=join.row,
             cursor_epoch=join.cursor_epoch,
             cursor_seq=join.cursor_seq,
             accepted_ns=join.accepted_ns,
+            accepted_row=join.accepted_row,
             epoch=join.epoch,
             seq=join.seq,
             recovered=join.recovered,
             error=join.error,
-            history=tuple(join.history),
-            live=tuple(join.live),
+            membership=join.membership.number if join.membership is not None else -1,
         )
 
     def _membership_views(self) -> tuple[Membership, ...]:
-        """Every receipt belongs to the membership of the join that it came by."""
-        receipts: dict[int, list[Receipt]] = {id(member): [] for member in self._memberships}
-        for receipt in self._receipts:
-            member = self._joins[receipt.join].membership if receipt.join is not None else None
-            if member is not None:
-                receipts[id(member)].append(receipt)
         return tuple(
             Membership(
+                number=member.number,
                 bot=self._plan.ordinal,
                 room=member.room,
                 joined_ns=member.joined_ns,
@@ -348,7 +370,6 @@ class _BotReader:
                 left_ns=member.left_ns,
                 left_epoch=member.left_epoch,
                 left_seq=member.left_seq,
-                receipts=tuple(receipts[id(member)]),
             )
             for member in self._memberships
         )

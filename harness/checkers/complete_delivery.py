@@ -11,18 +11,22 @@ under the name of its room: live, by resume, in a snapshot, or by paging. Discon
 membership; senders are recipients of their own messages. In the pub/sub mode, which has no positions,
 time alone entitles.
 
-Counted are pairs of an acknowledged message and an entitled recipient. What a bot lacks that was not
-joined at the end is not a violation but makes the finding unknown: it failed to come back
-(`reconnection`), and nobody can tell what it would have got. So is a run without acknowledged messages.
+Counted are pairs of an acknowledged message and an entitled recipient. Excused is what a destroyed log or
+retention took before the recipient could have it (`excuses.py`). What a bot lacks that was not joined at the
+end is not a violation but makes the finding unknown: it failed to come back (`reconnection`), and nobody can
+tell what it would have got. So is a run without acknowledged messages.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.checkers import stories
+from harness.checkers.excuses import excused
 from harness.checkers.findings import Tally
-from harness.checkers.messages import Message
-from harness.checkers.positions import Order, order_of
 from harness.checkers.sessions import BotView, Membership
 from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
@@ -30,72 +34,85 @@ from harness.records.verdict import Property, Witness
 NAME = "complete-delivery"
 AROUND_NS = 2_000_000_000  # before the send: enough to show how the recipient was connected
 
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
 
 def check(view: View) -> Property:
     """Compare what every recipient must see with what it received."""
     tally = Tally(name=NAME, counted="acknowledged messages × entitled recipients")
-    members: dict[str, list[Membership]] = {}
-    for membership in view.memberships():
-        members.setdefault(membership.room, []).append(membership)
-    orders = {room: order_of(view, room) for room in members}
+    excuse = excused(view)
+    lacks: dict[int, list[int]] = defaultdict(list)
     undecided: set[int] = set()
-    for message in sorted(view.acknowledged, key=_acked_ns):
-        own, order = members.get(message.room, []), orders.get(message.room, {})
-        entitled = {member.bot for member in own if must_see(member, message, order)}
-        tally.checked += len(entitled)
-        lacking = entitled - view.received.get((message.bot, message.key), frozenset())
-        away = {bot for bot in lacking if message.room in view.bots[bot].missing_rooms}
-        undecided |= away
-        lost = sorted(lacking - away)
-        if lost:
-            tally.violated(partial(_witness, view, message, lost), len(lost))
+    for bot, room, messages, must in entitled(view):
+        tally.checked += int(np.count_nonzero(must))
+        lacking = messages[must & ~received(view, bot, room, len(messages))]
+        if not len(lacking):
+            continue
+        tally.excused += int(np.count_nonzero(excuse[lacking]))
+        lacking = lacking[~excuse[lacking]]
+        if view.names.rooms.name(room) in view.bots[bot].missing_rooms:
+            undecided.add(bot)
+        else:
+            for message in lacking.tolist():
+                lacks[message].append(bot)
+    for message in sorted(lacks, key=lambda message: (view.messages.acked_ns[message], message)):
+        lost = sorted(lacks[message])
+        tally.violated(partial(_witness, view, message, lost), len(lost))
     return tally.finding(_doubt(view, undecided))
 
 
-def must_see(member: Membership, message: Message, order: Order) -> bool:
-    """Whether the membership entitles to the acknowledged message."""
-    return _by_time(member, message) or _by_position(member, message, order)
+def entitled(view: View) -> Iterator[tuple[int, int, Ints, Bools]]:
+    """Yield every bot and room in which it was, the room's messages, and which of them it must see."""
+    for room, by_bot in view.members_of_rooms.items():
+        messages = view.messages_of(room)
+        for bot in by_bot:
+            yield bot, room, messages, entitlement(view, bot, room, messages)
 
 
-def _by_time(member: Membership, message: Message) -> bool:
-    if message.invoked_ns <= member.joined_ns:
-        return False
-    return member.left_ns is None or _acked_ns(message) < member.left_ns
+def entitlement(view: View, bot: int, room: int, messages: Ints) -> Bools:
+    """Return which of these messages of a room a bot must see."""
+    must = np.zeros(len(messages), np.bool_)
+    for member in view.members_of_rooms.get(room, {}).get(bot, ()):
+        must |= _by_time(view, member, messages) | _by_position(view, member, messages)
+    return must & view.messages.acknowledged[messages]
 
 
-def _by_position(member: Membership, message: Message, order: Order) -> bool:
-    first = message.first_ack
-    if first is None or not first[1].seq or member.epoch is None:
-        return False
-    place = _rank(order, first[1].epoch, first[1].seq)
-    joined = _rank(order, member.epoch, member.seq)
-    if place is None or joined is None or place <= joined:
-        return False
-    if member.left_ns is None:
-        return True
-    left = _rank(order, member.left_epoch, member.left_seq) if member.left_seq else None
-    return left is not None and place <= left
+def received(view: View, bot: int, room: int, count: int) -> Bools:
+    """Return which of a room's messages a bot received in it."""
+    got = np.zeros(count + 1, np.bool_)
+    got[view.rank[view.receipts.content[view.receipts.stay(bot, room)]]] = True
+    return got[:-1]
 
 
-def _rank(order: Mapping[str | None, int], epoch: str | None, seq: int) -> tuple[int, int] | None:
-    rank = order.get(epoch)
-    return (rank, seq) if rank is not None else None
+def _by_time(view: View, member: Membership, messages: Ints) -> Bools:
+    must = view.messages.invoked_ns[messages] > member.joined_ns
+    if member.left_ns is not None:
+        must &= view.messages.acked_ns[messages] < member.left_ns
+    return must
 
 
-def _acked_ns(message: Message) -> int:
-    first = message.first_ack
-    return first[1].t_ns if first else 0
+def _by_position(view: View, member: Membership, messages: Ints) -> Bools:
+    joined = view.places.place(member.room, member.epoch, member.seq)
+    if joined < 0:
+        return np.zeros(len(messages), np.bool_)
+    places = view.places.of_ack[messages]
+    must = places > joined
+    if member.left_ns is not None:
+        left = view.places.place(member.room, member.left_epoch, member.left_seq) if member.left_seq else -1
+        must &= places <= left
+    return must
 
 
 def _doubt(view: View, undecided: set[int]) -> str:
-    if not view.acknowledged:
+    if not len(view.acknowledged):
         return "no message was acknowledged"
-    away = sorted(undecided | {bot.bot for bot in view.bots.values() if _stayed_away(view, bot)})
+    away = sorted(undecided | {bot.bot for bot in view.bots.values() if stayed_away(view, bot)})
     verb = "was" if len(away) == 1 else "were"
     return f"{stories.bots(view, away)} {verb} not joined at the end" if away else ""
 
 
-def _stayed_away(view: View, bot: BotView) -> bool:
+def stayed_away(view: View, bot: BotView) -> bool:
     """It was lost before the final reads, or was never there: not merely hung up on at the very end."""
     if bot.joined_at_end:
         return False
@@ -104,12 +121,12 @@ def _stayed_away(view: View, bot: BotView) -> bool:
     return lost is None or ended is None or lost <= ended
 
 
-def _witness(view: View, message: Message, lost: list[int]) -> Witness:
-    story = f"{stories.acknowledgement(view, message)}; {stories.bots(view, lost)} never received it"
-    operations = stories.sends(view, message)
-    acked = _acked_ns(message)
+def _witness(view: View, message: int, lost: Sequence[int]) -> Witness:
+    about, acked = view.message(message), int(view.messages.acked_ns[message])
+    story = f"{stories.acknowledgement(view, about)}; {stories.bots(view, lost)} never received it"
+    operations = stories.sends(view, about)
     for bot in lost[: stories.NAMES_SHOWN]:
         operations += stories.whereabouts(
-            view, view.bots[bot], message.room, message.invoked_ns - AROUND_NS, acked + AROUND_NS
+            view, view.bots[bot], about.room, about.invoked_ns - AROUND_NS, acked + AROUND_NS
         )
     return Witness(story=story, operations=stories.in_order(operations), t_ns=acked)

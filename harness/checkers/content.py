@@ -6,7 +6,7 @@ that is no message says so in `malformed`, and becomes a violation of integrity.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.records.plan import logical_name
 from harness.records.token import Token, parse_text
@@ -45,15 +45,15 @@ class Received:
         return (self.epoch, self.seq) if self.seq else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
-    """What a bot put on the wire; `room` is the logical name."""
+class Sent(NamedTuple):
+    """What a bot put on the wire; `room` is the logical name. `answers`: the position of what it answers."""
 
     room: str
     text: str
     producer: str | None
     n: int | None
     reply_to: str
+    answers: tuple[str, int] | None = None
 
 
 class NotSent(ValueError):
@@ -79,6 +79,7 @@ def parse_sent(raw: str, run_id: str) -> Sent:
         producer=_text_or_none(found.get("producer")),
         n=_number_or_none(found.get("n")),
         reply_to=_canonical(found.get("reply_to")),
+        answers=_position(found.get("reply_to")),
     )
 
 
@@ -176,5 +177,12 @@ def _number_or_none(value: object) -> int | None:
     return value if 1 <= value <= LARGEST else None
 
 
+def _position(value: object) -> tuple[str, int] | None:
+    if not isinstance(value, dict):
+        return None
+    epoch, seq = _text_or_none(value.get("epoch")), _number_or_none(value.get("seq"))
+    return None if epoch is None or seq is None else (epoch, seq)
+
+
 def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+    return "null" if value is None else json.dumps(value, sort_keys=True)

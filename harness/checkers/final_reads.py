@@ -4,27 +4,41 @@ The reader repeats rounds until two are equal. A read is *settled* when its last
 to their end and are equal; only then it speaks for the node.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.checkers.content import Received
-from harness.checkers.recorded import Contents, Recorded
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.checkers.contents import Contents
+from harness.checkers.names import Names
+from harness.checkers.recorded import Recorded
 from harness.records.history import FLAG_COMPLETE, Op
 
 STORE = "store"
 TAIL = "tail"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Round:
+    """One round of one node, room and source; `contents` in the order in which the node listed them."""
+
+    number: int
+    contents: NDArray[np.int32]
+    complete: bool
+    t_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FinalRead:
-    """The last round of one node, room and source, in the order in which the node listed it."""
+    """The last round of one node, room and source."""
 
     node: str
     room: str
     source: str
-    contents: tuple[Received, ...]
+    contents: NDArray[np.int32]
     t_ns: int
-    rounds: int
+    rounds: tuple[Round, ...]
     settled: bool
     why_not: str  # settled
 
@@ -35,45 +49,61 @@ class FinalReads:
 
     reads: Mapping[tuple[str, str, str], FinalRead]
     ended_ns: int | None
+    foreign: int
 
     def get(self, node: str, room: str, source: str = STORE) -> FinalRead | None:
         """Return a node's read of a room."""
         return self.reads.get((node, room, source))
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    number: int
-    contents: tuple[Received, ...]
-    complete: bool
-    t_ns: int
-
-
-def read_finals(rows: Iterable[Recorded], contents: Contents) -> FinalReads:
-    """Collect the rounds. Rows belong to the next FINAL_READ_END of the same node, source and round."""
-    open_rows: dict[tuple[str, str, int], list[Received]] = {}
-    rounds: dict[tuple[str, str, str], list[_Round]] = {}
-    for recorded in rows:
-        row = recorded.row
-        if row.op not in (Op.FINAL_READ, Op.FINAL_READ_END):
+def read_finals(recorded: Recorded, contents: Contents, names: Names) -> FinalReads:
+    """Collect the rounds. Entries belong to the next FINAL_READ_END of the same node, source and round."""
+    listed = recorded.listed
+    ends = recorded.taken.of(Op.FINAL_READ_END)
+    entry_keys, end_keys = _keys(listed.events, ends.events)
+    order = np.argsort(entry_keys, kind="stable")
+    codes = (entry_keys[order] << 32) | listed.row[order]  # sorted: rows rise within a key
+    content = contents.of_raw[listed.events["a"]][order]
+    begun: dict[int, int] = {}
+    rounds: dict[tuple[str, str, str], list[Round]] = {}
+    for end, key, row in zip(ends.events, end_keys.tolist(), ends.row.tolist(), strict=True):
+        if end["bot"] != 0:
             continue
-        node, source = recorded.text(row.b), recorded.text(row.c)
-        if row.op is Op.FINAL_READ:
-            open_rows.setdefault((node, source, row.d), []).append(contents.received(recorded))
-            continue
-        room = contents.room(recorded.text(row.a))
-        own = tuple(open_rows.pop((node, source, row.d), ()))
+        upto = int(np.searchsorted(codes, (key << 32) | row))
+        since = begun.get(key, int(np.searchsorted(codes, key << 32)))
+        begun[key] = upto
+        room = names.room(recorded.text(int(end["a"])))
         if room is not None:
-            rounds.setdefault((node, room, source), []).append(
-                _Round(row.d, own, bool(row.flags & FLAG_COMPLETE), row.t_ns)
+            own = (recorded.text(int(end["b"])), room, recorded.text(int(end["c"])))
+            rounds.setdefault(own, []).append(
+                Round(
+                    number=int(end["d"]),
+                    contents=content[since:upto],
+                    complete=bool(end["flags"] & FLAG_COMPLETE),
+                    t_ns=int(end["t_ns"]),
+                )
             )
-    reads = {key: _last(key, own) for key, own in rounds.items()}
-    return FinalReads(reads=reads, ended_ns=max((read.t_ns for read in reads.values()), default=None))
+    reads = {own: _last(own, found) for own, found in rounds.items()}
+    return FinalReads(
+        reads=reads,
+        ended_ns=max((read.t_ns for read in reads.values()), default=None),
+        foreign=int(np.count_nonzero(contents.foreign[content])),
+    )
 
 
-def _last(key: tuple[str, str, str], rounds: list[_Round]) -> FinalRead:
+def _keys(entries: NDArray[np.void], ends: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the combinations of node, source and round."""
+    columns = [np.concatenate([entries[name], ends[name]]).astype(np.int64) for name in ("b", "c", "d")]
+    numbers = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        _, inverse = np.unique(column, return_inverse=True)
+        _, numbers = np.unique((numbers << 31) | inverse, return_inverse=True)
+    return numbers[: len(entries)], numbers[len(entries) :]
+
+
+def _last(key: tuple[str, str, str], rounds: Sequence[Round]) -> FinalRead:
     node, room, source = key
-    ordered = sorted(rounds, key=lambda one: one.number)
+    ordered = tuple(sorted(rounds, key=lambda one: one.number))
     last, why_not = ordered[-1], _why_not(ordered)
     return FinalRead(
         node=node,
@@ -81,17 +111,17 @@ def _last(key: tuple[str, str, str], rounds: list[_Round]) -> FinalRead:
         source=source,
         contents=last.contents,
         t_ns=last.t_ns,
-        rounds=len(ordered),
+        rounds=ordered,
         settled=not why_not,
         why_not=why_not,
     )
 
 
-def _why_not(rounds: list[_Round]) -> str:
+def _why_not(rounds: Sequence[Round]) -> str:
     if not rounds[-1].complete:
         return "the last read broke off"
     if len(rounds) < 2 or not rounds[-2].complete:
         return "it was read to its end only once"
-    if [c.raw for c in rounds[-2].contents] != [c.raw for c in rounds[-1].contents]:
+    if not np.array_equal(rounds[-2].contents, rounds[-1].contents):
         return "the last two reads differ"
     return ""

@@ -20,14 +20,18 @@ asking; `records/guarantees.py`). A refusal can only be
 judged with settled final reads; without them it leaves the finding unknown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.checkers import stories
 from harness.checkers.findings import Tally
-from harness.checkers.sessions import BotView, Join, Receipt
+from harness.checkers.receipts import LIVE, PAGED
+from harness.checkers.sessions import BotView, Join
 from harness.checkers.view import View
 from harness.records.verdict import Property, Witness
 
@@ -48,7 +52,7 @@ def check(view: View) -> Property:
             if not join.recovered and log is None:
                 doubt = f"a resume in {join.room} was refused, and without its final reads nobody knows why"
                 continue
-            wrong = _gap(join, log) if join.recovered or log is None else _false_refusal(join, log)
+            wrong = _gap(view, join, log) if join.recovered or log is None else _false_refusal(join, log)
             if wrong:
                 tally.violated(partial(_witness, view, bot, join, wrong))
     return tally.finding(doubt)
@@ -64,20 +68,20 @@ class _Log:
 
 def _log(view: View, room: str) -> _Log | None:
     """Return the log as the nodes served it; of several nodes the one that knows most counts."""
-    ends: dict[str | None, int] = {}
-    first: int | None = None
     reads = list(view.stores(room))
     if not reads or not all(read.settled for read in reads):
         return None
-    for read in reads:
-        for content in read.contents:
-            if content.seq and content.room == room:
-                ends[content.epoch] = max(content.seq, ends.get(content.epoch, 0))
-                first = content.seq if first is None else min(first, content.seq)
-    return _Log(ends, first or 1)
+    contents = view.contents
+    listed = np.unique(np.concatenate([read.contents for read in reads]))
+    listed = listed[(contents.seq[listed] > 0) & (contents.room[listed] == view.room_number(room))]
+    ends: dict[str | None, int] = {}
+    for epoch in np.unique(contents.epoch[listed]).tolist():
+        own = listed[contents.epoch[listed] == epoch]
+        ends[view.names.epochs.name(epoch)] = int(contents.seq[own].max())
+    return _Log(ends, int(contents.seq[listed].min()) if len(listed) else 1)
 
 
-def _gap(join: Join, log: _Log | None) -> str:
+def _gap(view: View, join: Join, log: _Log | None) -> str:
     """Return what a resume that called itself complete left out, empty when nothing."""
     assert join.cursor_seq is not None
     end = log.ends.get(join.cursor_epoch) if log is not None and join.cursor_epoch != join.epoch else None
@@ -85,11 +89,15 @@ def _gap(join: Join, log: _Log | None) -> str:
         return f"of an epoch that ends at {end}, and was told that nothing is missing"
     if join.seq < join.cursor_seq:
         return f"and was told that the room's head is {join.seq}, before its cursor"
-    missing = list(_missing(join.cursor_seq, join.seq, _seqs(join.history)))
+    history, live = _came(view, join)
+    missing = list(_missing(join.cursor_seq, join.seq, view.contents.seq[view.receipts.content[history]]))
     if missing:
         return f"up to {join.seq}, and its history left out {stories.listed(missing)}"
-    own = tuple(receipt for receipt in join.live if receipt.content.epoch == join.epoch)
-    first_live = min(_seqs(own), default=0)
+    content = view.receipts.content[live]
+    own = content[
+        (view.contents.epoch[content] == view.names.epoch(join.epoch)) & (view.contents.seq[content] > 0)
+    ]
+    first_live = int(view.contents.seq[own].min()) if len(own) else 0
     if first_live > join.seq + 1:
         return f"up to {join.seq}, and the first live message was {first_live}"
     return ""
@@ -108,13 +116,20 @@ def _false_refusal(join: Join, log: _Log) -> str:
     return f"and was refused, although its epoch's log reaches from {log.first} to {end}"
 
 
-def _seqs(receipts: tuple[Receipt, ...]) -> set[int]:
-    return {receipt.content.seq for receipt in receipts if receipt.content.seq}
+def _came(view: View, join: Join) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the receipts of a join: its history, which came before the acknowledgement, and live ones."""
+    table, own = view.receipts, view.receipts.by_join(join.number)
+    old = (table.via[own] != LIVE) & (table.via[own] != PAGED)
+    if join.accepted_row is not None:
+        old &= table.row[own] < join.accepted_row
+    return own[old], own[table.via[own] == LIVE]
 
 
-def _missing(after: int, upto: int, seqs: Iterable[int]) -> Iterator[str]:
+def _missing(after: int, upto: int, seqs: NDArray[np.int64]) -> Iterator[str]:
     """Yield what lacks between two positions: `5` or `7 to 9`. The head is only claimed, and may be huge."""
-    within = sorted(seq for seq in seqs if after < seq <= upto)
+    within = np.unique(seqs[(seqs > after) & (seqs <= upto)]).tolist()
+    if len(within) == upto - after:
+        return
     for before, following in pairwise((after, *within, upto + 1)):
         first, last = before + 1, following - 1
         if first <= last:
@@ -128,8 +143,9 @@ def _witness(view: View, bot: BotView, join: Join, wrong: str) -> Witness:
         f"{bot.name} resumed {join.room} on {join.node} at {stories.at(view, accepted)} from cursor "
         f"{join.cursor_seq}{stories.beside_fault(view, accepted)}, {wrong}"
     )
+    history, live = _came(view, join)
     operations = [
         *stories.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
-        *(stories.receipt(view, receipt) for receipt in (*join.history, *join.live[:3])),
+        *(stories.receipt(view, view.receipt(one)) for one in (*history.tolist(), *live[:3].tolist())),
     ]
     return Witness(story=story, operations=stories.in_order(operations), t_ns=accepted)

@@ -21,14 +21,18 @@ have been lost with it: then an unknown token is no violation, and the run is un
 Violations are counted by receipts; copies of one content share a witness.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.checkers import stories
 from harness.checkers.content import Received, quoted
 from harness.checkers.findings import Tally
-from harness.checkers.messages import Message, Outcome
-from harness.checkers.sessions import Receipt, Via
+from harness.checkers.receipts import LIVE
+from harness.checkers.sends import REJECTED
 from harness.checkers.view import View
 from harness.records.plan import wire_name
 from harness.records.verdict import Property, Witness
@@ -38,11 +42,11 @@ NAME = "integrity"
 
 @dataclass(slots=True)
 class _Case:
-    """One wrong content: what is wrong, and who got it."""
+    """One wrong content: what is wrong, and who got it (by their receipts)."""
 
-    content: Received
+    content: int
     wrong: str
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     readers: list[str] = field(default_factory=list)
 
     @property
@@ -53,37 +57,67 @@ class _Case:
 def check(view: View) -> Property:
     """Compare everything that was received with what was sent."""
     tally = Tally(name=NAME, counted="received messages and entries of final reads")
-    cases: dict[tuple[str, str], _Case] = {}
-    for receipt in view.receipts():
-        if not receipt.content.foreign:
-            tally.checked += 1
-            wrong = _wrong(view, receipt.content) or _out_of_place(receipt)
-            if wrong:
-                _case(cases, receipt.content, wrong).receipts.append(receipt)
+    foreign = view.contents.foreign
+    tally.checked = len(view.receipts) - view.receipts.count(foreign)
+    cases: dict[tuple[int, str], _Case] = {}
+    for content, receipts in _suspects(view):
+        _judge_receipts(view, cases, content, receipts)
     for read in view.finals.reads.values():
-        for content in read.contents:
-            if not content.foreign:
-                tally.checked += 1
-                wrong = _wrong(view, content) or _wrong_room(view, content, read.room)
-                if wrong:
-                    _case(cases, content, wrong).readers.append(f"{read.node} ({read.source})")
+        own = read.contents[~foreign[read.contents]]
+        tally.checked += len(own)
+        stray = view.contents.room[own] != view.room_number(read.room)
+        for content in own[view.contents.wrong[own] | stray].tolist():
+            parsed = view.content(content)
+            wrong = _wrong(view, content, parsed) or _wrong_room(view, parsed, read.room)
+            if wrong:
+                _case(cases, content, wrong).readers.append(f"{read.node} ({read.source})")
     for case in cases.values():
         tally.violated(partial(_witness, view, case), case.count)
-    return tally.finding("" if view.acknowledged else "no message was acknowledged")
+    return tally.finding("" if len(view.acknowledged) else "no message was acknowledged")
 
 
-def _case(cases: dict[tuple[str, str], _Case], content: Received, wrong: str) -> _Case:
-    return cases.setdefault((content.raw, wrong), _Case(content, wrong))
+def _suspects(view: View) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each content that may be wrong, or came live to one outside of its room, with its receipts."""
+    table, contents = view.receipts, view.contents
+    suspects = [np.empty(0, np.int64)]
+    for piece in table.pieces():
+        outside = (table.via[piece] == LIVE) & (table.join[piece] < 0)
+        suspects.append(np.flatnonzero(contents.wrong[table.content[piece]] | outside) + piece.start)
+    found = np.concatenate(suspects)
+    found = found[~contents.foreign[table.content[found]]]
+    order = np.argsort(table.content[found], kind="stable")
+    different, first = np.unique(table.content[found][order], return_index=True)
+    yield from zip(different.tolist(), np.split(found[order], first[1:]), strict=bool(len(different)))
 
 
-def _wrong(view: View, content: Received) -> str:
+def _judge_receipts(
+    view: View, cases: dict[tuple[int, str], _Case], content: int, receipts: NDArray[np.int64]
+) -> None:
+    wrong = _wrong(view, content, view.content(content)) if view.contents.wrong[content] else ""
+    if wrong:
+        _case(cases, content, wrong).receipts = receipts
+        return
+    table = view.receipts
+    outside = receipts[(table.via[receipts] == LIVE) & (table.join[receipts] < 0)]
+    if len(outside):
+        _case(cases, content, _OUTSIDE).receipts = outside
+
+
+_OUTSIDE = "live, on a connection that had not joined the room, or had left it"
+
+
+def _case(cases: dict[tuple[int, str], _Case], content: int, wrong: str) -> _Case:
+    return cases.setdefault((content, wrong), _Case(content, wrong))
+
+
+def _wrong(view: View, number: int, content: Received) -> str:
     """Return what is wrong with a content itself, empty when nothing is."""
     if content.malformed:
         return f"which {content.malformed}"
-    message = view.message_of(content)
-    if message is None:
+    message = int(view.contents.message[number])
+    if message < 0:
         return _unsent(view, content)
-    if message.outcome is Outcome.REJECTED:
+    if view.messages.outcome[message] == REJECTED:
         return "although every attempt to send it had been definitely rejected"
     return _altered(view, content, message)
 
@@ -91,29 +125,31 @@ def _wrong(view: View, content: Received) -> str:
 def _unsent(view: View, content: Received) -> str:
     if content.token is None:
         return f"whose text was altered, or which nobody sent: {quoted(content.text)}"
-    if (content.token.bot, content.token.key) in view.messages:
+    if view.messages.find(content.token.bot, content.token.key) >= 0:
         return f"whose text is not what its sender sent: {quoted(content.text)}"
     if view.torn or content.token.bot in view.silent:
         return ""
     return f"which nobody sent: {quoted(content.text)}"
 
 
-def _altered(view: View, content: Received, message: Message) -> str:
-    user = view.wire_user(message.bot)
+def _altered(view: View, content: Received, message: int) -> str:
+    user = view.wire_user(int(view.messages.bot[message]))
+    sent = view.messages.sent_as(message)
     if content.user != user:
         return f"as a message of {quoted(content.user)}, but {user} sent it"
     if not _numbered_as_sent(view, content, message):
         return f"as message {content.n} of producer {quoted(str(content.producer))}, as which it was not sent"
-    if content.reply_to != message.reply_to:
-        return f"as a reply to {quoted(content.reply_to)}, but it was sent as a reply to {message.reply_to}"
-    return _wrong_room(view, content, message.room)
+    if content.reply_to != sent.reply_to:
+        return f"as a reply to {quoted(content.reply_to)}, but it was sent as a reply to {sent.reply_to}"
+    return _wrong_room(view, content, sent.room)
 
 
-def _numbered_as_sent(view: View, content: Received, message: Message) -> bool:
-    if (content.producer, content.n) in message.identities:
+def _numbered_as_sent(view: View, content: Received, message: int) -> bool:
+    identities = view.messages.identities(message)
+    if (content.producer, content.n) in identities:
         return True
     return not view.durable and any(
-        content.producer in (None, producer) and content.n in (None, n) for producer, n in message.identities
+        content.producer in (None, producer) and content.n in (None, n) for producer, n in identities
     )
 
 
@@ -125,27 +161,25 @@ def _wrong_room(view: View, content: Received, room: str) -> str:
     )
 
 
-def _out_of_place(receipt: Receipt) -> str:
-    if receipt.via is Via.LIVE and not receipt.in_room:
-        return "live, on a connection that had not joined the room, or had left it"
-    return ""
-
-
 def _witness(view: View, case: _Case) -> Witness:
-    message = view.message_of(case.content)
+    number = int(view.contents.message[case.content])
+    message = view.message(number) if number >= 0 else None
     what = stories.message(view, message) if message is not None else "a message"
-    first = min(case.receipts, key=lambda receipt: receipt.t_ns, default=None)
-    when = f" at {stories.at(view, first.t_ns)}{stories.beside_fault(view, first.t_ns)}" if first else ""
+    times = view.recorded.t_ns(view.receipts.row[case.receipts].astype(np.int64))
+    first_ns = int(times.min()) if len(times) else None
+    when = f" at {stories.at(view, first_ns)}{stories.beside_fault(view, first_ns)}" if first_ns else ""
     whom = []
-    if case.receipts:
-        whom.append(stories.bots(view, {receipt.bot for receipt in case.receipts}) + " received")
+    if len(case.receipts):
+        stays = np.searchsorted(view.receipts.start, case.receipts, side="right") - 1
+        whom.append(stories.bots(view, set(view.receipts.stay_bot[stays].tolist())) + " received")
     if case.readers:
         whom.append(f"the final read of {stories.listed(list(dict.fromkeys(case.readers)))} has")
-    operations = [stories.receipt(view, receipt) for receipt in case.receipts[: stories.NAMES_SHOWN]]
+    shown = case.receipts[: stories.NAMES_SHOWN].tolist()
+    operations = [stories.receipt(view, view.receipt(receipt)) for receipt in shown]
     if message is not None:
         operations += stories.sends(view, message)
     return Witness(
         story=f"{' and '.join(whom)} {what} {case.wrong}{when}",
         operations=stories.in_order(operations),
-        t_ns=first.t_ns if first else None,
+        t_ns=first_ns,
     )

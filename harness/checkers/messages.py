@@ -1,4 +1,5 @@
-"""Messages as their senders know them: attempts, answers, outcome.
+"""Messages as their senders know them: attempts, answers, outcome. All of them lie in columns (`sends.py`);
+these records are made of one message when a witness tells its story.
 
 A message is *acknowledged* when any of its attempts was, however late; *rejected* when every attempt
 was definitely rejected; else *indeterminate*: it may be in the log or not, and either is right.
@@ -31,13 +32,11 @@ class Answer:
     definite: bool = False
     reason: str = ""
 
-    @property
-    def hopeless(self) -> bool:
-        """It is a refusal after which the sender gives the message up."""
-        if self.op is not Op.SEND_FAILED:
-            return False
-        code = self.reason.partition(":")[0]
-        return code in GIVE_UP or (self.definite and code not in RETRY and code != OUT_OF_ORDER)
+
+def is_hopeless(reason: str, *, definite: bool) -> bool:
+    """Whether a refusal is one after which the sender gives the message up."""
+    code = reason.partition(":")[0]
+    return code in GIVE_UP or (definite and code not in RETRY and code != OUT_OF_ORDER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,28 +108,3 @@ class Message:
             for answer in attempt.answers
             if answer.op is Op.SEND_OK
         )
-
-    @property
-    def identities(self) -> frozenset[tuple[str | None, int | None]]:
-        """The `(producer, n)` under which it was sent; more than one after a definite rejection."""
-        return frozenset((attempt.producer, attempt.n) for attempt in self.attempts)
-
-    @property
-    def resolved(self) -> bool:
-        """Whether its sender was done with it: acknowledged, rejected, or refused without hope.
-
-        A refusal after which the same is sent again leaves it open, as a lost attempt does. The refusal
-        without hope may have come to any attempt: an earlier one can be answered after a later one is lost.
-        """
-        if self.outcome is not Outcome.INDETERMINATE:
-            return True
-        return any(answer.hopeless for attempt in self.attempts for answer in attempt.answers)
-
-    @property
-    def resolved_ns(self) -> int | None:
-        """When its sender was done with it, `None` if it never was."""
-        first = self.first_ack
-        if first is not None:
-            return first[1].t_ns
-        ends = [answer.t_ns for attempt in self.attempts for answer in attempt.answers]
-        return max(ends) if self.resolved and ends else None

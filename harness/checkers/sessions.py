@@ -30,20 +30,20 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Receipt:
-    """One message reached one bot. `order` counts the bot's receipts.
+    """One message reached one bot: a row of `receipts.py`, told in full for a witness.
 
-    `in_room`: on this connection the room's join had been invoked and its leave not yet acknowledged.
-    `join` is the index of that join among the bot's joins, `None` where there was none.
+    `join` is the number of the join by which it came, -1 where there was none: on this connection the
+    room's join had not been invoked, or its leave was acknowledged. `message` is whose text it is, or -1.
     """
 
     t_ns: int
-    order: int
+    row: int
     bot: int
     conn: int
     node: str
     via: Via
-    in_room: bool
-    join: int | None
+    join: int
+    message: int
     content: Received
 
 
@@ -72,33 +72,32 @@ class Connection:
 class Join:
     """One join of a room. `cursor_seq` of `None`: without a cursor; `accepted_ns` of `None`: not accepted.
 
-    `history` came before the acknowledgement, `live` after the invoke, until the next join or leave of
-    the room on the same connection.
+    `number` counts the joins of all bots; `membership` those of the same list of memberships, -1: none.
     """
 
+    number: int
     bot: int
     room: str
     conn: int
     node: str
     invoked_ns: int
+    row: int
     cursor_epoch: str | None
     cursor_seq: int | None
     accepted_ns: int | None
+    accepted_row: int | None
     epoch: str | None
     seq: int
     recovered: bool
     error: str
-    history: tuple[Receipt, ...]
-    live: tuple[Receipt, ...]
+    membership: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Membership:
-    """A bot's stay in a room. `left_ns`: the leave's invoke; `left_seq` of 0: the position is not known.
+    """A bot's stay in a room. `left_ns`: the leave's invoke; `left_seq` of 0: the position is not known."""
 
-    `receipts` are all messages that came with the room's name on them, in receive order.
-    """
-
+    number: int
     bot: int
     room: str
     joined_ns: int
@@ -107,7 +106,6 @@ class Membership:
     left_ns: int | None
     left_epoch: str | None
     left_seq: int
-    receipts: tuple[Receipt, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +127,18 @@ class Outage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UserList:
+    """A `user_list` as a bot got it; `content` is the global id of its text."""
+
+    t_ns: int
+    row: int
+    conn: int
+    content: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BotView:
-    """One bot. `receipts` has everything it received but what carries another run's room.
+    """One bot.
 
     `missing_rooms` are those out of which something other than its own wish took it, for good.
     """
@@ -140,10 +148,11 @@ class BotView:
     connections: tuple[Connection, ...]
     joins: tuple[Join, ...]
     memberships: tuple[Membership, ...]
-    receipts: tuple[Receipt, ...]
     outages: tuple[Outage, ...]
     missing_rooms: tuple[str, ...]
     errors: tuple[tuple[int, str], ...]
+    user_lists: tuple[UserList, ...]
+    presence: tuple[tuple[int, str, str], ...]  # when it came into (its node) or out of ("") a room
 
     @property
     def joined_at_end(self) -> bool:

@@ -144,8 +144,10 @@ def receipt(view: View, got: Receipt) -> Line:
     """Return the line of a receipt."""
     who = _who(view.name(got.bot), got.conn, got.node)
     content = got.content
-    about = view.message_of(content)
-    what = f"{view.name(about.bot)}'s message {about.key}" if about is not None else "a message"
+    what = "a message"
+    if got.message >= 0:
+        bot, key = int(view.messages.bot[got.message]), int(view.messages.key[got.message])
+        what = f"{view.name(bot)}'s message {key}"
     room = content.room or "another room"
     return line(
         view, got.t_ns, who, f"receives {what} in {room}{_place(content.epoch, content.seq)}, {via(got)}"

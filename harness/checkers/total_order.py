@@ -24,25 +24,26 @@ Counted are positions (those in holes too) and acknowledgements, or pairs of obs
 acknowledged message: unknown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, combinations, pairwise
+from itertools import chain, combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.checkers import stories
-from harness.checkers.content import Received
 from harness.checkers.final_reads import FinalRead
 from harness.checkers.findings import Tally
-from harness.checkers.messages import Answer, Attempt, Message
 from harness.checkers.no_duplicates import two_places
-from harness.checkers.positions import Ends, ends_of
-from harness.checkers.sessions import Receipt, Via
-from harness.checkers.view import MessageId, View
+from harness.checkers.observers import Observer, agree, observers, place_of
+from harness.checkers.receipts import LIVE
+from harness.checkers.view import View
+from harness.records.history import Op
 from harness.records.verdict import Property, Witness
 
 NAME = "total-order"
-Place = tuple[str, str, int]  # room, epoch, seq
-_Pair = tuple[MessageId, MessageId]
+Ints = NDArray[np.int64]
 
 
 def check(view: View) -> Property:
@@ -56,239 +57,267 @@ def check(view: View) -> Property:
         _by_position(view, tally)
     else:
         _by_pairs(view, tally)
-    return tally.finding("" if view.acknowledged else "no message was acknowledged")
+    return tally.finding("" if len(view.acknowledged) else "no message was acknowledged")
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """Somebody saw a message at a place. `what` is whose message; for other people's, its raw content."""
+@dataclass(frozen=True)
+class _Claims:
+    """Somebody saw a message at a place: a row per content or acknowledgement that names one.
 
-    place: Place
-    what: MessageId | str
-    who: str
-    t_ns: int | None
+    `what` is whose message; for other people's, the number of messages and of the content. `source` is the
+    content, or the number of contents and of the answer. Sorted by place, then `what`, then source; `place`
+    numbers the places, and `gone` says which of them are.
+    """
+
+    room: Ints
+    epoch: Ints
+    seq: Ints
+    what: Ints
+    source: Ints
+    gone: NDArray[np.bool_]
+    place: Ints
+
+    def at(self, place: int) -> Ints:
+        """Return the rows of a place, one for each message that it is claimed for."""
+        rows = np.flatnonzero(self.place == place)
+        _, first = np.unique(self.what[rows], return_index=True)
+        return rows[first]
 
 
 def _by_position(view: View, tally: Tally) -> None:
-    at_place: dict[Place, dict[MessageId | str, _Claim]] = {}
-    of_message: dict[MessageId, dict[Place, _Claim]] = {}
-    for claim in _claims(view):
-        at_place.setdefault(claim.place, {}).setdefault(claim.what, claim)
-        if not isinstance(claim.what, str):
-            of_message.setdefault(claim.what, {}).setdefault(claim.place, claim)
-    tally.checked = len(at_place)
+    claims = _claims(view)
+    tally.checked = int(claims.place[-1]) + 1 if len(claims.place) else 0
     _acknowledged_nowhere(view, tally)
-    contested = {place for place, claims in at_place.items() if len(claims) > 1}
-    for place in sorted(contested):
-        tally.violated(partial(_contested, view, place, tuple(at_place[place].values())))
-    twice, ends = two_places(view), ends_of(view)
-    for whose, all_places in of_message.items():
-        places = {place: claim for place, claim in all_places.items() if not _is_gone(ends, place)}
-        if len(places) > 1 and whose not in twice and not contested & set(places):
-            tally.violated(partial(_displaced, view, whose, tuple(places.values())))
+    changes = np.flatnonzero((np.diff(claims.place) == 0) & (np.diff(claims.what) != 0))
+    contested = np.unique(claims.place[changes])
+    for place in contested.tolist():
+        tally.violated(partial(_contested, view, claims, claims.at(place)))
+    for message, rows in _displaced_messages(view, claims, contested):
+        tally.violated(partial(_displaced, view, claims, message, rows))
     if not view.unsettled:
-        for hole in _holes(place for place in {*at_place, *_held(view)} if not _is_gone(ends, place)):
-            missing = hole[2] - hole[1] - 1
-            tally.checked += missing
-            tally.violated(partial(_hole, view, *hole), missing)
+        for room, epoch, before, after in _holes(view, claims):
+            tally.checked += after - before - 1
+            tally.violated(partial(_hole, view, room, epoch, before, after), after - before - 1)
     for read in view.finals.reads.values():
-        for before, after in _disordered(read):
+        for before, after in _disordered(view, read):
             tally.violated(partial(_read_disorder, view, read, before, after))
-    for before_, after_ in _live_disorder(view):
-        tally.violated(partial(_received_disorder, view, before_, after_))
+    for top, late in _live_disorder(view):
+        tally.violated(partial(_received_disorder, view, top, late))
+
+
+def _claims(view: View) -> _Claims:
+    contents, messages = view.contents, view.messages
+    named = np.flatnonzero(
+        (contents.room >= 0)
+        & (contents.epoch >= 0)
+        & (contents.seq > 0)
+        & ((contents.owner >= 0) | (contents.foreign & (contents.message < 0)))
+        & view.told
+    )
+    owners = contents.owner[named].astype(np.int64)
+    acks = _placed_acks(view)
+    whose = messages.attempts.message[messages.answers.attempt[acks]]
+    epochs = view.answer_epoch[acks]
+    room = np.concatenate([contents.room[named], messages.room[whose]]).astype(np.int64)
+    epoch = np.concatenate([contents.epoch[named], epochs]).astype(np.int64)
+    seq = np.concatenate([contents.seq[named], messages.answers.seq[acks]])
+    what = np.concatenate([np.where(owners >= 0, owners, len(messages) + named), whose])
+    source = np.concatenate([named, len(contents) + acks])
+    order = np.lexsort((source, what, seq, epoch, room))
+    room, epoch, seq = room[order], epoch[order], seq[order]
+    new = (np.diff(room) != 0) | (np.diff(epoch) != 0) | (np.diff(seq) != 0)
+    place = np.concatenate([[0], np.cumsum(new)]) if len(order) else np.empty(0, np.int64)
+    gone = view.places.are_gone(room, epoch, seq)
+    return _Claims(room, epoch, seq, what[order], source[order], gone, place)
+
+
+def _placed_acks(view: View) -> Ints:
+    answers = view.messages.answers
+    return np.flatnonzero((answers.op == Op.SEND_OK) & (answers.text > 0) & (answers.seq > 0))
 
 
 def _acknowledged_nowhere(view: View, tally: Tally) -> None:
-    for message in view.messages.values():
-        for attempt, ack in message.acks:
-            tally.checked += 1
-            if ack.epoch is None or not ack.seq:
-                tally.violated(partial(_nowhere, view, message, attempt, ack))
+    answers = view.messages.answers
+    acks = np.flatnonzero(answers.op == Op.SEND_OK)
+    tally.checked += len(acks)
+    for ack in acks[(answers.text[acks] == 0) | (answers.seq[acks] == 0)].tolist():
+        tally.violated(partial(_nowhere, view, ack))
 
 
-def _claims(view: View) -> Iterator[_Claim]:
-    for receipt in view.receipts():
-        yield from _claim(view, receipt.content, view.name(receipt.bot), receipt.t_ns)
-    for read in view.finals.reads.values():
-        for content in read.contents:
-            if content.room == read.room:
-                yield from _claim(view, content, f"{read.node}'s {read.source}", None)
-    for message in view.messages.values():
-        for attempt, ack in message.acks:
-            if ack.epoch is not None and ack.seq:
-                place = (message.room, ack.epoch, ack.seq)
-                whom = f"the acknowledgement by {attempt.node or 'a node'}"
-                yield _Claim(place, (message.bot, message.key), whom, ack.t_ns)
+def _displaced_messages(view: View, claims: _Claims, contested: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield messages that observers saw at different places, none of which is contested anyway."""
+    rows = np.flatnonzero((claims.what < len(view.messages)) & ~claims.gone)
+    rows = rows[np.lexsort((claims.place[rows], claims.what[rows]))]
+    first = np.append(True, (np.diff(claims.what[rows]) != 0) | (np.diff(claims.place[rows]) != 0))
+    rows = rows[first[: len(rows)]]
+    messages, counts = np.unique(claims.what[rows], return_counts=True)
+    twice = two_places(view)
+    for message in messages[counts > 1].tolist():
+        own = rows[claims.what[rows] == message]
+        if message not in twice and not np.isin(claims.place[own], contested).any():
+            yield message, own[np.argsort(claims.source[own])]
 
 
-def _claim(view: View, content: Received, who: str, t_ns: int | None) -> Iterator[_Claim]:
-    place = _place(content)
-    if place is None:
-        return
-    whose = view.belongs(content)
-    if whose is not None:
-        yield _Claim(place, whose, who, t_ns)
-    elif content.foreign:
-        yield _Claim(place, content.raw, who, t_ns)
+def _holes(view: View, claims: _Claims) -> Iterator[tuple[int, int, int, int]]:
+    """Yield room, epoch, and the positions around each hole; altered texts hold places too."""
+    contents = view.contents
+    held = np.flatnonzero(
+        (contents.message < 0) & (contents.room >= 0) & (contents.epoch >= 0) & (contents.seq > 0)
+    )
+    room = np.concatenate([claims.room, contents.room[held]])
+    epoch = np.concatenate([claims.epoch, contents.epoch[held]])
+    seq = np.concatenate([claims.seq, contents.seq[held]])
+    kept = ~view.places.are_gone(room, epoch, seq)
+    room, epoch, seq = room[kept], epoch[kept], seq[kept]
+    order = np.lexsort((seq, epoch, room))
+    room, epoch, seq = room[order], epoch[order], seq[order]
+    same = (np.diff(room) == 0) & (np.diff(epoch) == 0)
+    for at in np.flatnonzero(same & (np.diff(seq) > 1)).tolist():
+        yield int(room[at]), int(epoch[at]), int(seq[at]), int(seq[at + 1])
 
 
-def _held(view: View) -> Iterator[Place]:
-    """Yield the places of altered texts: something is there, though nobody can say whose it is."""
-    received = (receipt.content for receipt in view.receipts())
-    listed = (content for read in view.finals.reads.values() for content in read.contents)
-    for content in chain(received, listed):
-        if view.message_of(content) is None:
-            place = _place(content)
-            if place is not None:
-                yield place
+def _disordered(view: View, read: FinalRead) -> Iterator[tuple[int, int]]:
+    """Yield neighbouring contents of a final read that do not rise."""
+    contents, own = view.contents, read.contents
+    own = own[(contents.seq[own] > 0) & (contents.room[own] == view.room_number(read.room))]
+    falls = (np.diff(contents.seq[own]) <= 0) & (np.diff(own) != 0)
+    for at in np.flatnonzero(falls).tolist():
+        yield int(own[at]), int(own[at + 1])
 
 
-def _place(content: Received) -> Place | None:
-    if content.room is None or content.epoch is None or not content.seq:
-        return None
-    return content.room, content.epoch, content.seq
-
-
-def _is_gone(ends: Mapping[str, Ends], place: Place) -> bool:
-    room, epoch, seq = place
-    return room in ends and ends[room].is_gone(epoch, seq)
-
-
-def _holes(at_place: Iterable[Place]) -> Iterator[tuple[tuple[str, str], int, int]]:
-    """Yield room and epoch, and the positions around each hole."""
-    seqs: dict[tuple[str, str], list[int]] = {}
-    for room, epoch, seq in at_place:
-        seqs.setdefault((room, epoch), []).append(seq)
-    for of, own in sorted(seqs.items()):
-        for before, after in pairwise(sorted(own)):
-            if after > before + 1:
-                yield of, before, after
-
-
-def _disordered(read: FinalRead) -> Iterator[tuple[Received, Received]]:
-    """Yield neighbours of a final read that do not rise."""
-    placed = [content for content in read.contents if content.seq and content.room == read.room]
-    for before, after in pairwise(placed):
-        if after.seq <= before.seq and after.raw != before.raw:
-            yield before, after
-
-
-def _live_disorder(view: View) -> Iterator[tuple[Receipt, Receipt]]:
-    """Yield live receipts that came after one with a higher position on the same connection."""
-    for bot in view.bots.values():
-        highest: dict[tuple[int, str, str | None], Receipt] = {}
-        seen: set[tuple[int, MessageId]] = set()
-        for receipt in bot.receipts:
-            whose = view.belongs(receipt.content)
-            if receipt.via is not Via.LIVE or whose is None or not receipt.content.seq:
-                continue
-            repeated = (receipt.conn, whose) in seen
-            seen.add((receipt.conn, whose))
-            assert receipt.content.room is not None
-            stream = (receipt.conn, receipt.content.room, receipt.content.epoch)
-            top = highest.setdefault(stream, receipt)
-            if receipt.content.seq > top.content.seq:
-                highest[stream] = receipt
-            elif receipt.content.seq < top.content.seq and not repeated:
+def _live_disorder(view: View) -> Iterator[tuple[int, int]]:
+    """Yield live receipts that came after one with a higher position of the epoch on the same connection."""
+    contents, table = view.contents, view.receipts
+    for stay in view.suspects:
+        own = np.arange(stay.start, stay.stop)
+        content = table.content[own]
+        own = own[(table.via[own] == LIVE) & (contents.owner[content] >= 0) & (contents.seq[content] > 0)]
+        highest: dict[tuple[int, int], tuple[int, int]] = {}
+        seen: set[tuple[int, int]] = set()
+        content = table.content[own]
+        columns = (
+            own,
+            view.conn_of(own),
+            contents.owner[content],
+            contents.epoch[content],
+            contents.seq[content],
+        )
+        for receipt, conn, message, epoch, seq in zip(*(c.tolist() for c in columns), strict=True):
+            repeated = (conn, message) in seen
+            seen.add((conn, message))
+            top_seq, top = highest.setdefault((conn, epoch), (seq, receipt))
+            if seq > top_seq:
+                highest[conn, epoch] = (seq, receipt)
+            elif seq < top_seq and not repeated:
                 yield top, receipt
 
 
 # Pub/sub: pairs of observers
 
 
-@dataclass(frozen=True, slots=True)
-class _Observer:
-    who: str
-    order: Sequence[MessageId]
-    bot: int | None = None
-
-
 def _by_pairs(view: View, tally: Tally) -> None:
     for room in view.plan.rooms:
-        for one, other in combinations(_observers(view, room), 2):
-            tally.checked += 1
-            common, swapped = _swapped(one, other)
-            if swapped:
-                tally.violated(partial(_swap, view, one, other, swapped, common))
+        found = observers(view, room)
+        messages = view.messages_of(view.room_number(room))
+        tally.checked += len(found) * (len(found) - 1) // 2
+        if len(found) < 2 or agree(found, len(messages)):
+            continue
+        for one, other in combinations(found, 2):
+            common, swapped = _swapped(one, other, len(messages))
+            if len(swapped):
+                pairs = messages[swapped]
+                tally.violated(partial(_swap, view, one, other, pairs, common))
 
 
-def _observers(view: View, room: str) -> list[_Observer]:
-    found = []
-    for bot in view.bots.values():
-        live = (r.content for r in bot.receipts if r.via is Via.LIVE and r.content.room == room)
-        found.append(_Observer(bot.name, _first_sights(view, live), bot.bot))
-    for read in view.finals.reads.values():
-        if read.room == room:
-            found.append(_Observer(f"{read.node}'s {read.source}", _first_sights(view, read.contents)))
-    return [observer for observer in found if observer.order]
-
-
-def _first_sights(view: View, contents: Iterable[Received]) -> tuple[MessageId, ...]:
-    return tuple(dict.fromkeys(whose for content in contents if (whose := view.belongs(content))))
-
-
-def _swapped(one: _Observer, other: _Observer) -> tuple[int, list[_Pair]]:
+def _swapped(one: Observer, other: Observer, count: int) -> tuple[int, Ints]:
     """Return how many messages both saw, and the one's neighbours among them that the other saw swapped."""
-    place = {whose: index for index, whose in enumerate(other.order)}
-    common = [whose for whose in one.order if whose in place]
-    swapped = [(before, after) for before, after in pairwise(common) if place[before] > place[after]]
-    return len(common), swapped
+    places = place_of(other.order, count)
+    common = one.order[places[one.order] >= 0]
+    falls = np.flatnonzero(np.diff(places[common]) < 0)
+    return len(common), np.stack([common[falls], common[falls + 1]], axis=1)
 
 
 # Witnesses
 
 
-def _subject(view: View, what: MessageId | str) -> str:
-    return "another user's message" if isinstance(what, str) else stories.message(view, view.messages[what])
+def _subject(view: View, what: int) -> str:
+    if what >= len(view.messages):
+        return "another user's message"
+    return stories.message(view, view.message(what))
 
 
-def _sends(view: View, claims: Iterable[MessageId | str]) -> tuple[str, ...]:
-    own = (what for what in claims if not isinstance(what, str))
-    return stories.in_order(line for whose in own for line in stories.sends(view, view.messages[whose]))
+def _sends(view: View, claims: Collection[int]) -> tuple[str, ...]:
+    own = (what for what in claims if what < len(view.messages))
+    return stories.in_order(line for whose in own for line in stories.sends(view, view.message(whose)))
 
 
-def _moment(claims: Iterable[_Claim]) -> int | None:
-    return min((claim.t_ns for claim in claims if claim.t_ns is not None), default=None)
+def _who(view: View, source: int) -> tuple[str, int | None, int]:
+    """Return who claims by this source, when, and a number by which claims are put in order."""
+    if source >= len(view.contents):
+        answer = source - len(view.contents)
+        attempt = int(view.messages.answers.attempt[answer])
+        message = int(view.messages.attempts.message[attempt])
+        node = view.message(message).attempts[attempt - int(view.messages.attempts_from[message])].node
+        whom = f"the acknowledgement by {node or 'a node'}"
+        return whom, int(view.messages.answers.t_ns[answer]), 1 << 62
+    receipts = np.flatnonzero(view.receipts.content == source)
+    if len(receipts):
+        first = view.receipt(int(receipts[0]))
+        return view.name(first.bot), first.t_ns, int(receipts[0])
+    for number, read in enumerate(view.finals.reads.values()):
+        if source in read.contents:
+            return f"{read.node}'s {read.source}", None, (1 << 61) + number
+    return "somebody", None, 1 << 62
 
 
-def _contested(view: View, place: Place, claims: tuple[_Claim, ...]) -> Witness:
-    means = [f"{_subject(view, claim.what)} for {claim.who}" for claim in claims]
-    moment = _moment(claims)
+def _contested(view: View, claims: _Claims, rows: Ints) -> Witness:
+    told = sorted(
+        ((*_who(view, int(claims.source[row])), int(claims.what[row])) for row in rows), key=lambda c: c[2]
+    )
+    means = [f"{_subject(view, what)} for {who}" for who, _, _, what in told]
+    moment = min((t_ns for _, t_ns, _, _ in told if t_ns is not None), default=None)
     beside = stories.beside_fault(view, moment) if moment is not None else ""
-    story = f"position {place[2]} of {place[0]} is {stories.listed(means)}{beside}"
-    return Witness(story=story, operations=_sends(view, (claim.what for claim in claims)), t_ns=moment)
+    seq, room = int(claims.seq[rows[0]]), view.names.rooms.name(int(claims.room[rows[0]]))
+    story = f"position {seq} of {room} is {stories.listed(means)}{beside}"
+    return Witness(story=story, operations=_sends(view, [c[3] for c in told]), t_ns=moment)
 
 
-def _displaced(view: View, whose: MessageId, claims: tuple[_Claim, ...]) -> Witness:
-    places = [f"{claim.place[2]} of epoch {claim.place[1]!a} for {claim.who}" for claim in claims]
-    story = f"{_subject(view, whose)} is at position {stories.listed(places)}"
-    return Witness(story=story, operations=_sends(view, [whose]), t_ns=_moment(claims))
+def _displaced(view: View, claims: _Claims, message: int, rows: Ints) -> Witness:
+    told = [(*_who(view, int(claims.source[row])), row) for row in rows]
+    places = [
+        f"{claims.seq[row]} of epoch {view.names.epochs.name(int(claims.epoch[row]))!a} for {who}"
+        for who, _, _, row in told
+    ]
+    moment = min((t_ns for _, t_ns, _, _ in told if t_ns is not None), default=None)
+    story = f"{_subject(view, message)} is at position {stories.listed(places)}"
+    return Witness(story=story, operations=_sends(view, [message]), t_ns=moment)
 
 
-def _hole(view: View, of: tuple[str, str], before: int, after: int) -> Witness:
+def _hole(view: View, room: int, epoch: int, before: int, after: int) -> Witness:
     missing = (
         f"position {before + 1} names"
         if after == before + 2
         else f"positions {before + 1} to {after - 1} name"
     )
-    story = f"in {of[0]}, epoch {of[1]!a}, {missing} no message, but {before} and {after} do"
-    return Witness(story=story)
+    names = view.names
+    where = f"in {names.rooms.name(room)}, epoch {names.epochs.name(epoch)!a}"
+    return Witness(story=f"{where}, {missing} no message, but {before} and {after} do")
 
 
-def _read_disorder(view: View, read: FinalRead, before: Received, after: Received) -> Witness:
+def _read_disorder(view: View, read: FinalRead, before: int, after: int) -> Witness:
+    contents = view.contents
     story = (
-        f"the final read of {read.node} ({read.source} of {read.room}) lists position {after.seq} "
-        f"after position {before.seq}"
+        f"the final read of {read.node} ({read.source} of {read.room}) lists position {contents.seq[after]} "
+        f"after position {contents.seq[before]}"
     )
-    whose = [found for content in (before, after) if (found := view.belongs(content))]
+    whose = [int(contents.owner[content]) for content in (before, after) if contents.owner[content] >= 0]
     return Witness(story=story, operations=_sends(view, whose), t_ns=read.t_ns)
 
 
-def _received_disorder(view: View, top: Receipt, late: Receipt) -> Witness:
-    whose = view.belongs(late.content)
-    subject = _subject(view, whose) if whose is not None else "a message"
+def _received_disorder(view: View, earlier: int, later: int) -> Witness:
+    top, late = view.receipt(earlier), view.receipt(later)
     story = (
-        f"{view.name(late.bot)} received {subject}, position {late.content.seq}, at "
+        f"{view.name(late.bot)} received {_subject(view, late.message)}, position {late.content.seq}, at "
         f"{stories.at(view, late.t_ns)}{stories.beside_fault(view, late.t_ns)}, live and after position "
         f"{top.content.seq} on the same connection"
     )
@@ -296,31 +325,34 @@ def _received_disorder(view: View, top: Receipt, late: Receipt) -> Witness:
     return Witness(story=story, operations=operations, t_ns=late.t_ns)
 
 
-def _nowhere(view: View, message: Message, attempt: Attempt, ack: Answer) -> Witness:
+def _nowhere(view: View, ack: int) -> Witness:
+    attempt, t_ns = int(view.messages.answers.attempt[ack]), int(view.messages.answers.t_ns[ack])
+    number = int(view.messages.attempts.message[attempt])
+    message = view.message(number)
+    node = message.attempts[attempt - int(view.messages.attempts_from[number])].node
     story = (
-        f"{stories.message(view, message)} was acknowledged by {attempt.node or 'a node'} at "
-        f"{stories.at(view, ack.t_ns)}{stories.beside_fault(view, ack.t_ns)}, without a position"
+        f"{stories.message(view, message)} was acknowledged by {node or 'a node'} at "
+        f"{stories.at(view, t_ns)}{stories.beside_fault(view, t_ns)}, without a position"
     )
-    return Witness(story=story, operations=stories.in_order(stories.sends(view, message)), t_ns=ack.t_ns)
+    return Witness(story=story, operations=stories.in_order(stories.sends(view, message)), t_ns=t_ns)
 
 
-def _swap(view: View, one: _Observer, other: _Observer, swapped: Sequence[_Pair], common: int) -> Witness:
-    pair = swapped[0]
+def _swap(view: View, one: Observer, other: Observer, swapped: Ints, common: int) -> Witness:
+    pair: Sequence[int] = swapped[0].tolist()
     first, second = (_subject(view, whose) for whose in pair)
     story = (
         f"{one.who} saw {first} before {second}; {other.who} saw them the other way round; of the {common} "
-        f"messages that both saw, {len(set(chain.from_iterable(swapped)))} stand in such pairs"
+        f"messages that both saw, {len(np.unique(swapped))} stand in such pairs"
     )
-    lines = [line for whose in pair for line in stories.sends(view, view.messages[whose])]
+    lines = list(chain.from_iterable(stories.sends(view, view.message(whose)) for whose in pair))
     for bot in (one.bot, other.bot):
         lines += _live_receipts(view, bot, pair) if bot is not None else []
-    moment = min(view.messages[whose].invoked_ns for whose in pair)
+    moment = int(view.messages.invoked_ns[list(pair)].min())
     return Witness(story=story, operations=stories.in_order(lines), t_ns=moment)
 
 
-def _live_receipts(view: View, bot: int, pair: tuple[MessageId, MessageId]) -> list[stories.Line]:
-    return [
-        stories.receipt(view, receipt)
-        for receipt in view.bots[bot].receipts
-        if receipt.via is Via.LIVE and view.belongs(receipt.content) in pair
-    ]
+def _live_receipts(view: View, bot: int, pair: Sequence[int]) -> list[stories.Line]:
+    table = view.receipts
+    stay = table.stay(bot, int(view.messages.room[pair[0]]))
+    own = np.isin(view.contents.owner[table.content[stay]], pair) & (table.via[stay] == LIVE)
+    return [stories.receipt(view, view.receipt(at)) for at in (np.flatnonzero(own) + stay.start).tolist()]

@@ -14,11 +14,14 @@ And once: the generator itself was not the bottleneck, which it would be if its 
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from harness.checkers import stories
 from harness.checkers.fault_windows import TAKES_DOWN, FaultWindow
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
 from harness.records.journal import MemberEntry, MemberState
+from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SENDS = 20
@@ -110,15 +113,14 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
     if window.began_ns is None or window.injected_ns is None:
         return Finding(name=name, verdict=Verdict.UNKNOWN, evidence="the fault was never injected")
     after_ns = window.ended_ns if window.ended_ns is not None else window.injected_ns
-    before = after = 0
-    for message in view.acknowledged:
-        first = message.first_ack
-        before += first is not None and first[1].t_ns < window.began_ns
-        after += message.invoked_ns > after_ns
-    during = sum(
-        any(window.covers(attempt.invoked_ns) for attempt in message.attempts)
-        for message in view.messages.values()
-    )
+    messages = view.messages
+    acked = messages.acknowledged
+    before = int(np.count_nonzero(acked & (messages.acked_ns < window.began_ns)))
+    after = int(np.count_nonzero(acked & (messages.invoked_ns > after_ns)))
+    end_ns = window.ended_ns if window.ended_ns is not None else view.last_ns
+    times = messages.attempts.t_ns
+    within = (times >= window.began_ns) & (times <= end_ns)
+    during = len(np.unique(messages.attempts.message[within]))
     enough = min(before, during, after) >= SENDS
     evidence = f"acknowledged before it: {before}, sent during it: {during}, acknowledged after it: {after}"
     return Finding(
@@ -183,6 +185,12 @@ def _connected_after(bot: BotView, t_ns: int) -> bool:
 def _generator(view: View, lag_ms: float | None) -> Finding:
     errors = sorted(error for bot in view.bots.values() for error in bot.errors)
     noted = f"; bots noted {len(errors)} oddities, the first: {errors[0][1]}" if errors else ""
+    if lag_ms is None and view.meta.backend == FOREIGN:
+        return Finding(
+            name=GENERATOR,
+            verdict=Verdict.NOT_APPLICABLE,
+            evidence="the history was recorded elsewhere",
+        )
     if lag_ms is None:
         return Finding(
             name=GENERATOR,

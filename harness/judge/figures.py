@@ -1,12 +1,17 @@
 """Figures of the whole run: counts, latencies, the ways back. Milliseconds, on one machine's clock."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.checkers import reconnection
-from harness.checkers.messages import Message, Outcome
-from harness.checkers.sessions import BotView, Outage, Via
+from harness.checkers.receipts import LIVE
+from harness.checkers.sends import ACKNOWLEDGED, INDETERMINATE, REJECTED
+from harness.checkers.sessions import BotView, Outage
 from harness.checkers.view import View
+from harness.checkers.waits import longest_waits
 from harness.records.verdict import Quantiles, Reconnection, ReconnectionStats, SendStats, Stats
 
 MS = 1_000_000
@@ -19,7 +24,7 @@ def stats(view: View) -> Stats:
     took = sorted((way.back_ns - way.lost_ns) / MS for way in ways if way.back_ns is not None)
     return Stats(
         sends=_sends(view),
-        deliveries=sum(not receipt.content.foreign for receipt in view.receipts()),
+        deliveries=len(view.receipts) - view.receipts.count(view.contents.foreign),
         reconnections=ReconnectionStats(
             count=len(ways),
             p50_ms=_quantile(took, 0.5),
@@ -53,77 +58,63 @@ def _way(view: View, bot: BotView, outage: Outage) -> Reconnection:
         from_node=outage.from_node,
         to_node=outage.to_node,
         reason=outage.reason,
-        caught_up=sum(
-            receipt.conn == outage.back_conn and receipt.via is not Via.LIVE for receipt in bot.receipts
-        ),
+        caught_up=_caught_up(view, bot, outage),
+    )
+
+
+def _caught_up(view: View, bot: BotView, outage: Outage) -> int:
+    """Count what came from history on the connection by which the bot came back."""
+    joins = (join for join in bot.joins if join.conn == outage.back_conn)
+    return sum(
+        int(np.count_nonzero(view.receipts.via[view.receipts.by_join(join.number)] != LIVE)) for join in joins
     )
 
 
 def _sends(view: View) -> SendStats:
-    outcomes = [message.outcome for message in view.messages.values()]
-    seen = set(view.received)
-    for read in view.finals.reads.values():
-        seen.update(whose for content in read.contents if (whose := view.belongs(content)))
+    outcome = view.messages.outcome
+    attempted, acked, rejected, open_ = (
+        len(outcome), *(int(np.count_nonzero(outcome == o)) for o in (ACKNOWLEDGED, REJECTED, INDETERMINATE))
+    )  # fmt: skip
+    recovered = int(np.count_nonzero((outcome == INDETERMINATE) & view.seen))
     return SendStats(
-        attempted=len(outcomes),
-        acked=outcomes.count(Outcome.ACKNOWLEDGED),
-        rejected=outcomes.count(Outcome.REJECTED),
-        indeterminate=outcomes.count(Outcome.INDETERMINATE),
-        recovered=sum(
-            message.outcome is Outcome.INDETERMINATE and whose in seen
-            for whose, message in view.messages.items()
-        ),
+        attempted=attempted, acked=acked, rejected=rejected, indeterminate=open_, recovered=recovered
     )
 
 
-def _ack_latencies(view: View) -> Iterable[float]:
-    for message in view.acknowledged:
-        first = message.first_ack
-        if first is not None:
-            yield (first[1].t_ns - message.invoked_ns) / MS
+def _ack_latencies(view: View) -> NDArray[np.float64]:
+    own = view.acknowledged
+    return (view.messages.acked_ns[own] - view.messages.invoked_ns[own]) / MS
 
 
-def _delivery_latencies(view: View) -> Iterable[float]:
-    for receipt in view.receipts():
-        message = view.message_of(receipt.content) if receipt.via is Via.LIVE else None
-        if message is not None and message.room == receipt.content.room:
-            yield (receipt.t_ns - message.invoked_ns) / MS
+def _delivery_latencies(view: View) -> NDArray[np.float64]:
+    table = view.receipts
+    latencies = np.empty(len(table), np.float64)
+    filled = 0
+    for piece in table.pieces():
+        owner = view.contents.owner[table.content[piece]]
+        own = np.flatnonzero((table.via[piece] == LIVE) & (owner >= 0))
+        came_ns = view.recorded.t_ns(table.row[piece][own].astype(np.int64))
+        latencies[filled : filled + len(own)] = (came_ns - view.messages.invoked_ns[owner[own]]) / MS
+        filled += len(own)
+    return latencies[:filled]
 
 
 def _longest_wait(view: View) -> float | None:
     """Return the longest time that any bot had sends under way and none was acknowledged."""
-    by_bot: dict[int, list[Message]] = {}
-    for message in view.messages.values():
-        by_bot.setdefault(message.bot, []).append(message)
-    waits = [_longest_wait_of(messages, view.last_ns) for messages in by_bot.values()]
-    return max(waits) / MS if waits else None
+    waits = longest_waits(view)
+    return max(wait.end_ns - wait.began_ns for wait in waits) / MS if waits else None
 
 
-def _longest_wait_of(messages: Iterable[Message], end_ns: int) -> int:
-    """Sweep one bot's sends: a wait runs while any is under way, and begins anew at each acknowledgement."""
-    edges: list[tuple[int, int, bool]] = []
-    for message in messages:
-        over = message.resolved_ns
-        edges.append((message.invoked_ns, 1, False))
-        edges.append((over if over is not None else end_ns, -1, message.acknowledged))
-    longest = under_way = began = 0
-    for t_ns, change, acknowledged in sorted(edges):
-        if under_way and (acknowledged or under_way + change == 0):
-            longest = max(longest, t_ns - began)
-        if acknowledged or not under_way:
-            began = t_ns
-        under_way += change
-    return longest
-
-
-def _quantiles(samples: Iterable[float]) -> Quantiles:
-    ordered = sorted(samples)
+def _quantiles(samples: NDArray[np.float64]) -> Quantiles:
+    """Return nearest-rank quantiles, without sorting what lies between them."""
+    count = len(samples)
+    if not count:
+        return Quantiles()
+    ranks = [max(0, math.ceil(q * count) - 1) for q in (0.5, 0.9, 0.99)]
+    samples.partition([*ranks, count - 1])
+    p50, p90, p99 = (float(samples[rank]) for rank in ranks)
     return Quantiles(
-        count=len(ordered),
-        p50=_quantile(ordered, 0.5),
-        p90=_quantile(ordered, 0.9),
-        p99=_quantile(ordered, 0.99) if len(ordered) >= SAMPLES_FOR_P99 else None,
-        max=ordered[-1] if ordered else None,
+        count=count, p50=p50, p90=p90, p99=p99 if count >= SAMPLES_FOR_P99 else None, max=float(samples[-1])
     )
 
 

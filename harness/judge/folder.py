@@ -1,5 +1,6 @@
 """Judging a saved run: reads the folder, writes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,15 +12,15 @@ from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
-from harness.records.plan import Plan
-from harness.records.verdict import RunVerdict
+from harness.records.plan import Expectation, Plan
+from harness.records.verdict import RunVerdict, Verdict
 
 T = TypeVar("T")
 SCHEMA = 1
 
 
-def judge_folder(folder: RunFolder) -> RunVerdict:
-    """Judge a saved run.
+def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
+    """Judge a saved run; `only`: these guarantees alone, with what the scenario expects of them.
 
     Raises:
         HarnessError: this is not the folder of a run, or a file in it is missing, damaged or foreign.
@@ -32,14 +33,33 @@ def judge_folder(folder: RunFolder) -> RunVerdict:
             f"{folder.meta} has schema {meta.schema}, and this version reads {SCHEMA}; "
             "judge it with the version that made the run (meta.json names it)"
         )
-    return judge(
-        plan=_record(Plan, folder.plan),
+    plan = _record(Plan, folder.plan)
+    verdict = judge(
+        plan=replace(plan, checks=only, checks_named=True, expect=_of(plan.expect, only)) if only else plan,
         meta=meta,
         histories=_histories(folder),
         faults=_journal(FaultEntry, folder.faults),
         members=_journal(MemberEntry, folder.members),
         generator_lag_ms=_generator_lag_ms(folder.metrics / "bots.json"),
     )
+    return _allowed(verdict, plan.expect) if only else verdict
+
+
+def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:
+    """Return what is expected of some checks: to pass, where none of them must fail."""
+    violates = tuple(name for name in expect.violates if name in only)
+    may_violate = tuple(name for name in expect.may_violate if name in only)
+    if not violates:
+        return Expectation()
+    return Expectation(verdict="fail", violates=violates, may_violate=may_violate)
+
+
+def _allowed(verdict: RunVerdict, expect: Expectation) -> RunVerdict:
+    """Where none of the checks must fail, take those that failed and may."""
+    failed = {found.name for found in verdict.properties if found.verdict is Verdict.FAIL}
+    if verdict.expected == "fail" or not failed or not failed <= set(expect.may_violate):
+        return verdict
+    return replace(verdict, expected="fail", as_expected=True, unexpected=())
 
 
 def _record(kind: type[T], path: Path) -> T:

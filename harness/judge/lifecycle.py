@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from harness.checkers import stories
+from harness.checkers.sessions import Membership
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.judge.coverage import unhealed
 from harness.records.journal import MemberEntry, MemberState
+from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SHOWN = 3
@@ -14,10 +18,27 @@ SHOWN = 3
 
 def lifecycle(view: View) -> tuple[Finding, ...]:
     """Return all lifecycle findings, in the order of a run's life."""
+    if view.meta.backend == FOREIGN:
+        return _of_a_foreign_history(view)
     return (
         _finding("healthy-start", _unhealthy_start(view), _healthy_start(view)),
         _finding("to-its-end", _cut_short(view), _length(view)),
         _finding("recovered", unrecovered(view), "every member that the plan leaves alive was ready again"),
+        *_of_the_history(view),
+    )
+
+
+def _of_a_foreign_history(view: View) -> tuple[Finding, ...]:
+    """What the history itself tells. Nobody watched the members, or how the run began and ended."""
+    unwatched = tuple(
+        Finding(name=name, verdict=Verdict.NOT_APPLICABLE, evidence="the history was recorded elsewhere")
+        for name in ("healthy-start", "to-its-end", "recovered")
+    )
+    return (*unwatched, *_of_the_history(view))
+
+
+def _of_the_history(view: View) -> tuple[Finding, ...]:
+    return (
         _finding("traffic", _silence(view), f"{len(view.acknowledged)} messages were acknowledged"),
         _finding("drained", _undrained(view), f"all {len(view.messages)} sends were resolved"),
         _finding("final-reads", view.unsettled, _reads(view)),
@@ -28,6 +49,8 @@ def lifecycle(view: View) -> tuple[Finding, ...]:
 
 def unrecovered(view: View) -> tuple[str, ...]:
     """Return which members were not seen healthy after the last disturbance, and what did not heal."""
+    if view.meta.backend == FOREIGN:
+        return ()
     disturbed = max((end for window in view.windows if (end := window.ended_ns) is not None), default=0)
     start = max(disturbed, view.zero_ns)
     missing = []
@@ -98,14 +121,13 @@ def _length(view: View) -> str:
 
 
 def _silence(view: View) -> tuple[str, ...]:
-    return () if view.acknowledged else ("no message was acknowledged, so nothing was promised",)
+    return () if len(view.acknowledged) else ("no message was acknowledged, so nothing was promised",)
 
 
 def _undrained(view: View) -> tuple[str, ...]:
     return tuple(
-        f"{stories.message(view, message)} was still unresolved"
-        for message in view.messages.values()
-        if not message.resolved
+        f"{stories.message(view, view.message(message))} was still unresolved"
+        for message in np.flatnonzero(view.messages.resolved_ns < 0).tolist()
     )
 
 
@@ -130,13 +152,23 @@ def _behind(view: View) -> Iterator[str]:
         bot = view.bots[member.bot]
         if member.left_ns is not None or member.room in bot.missing_rooms or member.seq >= head:
             continue
-        reached = max((receipt.content.seq for receipt in member.receipts), default=member.seq)
+        reached = _reached(view, member)
         if reached < head:
             yield f"{bot.name} received up to {reached} of {head} in {member.room}"
 
 
+def _reached(view: View, member: Membership) -> int:
+    """Return the highest position that came in a membership, its join's where nothing came."""
+    stay = view.receipts.stay(member.bot, view.room_number(member.room))
+    own = view.membership_of_join[view.receipts.join[stay]] == member.number
+    seqs = view.contents.seq[view.receipts.content[stay][own]]
+    return int(seqs.max()) if len(seqs) else member.seq
+
+
 def _head(view: View, room: str) -> int:
-    return max((content.seq for read in view.stores(room) for content in read.contents), default=0)
+    return max(
+        (int(view.contents.seq[read.contents].max(initial=0)) for read in view.stores(room)), default=0
+    )
 
 
 def _history_trouble(view: View) -> tuple[str, ...]:

@@ -55,20 +55,15 @@ GUARANTEES: Mapping[str, str] = MappingProxyType(
 )
 
 # What this version has a checker for, in the order above. `checks: all` means these.
-IMPLEMENTED: tuple[str, ...] = (
-    "acked-durable",
-    "complete-delivery",
-    "no-duplicates",
-    "integrity",
-    "total-order",
-    "gapless-resume",
-    "reconnection",
-)
+IMPLEMENTED: tuple[str, ...] = tuple(GUARANTEES)
 
 # What has no meaning in a mode of delivery, and why: decided before any run, never from its outcome.
 NOT_APPLICABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "durable": {},
-        "pubsub": {"gapless-resume": "the pub/sub mode has no positions, so nobody can resume"},
+        "pubsub": {
+            "monotonic-reads": "the pub/sub mode has no positions that could rise",
+            "gapless-resume": "the pub/sub mode has no positions, so nobody can resume",
+        },
     }
 )

@@ -43,13 +43,30 @@ incomplete or names a string that is not there, and says so (`torn`).
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 ROW = struct.Struct("<qBBHIIIII")
-assert ROW.size == 32
+EVENT = np.dtype(
+    [
+        ("t_ns", "<i8"),
+        ("op", "u1"),
+        ("flags", "u1"),
+        ("bot", "<u2"),
+        ("conn", "<u4"),
+        ("a", "<u4"),
+        ("b", "<u4"),
+        ("c", "<u4"),
+        ("d", "<u4"),
+    ]
+)
+assert ROW.size == EVENT.itemsize == 32
 
 
 class Op(IntEnum):
@@ -157,14 +174,37 @@ def _write_all(file: int, data: bytearray) -> None:
             written += os.write(file, view[written:])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryFile:
-    """What one writer recorded. `strings[0]` is `None`; `torn` counts the bytes left out at the end."""
+    """What one writer recorded.
 
-    name: str
-    strings: tuple[str | None, ...]
-    rows: tuple[Row, ...]
-    torn: int = 0
+    `events` has the rows as one array of `EVENT`s (32 bytes each; mapped from the file, not copied, where
+    there is one); `strings[0]` is `None`; `torn` counts the bytes left out at the end.
+    """
+
+    __slots__ = ("events", "name", "strings", "torn")
+
+    def __init__(
+        self, *, name: str, strings: Sequence[str | None], events: NDArray[np.void], torn: int = 0
+    ) -> None:
+        self.name = name
+        self.strings = strings
+        self.events = events
+        self.torn = torn
+
+    @classmethod
+    def of_rows(
+        cls, *, name: str, strings: Sequence[str | None], rows: Iterable[Row], torn: int = 0
+    ) -> "HistoryFile":
+        """Make one of rows: for tests and for tools that make histories."""
+        return cls(name=name, strings=strings, events=events_of(rows), torn=torn)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The events one by one: convenient, and much too slow for millions."""
+        return tuple(
+            Row(t_ns=t_ns, op=Op(op), flags=flags, bot=bot, conn=conn, a=a, b=b, c=c, d=d)
+            for t_ns, op, flags, bot, conn, a, b, c, d in self.events.tolist()
+        )
 
     def text(self, string_id: int) -> str:
         """Return the string of an id that a row requires to be there."""
@@ -172,6 +212,13 @@ class HistoryFile:
         if text is None:
             raise ValueError(f"history {self.name}: string id 0 where a string is required")
         return text
+
+
+def events_of(rows: Iterable[Row]) -> NDArray[np.void]:
+    """Return rows as an array of `EVENT`s."""
+    return np.array(
+        [(r.t_ns, int(r.op), r.flags, r.bot, r.conn, r.a, r.b, r.c, r.d) for r in rows], dtype=EVENT
+    )
 
 
 def read_history(folder: Path) -> tuple[HistoryFile, ...]:
@@ -182,15 +229,12 @@ def read_history(folder: Path) -> tuple[HistoryFile, ...]:
 def read_history_file(events: Path) -> HistoryFile:
     """Read one writer's files; a torn tail is cut off and counted, never guessed at."""
     strings = _read_strings(events.with_suffix(".strings"))
-    data = events.read_bytes()
-    rows: list[Row] = []
-    for fields in ROW.iter_unpack(data[: len(data) - len(data) % ROW.size]):
-        row = _row(fields)
-        if row is None or any(used >= len(strings) for used in string_ids(row)):
-            break
-        rows.append(row)
+    size = events.stat().st_size
+    whole = size // EVENT.itemsize
+    rows = np.memmap(events, dtype=EVENT, mode="r", shape=(whole,)) if whole else np.empty(0, EVENT)
+    sound = _sound(rows, len(strings))
     return HistoryFile(
-        name=events.stem, strings=strings, rows=tuple(rows), torn=len(data) - len(rows) * ROW.size
+        name=events.stem, strings=strings, events=rows[:sound], torn=size - sound * EVENT.itemsize
     )
 
 
@@ -204,46 +248,94 @@ def write_history(folder: Path, name: str, rows: Iterable[Row], strings: Iterabl
     writer.close()
 
 
-_STRING_OPERANDS: dict[Op, str] = {
-    Op.CONNECT: "a",
-    Op.DISCONNECT: "a",
-    Op.JOIN: "ab",
-    Op.JOIN_OK: "ab",
-    Op.JOIN_FAILED: "ab",
-    Op.LEAVE: "a",
-    Op.LEAVE_OK: "ab",
-    Op.SEND: "a",
-    Op.SEND_OK: "c",
-    Op.SEND_FAILED: "c",
-    Op.SEND_LOST: "c",
-    Op.HISTORY: "ab",
-    Op.DELIVERY: "a",
-    Op.USER_LIST: "a",
-    Op.SERVER_INFO: "a",
-    Op.FINAL_READ: "abc",
-    Op.FINAL_READ_END: "abc",
-    Op.BOT_ERROR: "a",
-}
+# Which operands of an operation are ids of strings.
+STRING_OPERANDS: Mapping[Op, str] = MappingProxyType(
+    {
+        Op.CONNECT: "a",
+        Op.DISCONNECT: "a",
+        Op.JOIN: "ab",
+        Op.JOIN_OK: "ab",
+        Op.JOIN_FAILED: "ab",
+        Op.LEAVE: "a",
+        Op.LEAVE_OK: "ab",
+        Op.SEND: "a",
+        Op.SEND_OK: "c",
+        Op.SEND_FAILED: "c",
+        Op.SEND_LOST: "c",
+        Op.HISTORY: "ab",
+        Op.DELIVERY: "a",
+        Op.USER_LIST: "a",
+        Op.SERVER_INFO: "a",
+        Op.FINAL_READ: "abc",
+        Op.FINAL_READ_END: "abc",
+        Op.BOT_ERROR: "a",
+    }
+)
+_CHUNK = 1 << 18  # rows that are looked at together: they stay in the processor's cache
 
 
 def string_ids(row: Row) -> Iterator[int]:
     """Yield the string ids that a row uses."""
-    for operand in _STRING_OPERANDS[row.op]:
+    for operand in STRING_OPERANDS[row.op]:
         yield getattr(row, operand)
 
 
-def _row(fields: tuple[int, ...]) -> Row | None:
-    t_ns, op, flags, bot, conn, a, b, c, d = fields
-    if op not in Op._value2member_map_:
-        return None
-    return Row(t_ns=t_ns, op=Op(op), flags=flags, bot=bot, conn=conn, a=a, b=b, c=c, d=d)
+def _sound(events: NDArray[np.void], strings: int) -> int:
+    """Return how many events there are before the first that is of no operation or lacks a string."""
+    for start in range(0, len(events), _CHUNK):
+        part = events[start : start + _CHUNK]
+        op = part["op"]
+        bad = ~_KNOWN[op]
+        for operand, used in _USES.items():
+            bad |= used[op] & (part[operand] >= strings)
+        if bad.any():
+            return start + int(bad.argmax())
+    return len(events)
+
+
+def _by_op(is_so: Callable[[Op], bool]) -> NDArray[np.bool_]:
+    table = np.zeros(256, np.bool_)
+    table[[int(op) for op in Op if is_so(op)]] = True
+    return table
+
+
+_KNOWN = _by_op(lambda op: True)
+_USES = {
+    operand: _by_op(lambda op, operand=operand: operand in STRING_OPERANDS[op])  # type: ignore[misc]
+    for operand in "abc"
+}
 
 
 def _read_strings(path: Path) -> tuple[str | None, ...]:
+    """Read the strings up to the first line that is none.
+
+    Lines are decoded many at once, which is exact: a raw line break is no part of any JSON string.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1]
     strings: list[str | None] = [None]
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            strings.append(json.loads(line))
-        except ValueError:
+    for start in range(0, len(lines), 10_000):
+        part = lines[start : start + 10_000]
+        found = _decoded(part)
+        strings += found
+        if len(found) < len(part):
             break
     return tuple(strings)
+
+
+def _decoded(lines: list[bytes]) -> list[str]:
+    try:
+        found = json.loads(b"[" + b",\n".join(lines) + b"]")
+    except ValueError:
+        found = None
+    if found is not None and len(found) == len(lines) and all(type(text) is str for text in found):
+        return list(found)
+    strings: list[str] = []
+    for line in lines:
+        try:
+            text = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(text, str):
+            break
+        strings.append(text)
+    return strings

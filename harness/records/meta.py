@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+FOREIGN = "foreign"  # the backend of a history that was recorded elsewhere: nobody watched any member
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meta:
@@ -14,7 +16,7 @@ class Meta:
 
     schema: int = 1
     run_id: str  # 8 hexadecimal digits; the suffix of every room and user name on the wire
-    backend: str  # "process" | "docker"
+    backend: str  # "process" | "docker" | "foreign"
     backend_reason: str  # why this backend, in one line
     command: str  # to run it again
     began: datetime  # UTC

@@ -24,6 +24,9 @@ class ClusterPlan:
     nodes: tuple[str, ...]
     delivery: Literal["durable", "pubsub"]
     appendfsync: Literal["always", "everysec", "no"]
+    retention: int | None = None  # messages that a room keeps; `None`: all of a run
+    command: tuple[str, ...] | None = None  # starts each node, with placeholders; `None`: our own node
+    ready: str | None = None  # the URL that answers 200 when a node can serve; `None`: its `/ready`
 
     @property
     def redis(self) -> str:
@@ -47,6 +50,8 @@ class BotPlan:
     start_at_s: float  # after the bots' process is told to spawn
     messages_per_second: float  # this bot's own rate, over all its rooms
     seed: int  # of the bot's own random stream (pauses, backoff, texts)
+    reply_share: float = 0.0  # of its messages that answer what it heard last in the room
+    roam_every_s: float | None = None  # about how often it leaves a room and joins it again; `None`: it stays
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

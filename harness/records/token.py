@@ -37,5 +37,14 @@ def parse_text(text: str) -> Token | None:
     return token if checksum == _checksum(token, body) else None
 
 
+def carries(text: str, token: Token) -> bool:
+    """Whether this is a whole text that carries this token: what `parse_text` would say, at less cost."""
+    head = f"wa1.{token.run_id}.{token.bot}.{token.key}."
+    at = len(head) + 8
+    if not text.startswith(head) or text[at : at + 1] != " ":
+        return False
+    return text[len(head) : at] == _checksum(token, text[at + 1 :])
+
+
 def _checksum(token: Token, body: str) -> str:
     return f"{zlib.crc32(f'{token.run_id}.{token.bot}.{token.key} {body}'.encode()):08x}"

@@ -39,6 +39,9 @@ class Facts:
 
     nodes: int | None
     delivery: str | None
+    command: tuple[str, ...] | None  # `None`, too, where it is left out
+    no_command: bool  # it is left out, for certain
+    ready: str | None  # as `command`
     users: int | None
     rooms: int | None
     spawn_rate: float | None
@@ -64,6 +67,9 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     return Facts(
         nodes=cluster.get("nodes"),
         delivery=cluster.get("delivery"),
+        command=cluster.get("command"),
+        no_command=cluster.get("command", ()) is None,
+        ready=cluster.get("ready"),
         users=load.get("users"),
         rooms=load.get("rooms"),
         spawn_rate=load.get("spawn_rate"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.scenario.model import Scenario
-from harness.scenario.parse import parse
+from harness.scenario.parse import located, parse
 from harness.scenario.values import did_you_mean
 
 _ENDINGS = (".yaml", ".yml")
@@ -39,6 +39,17 @@ def load(argument: str) -> Source:
     else:
         raise UsageError(_nothing_there(path, argument, tuple(known)))
     return Source(argument=argument, text=text, scenario=parse(text, label=argument))
+
+
+def check_backend(source: Source, backend: str) -> None:
+    """Refuse a scenario that the backend cannot run.
+
+    Raises:
+        ScenarioError: says what in it asks for another backend.
+    """
+    if source.scenario.cluster.command is not None and backend == "docker":
+        sentence = "`command` starts processes of this machine, not containers; use `--backend process`"
+        raise located(source.text, source.argument, ("cluster", "command"), sentence)
 
 
 def shipped() -> dict[str, str]:

@@ -9,7 +9,18 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 from harness.records import plan
-from harness.scenario.values import choice, duration, guarantee, listed, name, rate, text, whole
+from harness.scenario.values import (
+    address,
+    argument,
+    choice,
+    duration,
+    guarantee,
+    listed,
+    name,
+    rate,
+    text,
+    whole,
+)
 
 FaultName = Literal["kill"]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)  # harness/faults has one file for each
@@ -41,11 +52,16 @@ class Redis(Part):
 
 
 class Cluster(Part):
-    """The cluster to start: Redis and nodes `node-1` … `node-<nodes>`."""
+    """The cluster to start: Redis and nodes `node-1` … `node-<nodes>`.
+
+    `command` starts another program as each node, `ready` is the URL that answers 200 when it can serve.
+    """
 
     nodes: Annotated[int, whole(1, MOST_NODES)] = 3
     delivery: Annotated[Literal["durable", "pubsub"], choice("durable", "pubsub")] = "durable"
     redis: Redis = Redis()
+    command: tuple[Annotated[str, argument()], ...] | None = None
+    ready: Annotated[str, address()] | None = None
 
 
 class Load(Part):

@@ -5,7 +5,7 @@ from harness.scenario.facts import facts_of
 from harness.scenario.model import Scenario
 from harness.scenario.sense import findings
 from harness.scenario.shape import validate
-from harness.scenario.source import Document, Problem, Unreadable, read
+from harness.scenario.source import Document, Path, Problem, Unreadable, read
 
 
 class ScenarioError(UsageError):
@@ -43,6 +43,11 @@ def parse(text: str, *, label: str) -> Scenario:
         problems += result
     # An alias can bring the same mistake in from one place several times.
     raise ScenarioError(label, tuple(sorted(set(problems))))
+
+
+def located(text: str, label: str, path: Path, sentence: str) -> ScenarioError:
+    """Return the error that says what is wrong at a key of a scenario that was parsed before."""
+    return ScenarioError(label, (Problem(read(text).where_key(path), sentence),))
 
 
 def _sense(document: Document) -> list[Problem]:

@@ -28,12 +28,22 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything that does not fit together, with the path of what should be mended."""
-    for check in (_spawn, _rooms, _ids, _times, _shapes, _checks, _expectation):
+    for check in (_command, _spawn, _rooms, _ids, _times, _shapes, _checks, _expectation):
         yield from check(facts)
     reaches: dict[int, Reach] = {}
     yield from _targets(facts, reaches)
     yield from _overlaps(facts, reaches)
     yield from _survivors(facts, reaches)
+
+
+def _command(facts: Facts) -> Iterator[Finding]:
+    if facts.command is not None and not any(facts.command[:1]):
+        yield ("cluster", "command"), "`command` wants a program and its arguments; the program is missing"
+    if facts.ready is not None and facts.no_command:
+        yield (
+            ("cluster", "ready"),
+            "`ready` goes with `command` only; our own node has its own",
+        )
 
 
 def _spawn(facts: Facts) -> Iterator[Finding]:

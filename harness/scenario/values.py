@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from pydantic import BeforeValidator
 
-from harness.records.guarantees import GUARANTEES, IMPLEMENTED
+from harness.placeholders import PLACEHOLDERS, names_in
+from harness.records.guarantees import IMPLEMENTED
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m)", re.ASCII)
 _UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60)}
@@ -122,6 +123,49 @@ def text() -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def argument() -> BeforeValidator:
+    """Accept an argument of a command, as it is; it may have placeholders."""
+    return BeforeValidator(_with_placeholders)
+
+
+def address() -> BeforeValidator:
+    """Accept an HTTP URL, which may have placeholders."""
+
+    def check(value: object) -> str:
+        written = _with_placeholders(value)
+        if not written.startswith(("http://", "{url}")):
+            raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
+        return written
+
+    return BeforeValidator(check)
+
+
+def _with_placeholders(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"wants a text, not {shown(value)}{_quotes(value)}")  # noqa: TRY004  as above
+    if "\0" in value:
+        raise ValueError("wants an argument of a command, which cannot hold the character U+0000")
+    for name in names_in(value):
+        if name not in PLACEHOLDERS:
+            plain = f"({{{{{name}}}}} is the word in braces)"
+            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name)} {plain}")
+    return value
+
+
+def _instead(placeholder: str) -> str:
+    return did_you_mean(placeholder, PLACEHOLDERS) or f"; there are {listed(PLACEHOLDERS)}"
+
+
+def _quotes(value: object) -> str:
+    """Say how to write what YAML takes for something else than the text that was meant."""
+    match value:
+        case {**keys} if len(keys) == 1:
+            return f"; a placeholder needs quotes: '{{{next(iter(keys))}}}'"
+        case int() | float():
+            return "; quotes make it a text"
+    return ""
+
+
 def name() -> BeforeValidator:
     """Accept a name that is good for files, ids and addresses alike."""
 
@@ -146,11 +190,9 @@ def guarantee() -> BeforeValidator:
     """Accept the name of a guarantee that this version checks."""
 
     def sentence(value: object) -> str:
-        if isinstance(value, str) and value in GUARANTEES:
-            return f"names {value!r}, which this version does not check yet; it checks {listed(IMPLEMENTED)}"
         return f"wants the name of a guarantee ({listed(IMPLEMENTED)}), not {shown(value)}"
 
-    return _word(sentence, IMPLEMENTED, set(IMPLEMENTED) | set(GUARANTEES))
+    return _word(sentence, IMPLEMENTED, IMPLEMENTED)
 
 
 def _word(sentence: Callable[[object], str], options: Iterable[str], near: Iterable[str]) -> BeforeValidator:

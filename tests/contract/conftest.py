@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from harness.backends.redis_binary import RedisBinary, find_redis_binary
-
 HERE = Path(__file__).parent
 INSTALL_S = 180
 
@@ -37,12 +35,6 @@ def _load(name: str, path: Path) -> ModuleType:
 _world = _load("wordaround_contract_world", HERE.parent / "integration" / "node" / "conftest.py")
 shared_redis, pair, world, own_world = _world.shared_redis, _world.pair, _world.world, _world.own_world
 room, until = _world.room, _world.until
-
-
-@pytest.fixture
-def redis_binary() -> RedisBinary:
-    """One Redis is enough here: what clients see of a node does not depend on it."""
-    return find_redis_binary()
 
 
 @pytest.fixture(scope="session")
@@ -91,14 +83,17 @@ def _install(package: Path, folder: Path) -> None:
     """Install beside the final place, so that nobody ever sees half of it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as beside:
-        shutil.copy(package, beside)
+        made = Path(beside, "made")
+        made.mkdir()
+        shutil.copy(package, made)
         done = subprocess.run(
             ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"],
-            cwd=beside, capture_output=True, text=True, timeout=INSTALL_S, check=False,
+            cwd=made, capture_output=True, text=True, timeout=INSTALL_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"npm install failed:\n{done.stdout}{done.stderr}"
-        with contextlib.suppress(FileExistsError):  # Another run was faster.
-            shutil.copytree(beside, folder)
+        with contextlib.suppress(OSError):  # Another run was faster.
+            made.rename(folder)
+    assert folder.exists()
 
 
 @pytest.fixture(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.process
+# One Redis: what clients see of a node does not depend on it.
+pytestmark = [pytest.mark.process, pytest.mark.one_redis]
 
 Make = Callable[..., Any]
 

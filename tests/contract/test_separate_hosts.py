@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.process, pytest.mark.netns]
+pytestmark = [pytest.mark.process, pytest.mark.netns, pytest.mark.one_redis]
 
 REDIS_PORT, NODE_PORT = 6400, 5000
 HEALS_S = 15.0  # Redis' silence, two seconds alone, and at most four in which clients are moved

@@ -71,7 +71,13 @@ class Bot:
     joined: set[str] = field(default_factory=set)
     cursors: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: int = 0
+    producers: int = 1
     numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def producer(self) -> str:
+        """The producer that it sends as: another one after each that it abandoned."""
+        return self.name if self.producers == 1 else f"{self.name}.{self.producers}"
 
 
 @dataclass
@@ -81,6 +87,8 @@ class Sent:
     room: str
     text: str
     n: int
+    producer: str = ""
+    reply_to: dict[str, Any] | None = None
     attempts: int = 0
     committed: dict[str, Any] | None = None
 
@@ -149,6 +157,7 @@ class World:
         self.sent: dict[tuple[int, int], Sent] = {}
         self.lag_ms: float | None = 3.0
         self.torn = 0
+        self.versions = dict.fromkeys(self.rooms, 0)
         self._pid = 100
         for member in self.plan.cluster.members:
             self._see(member, MemberState.READY)
@@ -235,9 +244,33 @@ class World:
 
     def lose(self, bot: int, reason: str = CUT) -> None:
         me = self.bots[bot]
+        rooms = sorted(me.joined)
         me.node = None
         me.joined.clear()
         self.record(Op.DISCONNECT, bot, a=reason)
+        for room in rooms:
+            self.tell(room)
+
+    def tell(self, room: str) -> None:
+        """Send everyone in a room the list of its users, in no time."""
+        self.versions[room] += 1
+        users = [
+            {"user": wire_name(other.name, RUN_ID), "node": other.node, "state": "online"}
+            for other in self.bots.values()
+            if room in other.joined
+        ]
+        for other in self.bots.values():
+            if room in other.joined:
+                content = {
+                    "room": self.wire(room),
+                    "epoch": "p1",
+                    "version": self.versions[room],
+                    "users": users,
+                }
+                content = copy.deepcopy(content)
+                self.entries.append(
+                    Entry(t_ns=self.now_ns, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content)
+                )
 
     def come_back(self, bot: int) -> None:
         self.connect(bot)
@@ -277,6 +310,7 @@ class World:
         if self.durable:
             me.cursors[room] = (self.epochs[room], head)
         me.joined.add(room)
+        self.tell(room)
 
     def leave(self, bot: int, room: str = "room-1") -> None:
         me = self.bots[bot]
@@ -286,6 +320,7 @@ class World:
         self.record(Op.LEAVE_OK, bot, a=self.wire(room), b=epoch, c=head)
         me.joined.discard(room)
         me.cursors.pop(room, None)
+        self.tell(room)
 
     def receive(self, bot: int, message: dict[str, Any], *, from_history: bool = False) -> Entry:
         flags = FLAG_FROM_HISTORY if from_history else 0
@@ -296,13 +331,17 @@ class World:
 
     # Messages
 
-    def send(self, bot: int, room: str = "room-1", **how: Any) -> Sent:
-        """Send a new message; `how` as in `attempt`."""
+    def send(
+        self, bot: int, room: str = "room-1", *, answers: dict[str, Any] | None = None, **how: Any
+    ) -> Sent:
+        """Send a new message, which may answer a committed one; `how` as in `attempt`."""
         me = self.bots[bot]
         me.keys += 1
         me.numbers[room] = me.numbers.get(room, 0) + 1
         text = make_text(Token(RUN_ID, bot, me.keys), f"word {me.keys}")
-        sent = Sent(bot, me.keys, room, text, me.numbers[room])
+        sent = Sent(bot, me.keys, room, text, me.numbers[room], me.producer)
+        if answers is not None and self.durable:
+            sent.reply_to = {"epoch": answers["epoch"], "seq": answers["seq"]}
         self.sent[bot, me.keys] = sent
         self.attempt(sent, **how)
         return sent
@@ -321,12 +360,13 @@ class World:
         `answer`: ok, lost, late (lost, then acknowledged after all), definite, indefinite, none.
         """
         sent.attempts += 1
-        me = self.bots[sent.bot]
-        content = {"room": self.wire(sent.room), "text": sent.text, "producer": me.name, "n": sent.n}
+        content = {"room": self.wire(sent.room), "text": sent.text, "producer": sent.producer, "n": sent.n}
+        if sent.reply_to is not None:
+            content["reply_to"] = sent.reply_to
         self.record(Op.SEND, sent.bot, a=content, b=sent.attempts, c=sent.key)
         again = sent.committed is not None
         if answer == "definite":
-            self._refuse(sent, "not_joined: join first", FLAG_DEFINITE)
+            self._refuse(sent, "text_too_long: at most 8 KiB", FLAG_DEFINITE)
             return
         before_commit()
         if lands and (not again or not self.durable):
@@ -341,6 +381,10 @@ class World:
 
     def _refuse(self, sent: Sent, error: str, flags: int) -> None:
         self.record(Op.SEND_FAILED, sent.bot, flags=flags, a=sent.key, b=sent.attempts, c=error)
+
+    def refused_for_good(self, sent: Sent) -> None:
+        """The sender learns that nobody can tell what became of it, and gives it up."""
+        self._refuse(sent, "result_expired: nobody knows", 0)
 
     def acknowledge(self, sent: Sent, *, duplicate: bool = False) -> None:
         assert sent.committed is not None
@@ -360,13 +404,15 @@ class World:
             "room": self.wire(sent.room),
             "epoch": self.epochs[sent.room] if self.durable else None,
             "seq": len(log) + 1 if self.durable else None,
-            "producer": me.name,
+            "producer": sent.producer,
             "n": sent.n,
             "user": wire_name(me.name, RUN_ID),
             "text": sent.text,
             "sent_at": 1.5,
             "node": me.node or "node-1",
         }
+        if sent.reply_to is not None:
+            message["reply_to"] = sent.reply_to
         sent.committed = message
         log.append(message)
         for other in self.bots.values():
@@ -389,13 +435,22 @@ class World:
             if room in bot.joined:
                 self.announce(bot.ordinal, room)
 
+    def pipeline(self, bot: int, room: str = "room-1") -> tuple[Sent, Sent]:
+        """Send two messages, the second before anything came of the first."""
+        first, second = (self.send(bot, room, answer="none", lands=False) for _ in range(2))
+        for sent in (first, second):
+            self.commit(sent)
+            self.acknowledge(sent)
+        return first, second
+
     def talk(self, count: int) -> None:
-        """Everyone who is in a room says something, in turn."""
+        """Everyone who is in a room says something, in turn; each fifth answers what was said last."""
         for i in range(count):
             room = self.rooms[i % len(self.rooms)]
             speakers = [bot.ordinal for bot in self.bots.values() if room in bot.joined]
             if speakers:
-                self.send(speakers[i % len(speakers)], room)
+                last = self.logs[room][-1] if self.logs[room] and i % 5 == 4 else None
+                self.send(speakers[i % len(speakers)], room, answers=last)
 
     # The end
 
@@ -510,7 +565,7 @@ def failed(verdict: RunVerdict) -> set[str]:
 def _file(name: str, entries: list[Entry], torn: int = 0) -> HistoryFile:
     ids: dict[str, int] = {}
     rows = [Row(**dict(_row(entry, ids))) for entry in entries]
-    return HistoryFile(name=name, strings=(None, *ids), rows=tuple(rows), torn=torn)
+    return HistoryFile.of_rows(name=name, strings=(None, *ids), rows=rows, torn=torn)
 
 
 def _row(entry: Entry, ids: dict[str, int]) -> Iterator[tuple[str, Any]]:

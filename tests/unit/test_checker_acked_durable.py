@@ -19,7 +19,7 @@ def test_missing_on_one_node_fails_and_names_it(made: ModuleType) -> None:
     lost = world.sent[1, 3]
     world.drop(world.listed(lost, node="node-3", source="store"))
     verdict = world.judge()
-    assert made.failed(verdict) == {"acked-durable"}
+    assert made.failed(verdict) == {"acked-durable", "convergence"}
     found = made.found(verdict, "acked-durable")
     assert found.violations == 1
     story = found.witnesses[0].story

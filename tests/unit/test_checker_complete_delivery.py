@@ -37,7 +37,7 @@ def test_two_recipients_share_a_witness(made: ModuleType) -> None:
 def test_the_sender_itself_is_a_recipient(made: ModuleType) -> None:
     world = made.quiet()
     world.drop(world.deliveries(world.sent[1, 2], bot=1))
-    assert made.failed(world.judge()) == {"complete-delivery"}
+    assert made.failed(world.judge()) == {"complete-delivery", "read-your-writes"}
 
 
 def test_lost_while_away_in_pubsub_fails(made: ModuleType) -> None:

@@ -204,14 +204,14 @@ def test_listed_twice_at_one_position_fails(made: ModuleType) -> None:
     world = made.quiet()
     for entry in world.listed(world.sent[1, 1], node="node-2", source="store"):
         world.insert_after(entry)
-    assert made.failed(world.judge()) == {"no-duplicates"}
+    assert made.failed(world.judge()) == {"no-duplicates", "convergence"}
 
 
 def test_listed_twice_in_pubsub_fails(made: ModuleType) -> None:
     world = made.quiet(delivery="pubsub")
     for entry in world.listed(world.sent[1, 1], node="node-2", source="store"):
         world.insert_after(entry)
-    assert made.failed(world.judge()) == {"no-duplicates"}
+    assert made.failed(world.judge()) == {"no-duplicates", "convergence"}
 
 
 def test_a_violation_stands_without_final_reads(made: ModuleType) -> None:

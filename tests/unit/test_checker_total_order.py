@@ -22,7 +22,7 @@ def test_two_messages_swapped_for_one_bot_fails(made: ModuleType) -> None:
     first, second = world.sent[1, 2], world.sent[2, 2]
     _swap_places(world.deliveries(first, bot=3)[0].a, world.deliveries(second, bot=3)[0].a)
     verdict = world.judge()
-    assert made.failed(verdict) == {"total-order"}
+    assert made.failed(verdict) == {"total-order", "monotonic-reads"}
     found = made.found(verdict, "total-order")
     assert found.violations == 2 + 1  # Two places are contested, and one message came late.
     assert "position 4 of room-1 is" in found.witnesses[0].story
@@ -37,7 +37,7 @@ def test_one_node_has_another_order_fails(made: ModuleType) -> None:
         strict=True,
     ):
         one.a, other.a = {**other.a, "seq": one.a["seq"]}, {**one.a, "seq": other.a["seq"]}
-    assert made.failed(world.judge()) == {"total-order"}
+    assert made.failed(world.judge()) == {"total-order", "convergence"}
 
 
 def test_an_acknowledgement_that_names_anothers_place_fails(made: ModuleType) -> None:
@@ -130,7 +130,7 @@ def test_a_final_read_out_of_order_fails(made: ModuleType) -> None:
         strict=True,
     ):
         one.a, other.a = other.a, one.a
-    assert made.failed(world.judge()) == {"total-order"}
+    assert made.failed(world.judge()) == {"total-order", "convergence"}
 
 
 def test_live_out_of_order_on_a_connection_fails(made: ModuleType) -> None:
@@ -139,7 +139,7 @@ def test_live_out_of_order_on_a_connection_fails(made: ModuleType) -> None:
     other = world.deliveries(world.sent[2, 2], bot=3)[0]
     one.a, other.a = other.a, one.a
     verdict = world.judge()
-    assert made.failed(verdict) == {"total-order"}
+    assert made.failed(verdict) == {"total-order", "monotonic-reads", "causal-order"}
     assert "live and after position" in made.found(verdict, "total-order").witnesses[0].story
 
 
@@ -149,7 +149,7 @@ def test_seen_the_other_way_round_in_pubsub_fails(made: ModuleType) -> None:
     other = world.deliveries(world.sent[2, 2], bot=3)[0]
     one.a, other.a = other.a, one.a
     verdict = world.judge()
-    assert made.failed(verdict) == {"total-order"}
+    assert made.failed(verdict) == {"total-order", "causal-order"}
     found = made.found(verdict, "total-order")
     assert found.violations == 8  # With two bots and six final reads, one pair each.
     assert "saw them the other way round" in found.witnesses[0].story

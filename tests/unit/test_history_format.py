@@ -44,7 +44,7 @@ def test_what_is_written_is_read_again(
     (found,) = read_history(folder)
     assert (found.name, found.torn) == ("bots-1", 0)
     assert found.rows == tuple(rows)
-    assert found.strings == (None, *strings)
+    assert tuple(found.strings) == (None, *strings)
 
 
 def test_equal_texts_have_one_id_and_absent_is_zero(tmp_path: Path) -> None:

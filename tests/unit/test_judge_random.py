@@ -43,6 +43,7 @@ def _play(made: ModuleType, actions: list[Action], delivery: str) -> Any:
     if world.down:
         world.restart()
     world.everyone_back()
+    world.wait(6)  # Whoever has no answer by now was not served.
     world.talk(8)
     world.finish()
     return world
@@ -96,7 +97,16 @@ def test_what_a_right_cluster_may_do_passes(made: ModuleType, actions: list[Acti
     world = _play(made, actions, delivery)
     verdict = world.judge()
     words = {prop.name: (prop.verdict, prop.reason, prop.witnesses) for prop in verdict.properties}
+    available, _, _ = words.pop("availability")
     assert {word for word, _, _ in words.values()} <= {"pass", "n/a"}, words
+    assert (available == "fail") == bool(_given_up(world))
+
+
+def _given_up(world: Any) -> set[tuple[int, int]]:
+    """Messages that were neither acknowledged nor refused for what they are, in the end or ever."""
+    acked = {(e.bot, e.a) for e in world.find(Op.SEND_OK)}
+    refused = {(e.bot, e.a) for e in world.find(Op.SEND_FAILED, lambda e: e.flags)}
+    return world.sent.keys() - acked - refused
 
 
 # Breaks: each returns whether it found something to break.

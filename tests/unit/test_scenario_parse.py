@@ -208,7 +208,7 @@ SINGLE_MISTAKES: list[tuple[str, str, int, str]] = [
     ("checks", "checks: everything", 9, "wants all, or a list of guarantees, not the text"),
     ("checks", "checks: {a: b}", 9, "`checks` wants all, or a list of guarantees, not a mapping"),
     ("checks", "checks: [complete-delivery, total-odder]", 29, "did you mean 'total-order'?"),
-    ("checks", "checks: [complete-delivery, total-order, fifo-order]", 42, "does not check yet"),
+    ("checks", "checks: [complete-delivery, total-order, lifo-order]", 42, "did you mean 'fifo-order'?"),
     ("violates", "  violates: complete-delivery", 13, "`violates` wants a list, not the text"),
     ("may_violate", "  may_violate: [chaos]", 17, "`may_violate` wants the name of a guarantee"),
     ("verdict", "  verdict: unknown", 12, "`verdict` wants one of pass, fail"),

@@ -14,7 +14,8 @@ import pytest
 import socketio
 import socketio.exceptions
 
-pytestmark = pytest.mark.process
+# One Redis: how it keeps what it is given makes no difference here.
+pytestmark = [pytest.mark.process, pytest.mark.one_redis]
 STOPPED_WITHIN_S = 10.0
 
 

@@ -4,6 +4,7 @@ Time is Redis' own; so that nobody has to wait, stamps are set back instead.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_reap__lease_holds_whatever_the_caller_believes__nothing_happens(bench: 
 def test_reap__more_than_one_call_takes__another_node_goes_on_and_the_reaped_one_cannot_come_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.reaper.AT_ONCE", 4)
+    monkeypatch.setattr("cluster.members.reaper.AT_ONCE", 4)
     for i in range(10):
         bench.a.join(f"u{i}", f"room-{i % 3}")
     bench.a.write()
@@ -242,16 +243,37 @@ def test_scripts__epoch_differs__no_effect(bench: Bench) -> None:
     assert not bench.b.write(), "and it is tried again"
 
 
-def test_presence__the_log_was_replaced__all_are_registered_again(bench: Bench) -> None:
-    bench.a.join("ann")
-    bench.a.presence.beat()
+def test_presence__another_epoch__a_new_incarnation_registers_all_and_what_redis_has_again_goes_stale(
+    bench: Bench,
+) -> None:
+    for sid in ("ann", "eve"):
+        bench.a.join(sid)
     bench.a.write()
-    bench.link.call("DEL", keys.presence("r"))  # Lost with the log's end, though the lease is not.
-    bench.link.call("SET", keys.EPOCH, f"epoch-2 {_run_id(bench.link)}")
-    bench.a.epoch = "epoch-2"
-    bench.a.presence.beat()
+    had = bench.link.call("HGETALL", keys.presence("r"))
+    eve = bench.a.connections.remove("eve")
+    assert eve is not None
+    bench.a.presence.left(eve.memberships["r"])
     bench.a.write()
     assert bench.users() == ["ann"]
+    # With the end of the log Redis has lost that eve left, and who ann is; but not the lease.
+    bench.link.call("HSET", keys.presence("r"), *had)
+    bench.link.call("HDEL", keys.presence("r"), "ann")
+    old = bench.a.registry.incarnation
+    for sid in ("ann", "eve"):
+        bench.link.call("SADD", keys.memberships(old), f"{keys.shard_of('r', 2)} r {sid}")
+    bench.link.call("SET", keys.EPOCH, f"epoch-2 {_run_id(bench.link)}")
+    bench.a.epoch = bench.b.epoch = "epoch-2"
+    bench.a.presence.beat()
+    bench.a.beat()
+    assert not bench.a.write()
+    assert bench.users() == ["ann", "eve"]
+    stamp = int(bench.link.call("HGET", keys.LEASES, old).split()[0])
+    bench.link.call("HSET", keys.LEASES, old, f"{stamp - STALE_AFTER_MS} a")
+    bench.b.reaper.reap(bench.b.beat())
+    assert bench.users() == ["ann"]
+    bench.a.presence.beat()
+    assert bench.a.registry.incarnation != old
+    assert bench.link.call("HGET", keys.LEASES, bench.a.registry.incarnation), "once, and not at each beat"
 
 
 def test_beat__redis_was_emptied__a_new_incarnation_registers_all(bench: Bench) -> None:
@@ -259,7 +281,7 @@ def test_beat__redis_was_emptied__a_new_incarnation_registers_all(bench: Bench) 
     bench.a.write()
     before = bench.a.registry.incarnation
     bench.link.call("FLUSHALL")
-    bench.link.call("SET", keys.EPOCH, "epoch-1")
+    bench.link.call("SET", keys.EPOCH, f"epoch-1 {_run_id(bench.link)}")
     bench.a.beat()
     bench.a.beat()
     bench.a.write()
@@ -295,3 +317,21 @@ def test_secret__made_by_the_first__shared_by_all_and_made_anew_when_lost(bench:
     new = bench.b.registry.secrets()[0]
     assert new != old
     assert bench.a.registry.secrets() == (new, old), "the old one still counts, for who has not heard yet"
+
+
+def test_beat__another_node_has_the_name__told_once_as_an_error_but_not_of_an_earlier_life(
+    bench: Bench, own_world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.a.beat()
+    again = Member(own_world.redis.url, "a")
+    told = []
+    for _ in range(3):  # As after a restart: the lease of the life before is there, and nobody stamps it.
+        again.beat()
+    told.append([record.message for record in caplog.records].count("server_id_taken"))
+    for _ in range(3):
+        time.sleep(0.002)  # Stamps are in milliseconds.
+        bench.a.beat()
+        again.beat()
+    told.append([record.message for record in caplog.records].count("server_id_taken"))
+    again.close()
+    assert told == [0, 2], "by each of the two"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.process
+# One Redis: how it keeps what it is given makes no difference here.
+pytestmark = [pytest.mark.process, pytest.mark.one_redis]
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 

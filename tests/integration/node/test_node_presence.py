@@ -1,8 +1,10 @@
 """Presence over real nodes: who is in the list, through crashes, pauses and outages."""
 
+import json
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +124,7 @@ def test_node_stopped_past_its_lease__reaped_then_back_with_nobody_disconnected(
     bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "her leaving counts under the new incarnation")
 
 
+@pytest.mark.one_redis  # It takes a lease, and that twice.
 @pytest.mark.parametrize("how", ["killed", "silent"])
 def test_redis_away_for_longer_than_a_lease__nobody_vanishes(own_world: Any, until: Any, how: str) -> None:
     nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
@@ -174,3 +177,42 @@ def test_redis_emptied__everybody_is_registered_again(own_world: Any, until: Any
     assert ann.io.connected
     assert bob.io.connected
     until(lambda: nodes[0].peers() == {"node-2": "alive"}, "and the nodes still hear each other")
+
+
+def test_redis_lost_the_end_of_its_log__who_came_is_there_and_who_left_is_gone(
+    own_world: Any, until: Any
+) -> None:
+    nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
+    ann, bob, eve = (own_world.client(nodes[i % 2], user) for i, user in enumerate(["ann", "bob", "eve"]))
+    for client in (ann, bob, eve):
+        client.join("r")
+    ann.wait_for(lambda: len(ann.users("r")) == 3, "all three")
+
+    def joined_at() -> dict[str, float]:
+        values = own_world.redis.call("HVALS", "wa:room:r:presence")
+        entries = [json.loads(value.partition(b" ")[2]) for value in values]
+        return {entry["user"]: entry["at"] for entry in entries}
+
+    ann_joined_at = joined_at()["ann"]
+    log = next(Path(own_world.folder).glob("appendonlydir/*.incr.aof"))
+    survives = log.stat().st_size
+    eve.close()  # Through node-1, as ann: so its incarnation lives.
+    bob.call("leave", {"room": "r"})
+    cid = own_world.client(nodes[1], "cid")
+    cid.join("r")
+    ann.wait_for(lambda: ann.users("r") == {"ann": "online", "cid": "online"}, "two left, one came")
+    own_world.redis.process.kill()
+    with log.open("r+b") as file:
+        file.truncate(survives)
+    own_world.redis.start()
+    for client in (ann, cid):
+        client.wait_for(lambda c=client: len(c.payloads("message_history")) == 2, "a new epoch")
+        client.wait_for(
+            lambda c=client: c.users("r") == {"ann": "online", "cid": "online"}, "as before the loss"
+        )
+        assert client.io.connected
+    until(
+        lambda: [u["user"] for u in nodes[0].get("/rooms/r/users")[1].get("users", [])] == ["ann", "cid"],
+        "and by REST",
+    )
+    assert joined_at()["ann"] == ann_joined_at, "it was no new join"

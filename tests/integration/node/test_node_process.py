@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.process
+# One Redis: how it keeps what it is given makes no difference here.
+pytestmark = [pytest.mark.process, pytest.mark.one_redis]
 
 
 def test_settings_wrong__exit_2__every_problem_named(world: Any) -> None:

@@ -14,7 +14,8 @@ from cluster.members.peers import RedisSeen, Word
 from cluster.members.signatures import Signatures
 from cluster.members.sync_words import Notice, word_json
 
-pytestmark = pytest.mark.process
+# One Redis: how it keeps what it is given makes no difference here.
+pytestmark = [pytest.mark.process, pytest.mark.one_redis]
 SECRET = "a secret of these tests"
 
 

@@ -15,7 +15,7 @@ S = 1000 * MS
 
 
 def history(*rows: Row, strings: tuple[str, ...] = ()) -> HistoryFile:
-    return HistoryFile(name="bots-0", strings=(None, *strings), rows=rows)
+    return HistoryFile.of_rows(name="bots-0", strings=(None, *strings), rows=rows)
 
 
 def message(text: str) -> str:
