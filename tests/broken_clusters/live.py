@@ -145,6 +145,32 @@ def reorders_on_one_node_only() -> None:
     change_live(change)
 
 
+@bug("causal-order", "total-order", "monotonic-reads", may=("fifo-order",))
+def delivers_an_answer_before_the_original() -> None:
+    """node-2 holds some messages back until an answer to them has come, or a second and a half has passed."""
+    held: dict[tuple[str, int], Stored] = {}
+
+    def let_go(member: Membership, seq: int) -> None:
+        message = held.pop((member.connection.sid, seq), None)
+        if message is not None and member.connection.open:
+            member.connection.outlet.write(wire.live([message]))
+
+    def change(member: Membership, messages: Sequence[Stored]) -> Sequence[Stored]:
+        shown: list[Stored] = []
+        for message in messages:
+            key = (member.connection.sid, message.seq)
+            answered = (fields(message).get("reply_to") or {}).get("seq", 0)
+            if on_node("node-2") and not answered and hit(message.text, one_in=3):
+                held[key] = message
+                gevent.spawn_later(1.5, let_go, member, message.seq)
+            else:
+                original = held.pop((member.connection.sid, answered), None)
+                shown += [message, original] if original else [message]
+        return shown
+
+    change_live(change)
+
+
 @bug("integrity")
 def delivers_to_the_wrong_room() -> None:
     """Some messages are also delivered to the members of the other rooms on the node."""
@@ -177,7 +203,7 @@ def _elsewhere(message: Stored) -> Stored:
     return altered(message, room=other + room[len(other) :])
 
 
-@bug("integrity", awaits="bots that leave rooms")
+@bug("integrity", may=("no-duplicates",))
 def delivers_after_leave() -> None:
     """A member that has left a room goes on getting its messages."""
 
