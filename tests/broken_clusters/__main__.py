@@ -31,12 +31,12 @@ def _run_node(name: str) -> int:
 
     monkey.patch_all()
     from cluster import __main__ as node
-    from tests.broken_clusters.catalogue import BUGS
+    from tests.broken_clusters.catalogue import DECLARED
 
-    if name not in BUGS:
+    if name not in DECLARED:
         sys.stderr.write(f"there is no bug {name!r}; `list` tells all\n")
         return 2
-    BUGS[name].plant()
+    DECLARED[name].plant()
     return node.main()
 
 

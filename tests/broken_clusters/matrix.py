@@ -9,56 +9,63 @@ from harness.records.guarantees import GUARANTEES
 from tests.broken_clusters.catalogue import BUGS
 from tests.broken_clusters.planting import Bug
 
-CAUGHT, UNKNOWN, PASSED = "**✘**", "?", ""
+MISSED, BEYOND, UNKNOWN = "**–**", "**!**", "?"
+_WORDS = ("n/a", "pass", "unknown", "fail")  # from the least to the worst
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """What the checks said of one bug's runs: of each, its worst word."""
+    """What the checks said of one bug: of all its runs the worst word of each."""
 
     bug: Bug
     words: Mapping[str, str]
 
     @property
-    def failed(self) -> frozenset[str]:
-        """The guarantees that failed."""
-        return frozenset(name for name, word in self.words.items() if word == "fail")
-
-    @property
     def wrong(self) -> str:
         """What is not as the catalogue says; empty where all is."""
-        missed = sorted(set(self.bug.must) - self.failed)
-        beyond = sorted(self.failed - {*self.bug.must, *self.bug.may})
+        failed = {name for name, word in self.words.items() if word == "fail"}
+        missed = sorted(set(self.bug.must) - failed)
+        beyond = sorted(failed - {*self.bug.must, *self.bug.may})
         parts = [f"not caught by {', '.join(missed)}"] if missed else []
         return "; ".join([*parts, *([f"also failed: {', '.join(beyond)}"] if beyond else [])])
 
+    def mark(self, name: str) -> str:
+        """Return the mark of a check."""
+        match self.words.get(name):
+            case "fail" if name in self.bug.must:
+                return "✘"
+            case "fail":
+                return "○" if name in self.bug.may else BEYOND
+            case _ if name in self.bug.must:
+                return MISSED
+            case "unknown":
+                return UNKNOWN
+        return ""
+
 
 def collect(runs: Path) -> tuple[Row, ...]:
-    """Return a row for each bug that a run below this folder belongs to, in the catalogue's order."""
+    """Return a row for each bug that has runs below this folder, in the catalogue's order."""
     words: dict[str, dict[str, str]] = {}
     for file in sorted(runs.rglob("verdict.json")):
         verdict = json.loads(file.read_bytes())
-        if verdict["scenario"] in BUGS:
-            row = words.setdefault(verdict["scenario"], {})
-            for found in verdict["properties"]:
-                row[found["name"]] = _worse(row.get(found["name"], "pass"), found["verdict"])
+        row = words.setdefault(verdict["scenario"], {})
+        for found in verdict["properties"]:
+            row[found["name"]] = max(row.get(found["name"], "n/a"), found["verdict"], key=_WORDS.index)
     return tuple(Row(bug=bug, words=words[name]) for name, bug in BUGS.items() if name in words)
 
 
-def _worse(one: str, other: str) -> str:
-    order = ("n/a", "pass", "unknown", "fail")
-    return max(one, other, key=order.index)
-
-
 def table(rows: Iterable[Row]) -> str:
-    """Return the matrix as Markdown: a row for each bug, a column for each guarantee."""
+    """Return the matrix as Markdown: ✘ what must fail, ○ what may and did, and what is wrong in bold."""
     names = tuple(GUARANTEES)
-    lines = [f"| planted bug | {' | '.join(names)} |", f"|---|{'|'.join([':-:'] * len(names))}|"]
+    short = {name: "".join(part[0] for part in name.split("-")) for name in names}
+    short.update({"convergence": "co", "causal-order": "cs"})
+    lines = [
+        ", ".join(f"*{short[name]}* {name}" for name in names) + ".",
+        "",
+        f"| planted bug | what the node does | {' | '.join(short.values())} |",
+        f"|---|---|{'---|' * len(names)}",
+    ]
     for row in rows:
-        cells = " | ".join(_cell(row.words.get(name, "n/a")) for name in names)
-        lines.append(f"| `{row.bug.name}` | {cells} |".replace("  |", " |"))
+        marks = " | ".join(map(row.mark, names))
+        lines.append(f"| {row.bug.name} | {row.bug.sentence.removesuffix('.')} | {marks} |")
     return "\n".join(lines) + "\n"
-
-
-def _cell(word: str) -> str:
-    return {"fail": CAUGHT, "unknown": UNKNOWN, "n/a": "–"}.get(word, PASSED)

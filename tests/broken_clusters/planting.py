@@ -26,7 +26,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bug:
-    """One planted bug. `must` fail in its run, `may` can fail too, nothing else."""
+    """One planted bug. `must` fail in its run, `may` can fail too, nothing else; a control has neither."""
 
     name: str
     sentence: str
@@ -35,7 +35,7 @@ class Bug:
     may: tuple[str, ...]
     fault: Fault
     recovery_s: float  # how long the load goes on after the chaos phase
-    awaits: str  # what bots would have to do and do not do yet; empty: they do
+    awaits: str  # what bots would have to do, or checks to look at, and do not yet; empty: they do
 
     @property
     def area(self) -> str:
@@ -43,7 +43,7 @@ class Bug:
         return self.plant.__module__.rpartition(".")[2]
 
 
-BUGS: dict[str, Bug] = {}
+DECLARED: dict[str, Bug] = {}
 
 
 def bug(
@@ -57,9 +57,9 @@ def bug(
 
     def declare(plant: Plant) -> Plant:
         name = plant.__name__.replace("_", "-")
-        assert name not in BUGS, name
+        assert name not in DECLARED, name
         assert plant.__doc__, name
-        BUGS[name] = Bug(
+        DECLARED[name] = Bug(
             name=name,
             sentence=plant.__doc__,
             plant=plant,

@@ -94,7 +94,7 @@ def duplicates_on_resume() -> None:
 
 @bug(
     "monotonic-reads",
-    may=("total-order", "causal-order", "fifo-order", "gapless-resume"),
+    may=("causal-order", "fifo-order"),
     fault=Fault.NODE_KILL,
 )
 def resumes_backwards() -> None:
@@ -124,7 +124,7 @@ def _enter(connections: Any, membership: Any) -> None:
         connections.enter(membership)
 
 
-@bug("gapless-resume", may=("monotonic-reads", "read-your-writes"), fault=Fault.NODE_KILL)
+@bug("gapless-resume", "monotonic-reads", may=("read-your-writes",), fault=Fault.NODE_KILL)
 def names_a_head_before_the_cursor() -> None:
     """The acknowledgement of a resume names a position before the cursor that it came with."""
 
@@ -134,7 +134,7 @@ def names_a_head_before_the_cursor() -> None:
     change_join_answers(change)
 
 
-@bug("gapless-resume", may=("total-order",), fault=Fault.NODE_KILL)
+@bug("gapless-resume", "monotonic-reads", fault=Fault.NODE_KILL)
 def names_a_head_that_it_did_not_send() -> None:
     """The acknowledgement of a resume names a position beyond the history that came with it."""
 

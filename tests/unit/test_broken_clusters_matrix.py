@@ -37,13 +37,17 @@ def _verdict(folder: Path, scenario_name: str, **words: str) -> None:
 
 
 def test_the_matrix_has_the_worst_word_of_all_runs_and_tells_what_is_wrong(tmp_path: Path) -> None:
-    _verdict(tmp_path / "a" / "1", "duplicates-live", no_duplicates="pass", total_order="pass")
-    _verdict(tmp_path / "a" / "2", "duplicates-live", no_duplicates="fail", total_order="unknown")
-    _verdict(tmp_path / "b", "swaps-a-sender", integrity="pass", presence="fail")
+    _verdict(tmp_path / "a" / "1", "alters-a-text", integrity="pass", complete_delivery="fail")
+    _verdict(tmp_path / "a" / "2", "alters-a-text", integrity="fail", read_your_writes="fail")
+    _verdict(tmp_path / "b", "swaps-a-sender", integrity="pass", presence="fail", availability="unknown")
     _verdict(tmp_path / "c", "node-kill", integrity="fail")
-    live, swapped = matrix.collect(tmp_path)
-    assert (live.failed, live.wrong) == ({"no-duplicates"}, "")
-    assert swapped.wrong == "not caught by integrity; also failed: presence"
-    rows = matrix.table([live, swapped]).splitlines()
-    assert rows[2].startswith("| `duplicates-live` | – | – | **✘** | – | ? | –")
-    assert len({row.count("|") for row in rows}) == 1
+    right, wrong = matrix.collect(tmp_path)
+    assert right.wrong == ""
+    assert wrong.wrong == "not caught by integrity; also failed: presence"
+    names, _, head, _, *rows = matrix.table([right, wrong]).splitlines()
+    columns = [cell.strip() for cell in head.split("|")]
+    cells = [dict(zip(columns, map(str.strip, row.split("|")), strict=True)) for row in rows]
+    assert names.startswith("*ad* acked-durable, *cd* complete-delivery, ")
+    assert (cells[0]["planted bug"], cells[1]["planted bug"]) == ("alters-a-text", "swaps-a-sender")
+    assert [cells[0][c] for c in ("cd", "i", "ryw", "p")] == ["✘", "✘", "○", ""]
+    assert [cells[1][c] for c in ("cd", "i", "p", "a")] == ["", "**–**", "**!**", "?"]
