@@ -29,6 +29,12 @@ class Connection:
     open: bool = True
     leaving: bool = False  # it is about to be closed: takes no sends
     sending: int = 0  # sends that are not answered yet
+    handling: int = 0  # other requests that are not
+
+    @property
+    def asking(self) -> int:
+        """How many requests are not answered yet."""
+        return self.sending + self.handling
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

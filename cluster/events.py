@@ -229,10 +229,13 @@ class Events:
         connection = self._connections.get(sid)
         if connection is None:
             return Refusal(Code.NOT_JOINED, CLOSED).answer()
+        connection.handling += 1
         try:
             answer = handle(connection, args)
         except Exception as error:  # noqa: BLE001  # It is logged, and the client is told.
             answer = _told(error, sid=sid, request=event).answer()
+        finally:
+            connection.handling -= 1
         counters.requests.answered(event, answer)
         return answer
 

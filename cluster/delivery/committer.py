@@ -94,6 +94,7 @@ class Committer:
         self._wake = Event()
         self._idle = Event()
         self._idle.set()
+        self._refused_for = ""  # what Redis said last, while it says the same again and again
 
     def start(self) -> "gevent.Greenlet[..., Any]":
         """Start the committer's greenlet; it ends only by a bug."""
@@ -210,6 +211,7 @@ class Committer:
     def _outcome(self, pending: _Pending, reply: Reply) -> Outcome:
         match reply:
             case [b"committed", seq, k]:
+                self._refused_for = ""
                 self._committed(pending.guard, pending.shard, k)
                 return Committed(epoch=pending.guard.epoch, seq=seq, duplicate=False)
             case [b"duplicate", int(seq), bytes(epoch)]:
@@ -226,8 +228,21 @@ class Committer:
                 self._epoch_changed()
                 return unavailable("the log's epoch has changed")
             case ResponseError():
-                return _refused_by_redis(reply)
+                return self._refused(reply)
         raise AssertionError(f"the commit script gave an answer that it does not have: {reply!r}")
+
+    def _refused(self, error: ResponseError) -> Refusal:
+        reason = str(error)
+        if reason != self._refused_for:
+            log.error("commit_refused", reason=reason)
+            self._refused_for = reason
+        whole = reason.startswith(_REFUSED_WHOLE_CODES) or isinstance(error, _REFUSED_WHOLE)
+        return unavailable(reason, definite=whole)
+
+
+# With these Redis refuses a script before it runs, or at its first write: no effect.
+_REFUSED_WHOLE = (NoScriptError, OutOfMemoryError, ReadOnlyError)
+_REFUSED_WHOLE_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 
 
 def message_body(request: SendRequest, *, epoch: str, user: str, sent_at: float, node: str) -> str:
@@ -254,17 +269,6 @@ def content_digest(request: SendRequest, *, user: str) -> str:
     head = f"re {at.seq} {len(at.epoch or '')} {at.epoch} {len(user)} " if at else f"{len(user)} "
     content = f"{head}{user}{request.text}"
     return hashlib.blake2b(content.encode(), digest_size=12).hexdigest()
-
-
-# With these Redis refuses a script before it runs, or at its first write: no effect.
-_REFUSED_WHOLE = (NoScriptError, OutOfMemoryError, ReadOnlyError)
-_REFUSED_WHOLE_CODES = ("BUSY ", "MISCONF ")
-
-
-def _refused_by_redis(error: ResponseError) -> Refusal:
-    log.error("commit_refused", reason=str(error))
-    whole = str(error).startswith(_REFUSED_WHOLE_CODES) or isinstance(error, _REFUSED_WHOLE)
-    return unavailable(str(error), definite=whole)
 
 
 def _refuse(batch: list[_Pending], refusal: Refusal) -> None:

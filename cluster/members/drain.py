@@ -36,6 +36,7 @@ from cluster.storage.link import Health
 
 LEAVE_S = 8.5
 SPREAD_LEAST_S, SPREAD_MOST_S = 2.0, 4.0
+MOVE_S = 4.5  # above the most spread; a node that is too busy for it hangs up on the rest together
 CONNECTIONS_PER_S = 1000  # above the least spread: what peers can take in
 ANSWER_S, COMMIT_S, CLOSE_S, PRESENCE_S, RETIRE_S, PEERS_S = 1.0, 1.0, 1.0, 1.5, 1.0, 1.0
 FAREWELL_S = 0.25  # above a round trip
@@ -99,7 +100,8 @@ class Drain:
             return max(0.0, min(most_s, until_s - time.monotonic()))
 
         self.begin("the node is shutting down")
-        self.move_clients(lambda: True)
+        move_until_s = time.monotonic() + MOVE_S
+        self.move_clients(lambda: time.monotonic() < move_until_s)
         self._gate.close()
         self._wait_for(self._nobody_sends, share(ANSWER_S))
         self._delivery.flush(share(COMMIT_S))

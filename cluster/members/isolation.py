@@ -2,7 +2,8 @@
 
 Its clients would be well connected to a node that can do nothing for them. Peers tell in every heartbeat how
 they stand with Redis; when it has answered one of them for 2 s, all that time, in which it did not answer us,
-it is we who are cut off. When nobody has it, clients stay: there is no better place. `peers.py` has the rule.
+it is we who are cut off; what we slept through does not count. When nobody has it, clients stay: there is no
+better place. `peers.py` has the rule.
 
 When Redis is back for a second the node is in service again. Whether its users are still in the lists is
 not decided here, but by its lease.
@@ -24,6 +25,7 @@ from cluster.storage.link import Health
 ALONE_S = 2.0
 BACK_S = 1.0
 LOOK_S = 0.25
+STALL_S = 0.5  # so late, something has kept the whole process from running: it could hear nobody
 
 
 class Isolation:
@@ -44,6 +46,7 @@ class Isolation:
         self._sync = sync
         self._drain = drain
         self._server_info = server_info
+        self._running_since_s = time.monotonic()
         self.times = 0
 
     def start(self) -> "gevent.Greenlet[..., Any]":
@@ -51,10 +54,18 @@ class Isolation:
         return gevent.spawn(self._run)
 
     def _run(self) -> None:
+        looked_s = time.monotonic()
         while True:
             gevent.sleep(LOOK_S)  # There is no event for something that does not happen.
-            if not self._gate.draining and self._sync.alone_without_redis(ALONE_S):
+            if time.monotonic() - looked_s > LOOK_S + STALL_S:
+                self._running_since_s = time.monotonic()
+            looked_s = time.monotonic()
+            if not self._gate.draining and self._is_alone():
                 self._be_alone()
+                looked_s = time.monotonic()
+
+    def _is_alone(self) -> bool:
+        return self._sync.alone_without_redis(ALONE_S, since_s=self._running_since_s)
 
     def _be_alone(self) -> None:
         self.times += 1

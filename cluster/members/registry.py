@@ -62,6 +62,7 @@ class Lease:
 
     incarnation: str
     server_id: str
+    stamp_ms: int
     age_ms: int
 
     @property
@@ -96,6 +97,8 @@ class Registry:
         self._held = False
         self._soon = Event()
         self._stopped = False
+        self._told_of_namesakes = False
+        self._namesakes: dict[str, int] = {}  # others' incarnations under our name -> their last stamp
         self._redis_ahead_ms: int | None = None  # of this process' monotonic clock
         self.incarnation = secrets.token_hex(8)
         self.roster = Roster(nodes=(), leases=(), condemned=())
@@ -173,7 +176,26 @@ class Registry:
             leases=tuple(_lease(i, v, now_ms, since_ms) for i, v in _pairs(leases)),
             condemned=tuple(incarnation.decode() for incarnation in condemned),
         )
+        self._look_for_namesakes()
         self.on_beat(self.roster)
+
+    def _look_for_namesakes(self) -> None:
+        """Tell when a lease under our name is stamped, but not by us: users would be called lost in turns."""
+        others = {
+            lease.incarnation: lease.stamp_ms
+            for lease in self.roster.leases
+            if lease.server_id == self._settings.server_id and lease.incarnation != self.incarnation
+        }
+        beating = [i for i, stamp_ms in others.items() if stamp_ms > self._namesakes.get(i, stamp_ms)]
+        if beating and not self._told_of_namesakes:
+            log.error(
+                "server_id_taken",
+                problem=f"another node is called {self._settings.server_id}, too: "
+                "give each node of a cluster a WORDAROUND_SERVER_ID of its own",
+                incarnation=beating[0],
+            )
+        self._told_of_namesakes = bool(beating)
+        self._namesakes = others
 
     def _exchange(self, take: str) -> Any:
         names = [keys.NODES, keys.LEASES, keys.CONDEMNED, keys.PULSE, keys.SECRET]
@@ -237,5 +259,6 @@ def _lease(incarnation: bytes, value: bytes, now_ms: int, since_ms: int) -> Leas
     return Lease(
         incarnation=incarnation.decode(),
         server_id=server_id.decode(),
+        stamp_ms=int(stamp),
         age_ms=now_ms - max(stamp_ms, since_ms),
     )

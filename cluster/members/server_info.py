@@ -29,6 +29,7 @@ class ServerInfo:
         self._sync = sync
         self._gate = gate
         self._changed = Event()
+        self._told = ""  # what everybody has
         self.sent = 0
 
     def start(self) -> "gevent.Greenlet[..., Any]":
@@ -41,11 +42,14 @@ class ServerInfo:
 
     def tell(self, connection: Connection) -> None:
         """Tell one; does not switch greenlets."""
-        self._send(connection, self._common())
+        common = self._common()
+        if common != self._told:
+            self._told = ""  # This one knows it before the others do: even if it goes back, all are told.
+        self._send(connection, common)
 
     def tell_all(self) -> None:
         """Tell everybody, now."""
-        common = self._common()
+        common = self._told = self._common()
         for count, connection in enumerate(self._connections.all(), 1):
             self._send(connection, common)
             if count % AT_ONCE == 0:
@@ -56,7 +60,8 @@ class ServerInfo:
             self._changed.wait()
             gevent.sleep(COALESCE_S)
             self._changed.clear()
-            self.tell_all()
+            if self._common() != self._told:  # A peer may have flickered, or be the same under another life.
+                self.tell_all()
 
     def _common(self) -> str:
         return wire.dumps(

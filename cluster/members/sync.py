@@ -97,11 +97,14 @@ class ServerSync:
         state = peer.state(time.monotonic())
         return state in (State.SUSPECT, State.DEAD) or peer.incarnation != incarnation
 
-    def alone_without_redis(self, patience_s: float) -> bool:
-        """Tell whether Redis has not answered us for so long while it answered peers; see `peers.py`."""
+    def alone_without_redis(self, patience_s: float, *, since_s: float) -> bool:
+        """Tell whether Redis has not answered us for so long while it answered peers; see `peers.py`.
+
+        What was before `since_s` (monotonic) does not count.
+        """
         return cut_off_alone(
             tuple(self._peers.values()),
-            answered_s=self._health.answered_s,
+            answered_s=max(self._health.answered_s, since_s),
             now_s=time.monotonic(),
             patience_s=patience_s,
         )
@@ -129,16 +132,17 @@ class ServerSync:
                 self._look.set()
             self._peer(word, now_s).called(word, now_s)
 
-    def noticed(self, sender: str, notice: Notice) -> None:
-        """A peer's notice has come."""
-        if sender == self._settings.server_id:
-            return  # One of the URLs in the settings is our own.
+    def noticed(self, word: Word, notice: Notice) -> None:
+        """A peer's notice has come, with its word."""
+        if not self._is_other(word):
+            return  # One of the URLs in the settings is our own; or it has said goodbye already.
+        sender = word.server_id
         peer = self._peers.get(sender)
         match notice.type:
             case "draining" if peer is not None:
                 peer.draining = True
             case "left" if peer is not None:
-                self._left.append(peer.incarnation)
+                self._left.append(word.incarnation)
                 del self._peers[sender]
             case "joined":
                 log.info("peer_joined", peer=sender)

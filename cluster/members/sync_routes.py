@@ -3,6 +3,7 @@
 from flask import Flask, Response, request
 
 from cluster.members.caller import EVENT_PATH, HEARTBEAT_PATH
+from cluster.members.peers import Word
 from cluster.members.signatures import HEADERS, SIGNATURE
 from cluster.members.sync import ServerSync
 from cluster.members.sync_words import Notice, WrongWord, parse_word, word_json
@@ -31,12 +32,12 @@ class SyncRoutes:
 
     def event(self) -> Response:
         """A peer has something to tell."""
-        sender, notices = self._take()
+        word, notices = self._take()
         for notice in notices:
-            self._sync.noticed(sender, notice)
+            self._sync.noticed(word, notice)
         return self._answer()
 
-    def _take(self) -> tuple[str, tuple[Notice, ...]]:
+    def _take(self) -> tuple[Word, tuple[Notice, ...]]:
         self.calls += 1
         if request.content_length is None or request.content_length > LONGEST_BODY:
             raise Refusal(Code.BAD_REQUEST, f"the body must have a length of at most {LONGEST_BODY} bytes")
@@ -55,7 +56,7 @@ class SyncRoutes:
         if word.server_id != sender:
             raise Refusal(Code.BAD_REQUEST, "a server speaks for itself alone")
         self._sync.called(word)
-        return sender, notices
+        return word, notices
 
     def _answer(self) -> Response:
         body = word_json(self._sync.word())

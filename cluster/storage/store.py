@@ -105,8 +105,13 @@ class Store:
         return [wire.stored(seq, body) for seq, body in reversed(found)]
 
     def rooms(self) -> list[str]:
-        """Return the names of all rooms that ever had a message, sorted."""
-        return sorted(name.decode() for name in self.call("SMEMBERS", keys.ROOMS))
+        """Return the names of all rooms that ever had a message, sorted; Redis serves others meanwhile."""
+        names: set[bytes] = set()
+        cursor = None
+        while cursor != b"0":
+            cursor, page = self.call("SSCAN", keys.ROOMS, cursor or b"0", "COUNT", PAGE)
+            names.update(page)
+        return sorted(name.decode() for name in names)
 
     def call(self, *command: Argument) -> Reply:
         """Run one command of the caller's; for reads that have no method of their own."""

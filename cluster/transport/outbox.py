@@ -1,6 +1,6 @@
 """What waits to be written: one buffer for each connection, one write for each connection and tick.
 
-bytess are given to `Outbox.send` and only appended; a callback at the end of the event loop's current round
+Frames are given to `Outbox.send` and only appended; a callback at the end of the event loop's current round
 (a *tick*) writes what has gathered, one system call for each connection. On a busy node most of the cost of a
 delivery is that call, so a batch of messages to a room costs each member one.
 
@@ -66,7 +66,11 @@ class Outbox:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for outlet in dirty:
-            outlet.flush()
+            try:
+                outlet.flush()
+            except Exception as error:  # noqa: BLE001  # It must not cost the others of this tick theirs.
+                log.bug("outlet_not_flushed", error)
+                outlet.abort()
 
 
 class Outlet:
@@ -164,8 +168,7 @@ class Outlet:
             self._outbox.schedule(self)
 
     def _write_once(self) -> None:
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        data = self._next()
         try:
             sent = self._sock.send(memoryview(data)[self._offset :] if self._offset else data)
         except BlockingIOError:
@@ -182,15 +185,23 @@ class Outlet:
             self._behind_since_s = None
         self._tell_drained()
         if self._offset < len(data):
-            self._chunks = [data]
             self._wait_until_writable()
             return
-        chunks.clear()
+        del self._chunks[0]
         self._offset = 0
+        if self._chunks:
+            return  # They came while this was on its way: next time the socket is writable.
         self._stop_waiting()
         if self._finishing:
             self._drop()
             self._shutdown(_WRITE)
+
+    def _next(self) -> bytes:
+        """Return what is begun, else all that waits as one: nothing is copied twice, however much waits."""
+        chunks = self._chunks
+        if len(chunks) > 1 and not self._offset:
+            chunks[:] = [b"".join(chunks)]
+        return chunks[0]
 
     def _wait_until_writable(self) -> None:
         if self._watcher is None:

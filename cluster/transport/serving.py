@@ -14,6 +14,7 @@ from cluster.transport.session import Session
 from cluster.transport.websocket import SESSIONS
 
 REQUEST_S = 60.0  # for each read and write of an HTTP connection, and between its requests
+PAUSE_S = 0.001  # behind an answer: reading requests that are there already would let nobody else run
 BACKLOG = 4096  # connections that may wait to be accepted: all clients of a node that has died come at once
 
 
@@ -33,6 +34,8 @@ class _Handler(WSGIHandler):
         if begun:
             self._forget_the_request()
             begun[0].serve(self.socket)
+        else:
+            gevent.sleep(PAUSE_S)
 
     def _forget_the_request(self) -> None:
         """Free what a connection would else keep for as long as it lives; its bytes are no HTTP any more."""

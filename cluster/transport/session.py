@@ -27,7 +27,10 @@ from cluster.transport import frames
 from cluster.transport.keepalive import Keepalive
 from cluster.transport.outbox import Outbox, Outlet
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
+MUCH_BYTES = 4 * 1024  # in one read: more is likely to be there already, and a read would not wait for it
+BUSY_MOST = 256  # requests of one connection that are not answered yet; then nothing is read from it
+BUSY_S = 0.01  # between two looks at that
 SLOW_READER = "slow reader"
 _PING = frames.text_frame(b"2")
 _CLOSE, _CLIENT_PING, _PONG, _MESSAGE, _UPGRADE, _NOOP = "123456"
@@ -146,7 +149,11 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         )
 
     def _read(self, sock: Any) -> None:
-        """Read to the end of the connection; after a goodbye only to let the peer close it first."""
+        """Read to the end of the connection; after a goodbye only to let the peer close it first.
+
+        Who says more than this node can do has it wait in the socket, and keeps nobody from being served:
+        a read does not switch greenlets while there are bytes, and `sleep(0)` does not look for others'.
+        """
         reader = frames.FrameReader(self.server.max_http_buffer_size)
         while data := self._received(sock):
             if self.closed:
@@ -161,6 +168,11 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
                 log.debug("no_websocket_frames", sid=self.sid, reason=str(error))
                 self._end(self.server.reason.TRANSPORT_ERROR)
                 self._say_goodbye(error.code, str(error))
+            while self.chat is not None and self.chat.open and self.chat.asking >= BUSY_MOST:
+                self._keepalive.answered(self)  # Its pong may be among what is not read now.
+                gevent.sleep(BUSY_S)
+            if len(data) >= MUCH_BYTES:
+                gevent.socket.wait_read(sock.fileno())
 
     def _received(self, sock: Any) -> bytes:
         try:

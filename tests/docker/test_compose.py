@@ -91,6 +91,8 @@ def test_the_cluster_by_hand_is_healthy_delivers_between_nodes_and_goes_away_who
         published = [port for port in container["Ports"] if "PublicPort" in port]
         assert all(port["IP"] == "127.0.0.1" for port in published)
 
+    for url in project.urls:
+        _wait_for_peers(url)
     room = f"room.{project.name}"
     text = say_hello(project.urls[0], project.urls[1], room)
     served = _get(f"{project.urls[2]}/rooms/{room}/messages")["messages"]
@@ -110,6 +112,17 @@ def _wait_healthy(engine: docker.DockerClient, label: dict[str, str]) -> None:
         if len(status) == 4 and all("(healthy)" in state for state in status.values()):
             return
         assert time.monotonic() < deadline, f"not healthy: {status}"
+        time.sleep(0.3)
+
+
+def _wait_for_peers(url: str) -> None:
+    """Wait until both others have answered the node's heartbeats, which go by the sync URLs."""
+    deadline = time.monotonic() + 10
+    while True:
+        peers = _get(f"{url}/peers")["peers"]
+        if sum(peer["state"] == "alive" and bool(peer["round_trip_ms"]) for peer in peers) == 2:
+            return
+        assert time.monotonic() < deadline, f"{url} does not hear the others: {peers}"
         time.sleep(0.3)
 
 

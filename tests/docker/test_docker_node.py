@@ -22,6 +22,20 @@ def get(url: str) -> Any:
         return json.load(answer)
 
 
+def see_each_other(url: str, others: set[str]) -> None:
+    """Wait until a node's heartbeats, which go by the sync URLs, were answered by all others, and lately."""
+    deadline = time.monotonic() + 10
+    while True:
+        peers = get(f"{url}/peers")["peers"]
+        heard = [
+            p for p in peers if p["state"] == "alive" and p["round_trip_ms"] and p["last_seen_ms"] < 2500
+        ]
+        if {peer["server_id"] for peer in heard} == others:
+            return
+        assert time.monotonic() < deadline, f"{url} does not hear all others: {peers}"
+        time.sleep(0.1)
+
+
 @pytest.mark.usefixtures("images")
 def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_node(
     make_backend: Callable[..., DockerBackend],
@@ -35,10 +49,8 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
     _, *nodes = backend.start(plan(3), run_id=run_id, logs=logs)
     one, other, third = (node.url or "" for node in nodes)
     assert get(f"{one}/info")["server_id"] == "node-1"
-    deadline = time.monotonic() + 10
-    while sum(bool(peer["round_trip_ms"]) for peer in get(f"{one}/peers")["peers"]) != 2:
-        assert time.monotonic() < deadline, f"no answer over the sync URLs: {get(f'{one}/peers')}"
-        time.sleep(0.1)
+    for url in (one, other, third):
+        see_each_other(url, {node.name for node in nodes} - {get(f"{url}/info")["server_id"]})
     text = say_hello(one, other, f"room.{run_id}")
 
     backend.kill("node-1")
@@ -49,6 +61,7 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
     backend.wait_ready("node-1", timeout_s=30)
     served = get(f"{one}/rooms/room.{run_id}/messages?source=store")["messages"]
     assert [message["text"] for message in served] == [text]
+    see_each_other(third, {"node-1", "node-2"})
     backend.close()
     assert left_behind(run_id) == []
     assert all((logs / f"{name}.log").stat().st_size for name in ("redis", "node-1", "node-2", "node-3"))

@@ -107,6 +107,33 @@ def test_send__more_than_the_kernel_takes__the_rest_follows_as_it_is_read(box: O
     assert peer.outlet.waiting == 0
 
 
+def test_send__while_much_is_on_its_way__in_order_and_not_copied_with_it(box: Outbox, peer: Peer) -> None:
+    first, frame = text_frame(b"x" * 200_000), text_frame(b"y" * 1000)
+    box.send(peer.connection, [first])
+    gevent.sleep(0.01)  # Let the hub write what the kernel takes.
+    got = b""
+    for _ in range(20):
+        box.send(peer.connection, [frame])
+        got += peer.read(5000)
+        assert all(chunk is frame for chunk in peer.outlet._chunks[1:])
+    assert len(peer.outlet._chunks) == 21
+    got += peer.read(len(first) + 20 * len(frame) - len(got))
+    assert got == first + frame * 20
+    assert peer.outlet.waiting == 0
+
+
+def test_flush__fails_for_one__the_others_of_the_tick_are_written(box: Outbox, peer: Peer) -> None:
+    broken = Peer(box)
+    broken.outlet.bind(broken.near, first=b"")
+    broken.outlet._chunks.append(None)  # type: ignore[arg-type]  # a bug, of whatever kind
+    box.send(broken.connection, [text_frame(b"x")])
+    box.send(peer.connection, [text_frame(b"y")])
+    assert peer.read(3) == text_frame(b"y")
+    assert broken.outlet.shut
+    broken.near.close()
+    broken.far.close()
+
+
 def test_reader__too_slow__the_begun_frame_whole_then_a_close_frame_with_the_reason(
     box: Outbox, peer: Peer
 ) -> None:

@@ -93,6 +93,19 @@ def test_check__a_flood__what_is_remembered_is_bounded_and_replay_still_refused(
     assert len(pair.b._seen) == 1
 
 
+def test_check__the_clock_was_set_back__what_came_before_takes_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signatures, "REMEMBERED", 50)
+    pair = Pair()
+    for _ in range(50):
+        pair.now_ms += 1
+        pair.b.check("POST", PATH, BODY, pair.signed())
+    pair.now_ms -= 500_000
+    pair.b.check("POST", PATH, BODY, pair.signed())
+    assert len(pair.b._seen) == 1
+
+
 def test_check__the_secret_has_just_changed__the_one_before_still_counts() -> None:
     pair = Pair(a=(b"old",), b=(b"new", b"old"))
     assert pair.b.check("POST", PATH, BODY, pair.signed()) == "a"

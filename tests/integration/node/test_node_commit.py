@@ -244,6 +244,23 @@ def test_commit__redis_full__refused_definitely_and_later_ones_are_out_of_order(
     assert [bench.send(n).seq for n in (2, 3)] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("setting", "spoilt", "sound"),
+    [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")],
+)
+def test_commit__redis_refuses_all_writes__definite_and_logged_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture, setting: str, spoilt: str, sound: str
+) -> None:
+    for again in (1, 2):
+        bench.send(again)
+        bench.link.call("CONFIG", "SET", setting, spoilt)
+        refusals = [a.get(timeout=10) for a in [bench.queue(None, "x") for _ in range(20)]]
+        bench.link.call("CONFIG", "SET", setting, sound)
+        assert all(isinstance(r, Refusal) and r.definite for r in refusals)
+        assert [record.message for record in caplog.records] == ["commit_refused"] * again
+    assert bench.send(3).seq == 3
+
+
 def test_commit__an_answer_that_fails__costs_the_others_nothing(bench: Bench) -> None:
     def fail(outcome: Outcome) -> None:
         raise RuntimeError("a bug in a callback")

@@ -4,6 +4,7 @@ Time is Redis' own; so that nobody has to wait, stamps are set back instead.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -316,3 +317,21 @@ def test_secret__made_by_the_first__shared_by_all_and_made_anew_when_lost(bench:
     new = bench.b.registry.secrets()[0]
     assert new != old
     assert bench.a.registry.secrets() == (new, old), "the old one still counts, for who has not heard yet"
+
+
+def test_beat__another_node_has_the_name__told_once_as_an_error_but_not_of_an_earlier_life(
+    bench: Bench, own_world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.a.beat()
+    again = Member(own_world.redis.url, "a")
+    told = []
+    for _ in range(3):  # As after a restart: the lease of the life before is there, and nobody stamps it.
+        again.beat()
+    told.append([record.message for record in caplog.records].count("server_id_taken"))
+    for _ in range(3):
+        time.sleep(0.002)  # Stamps are in milliseconds.
+        bench.a.beat()
+        again.beat()
+    told.append([record.message for record in caplog.records].count("server_id_taken"))
+    again.close()
+    assert told == [0, 2], "by each of the two"

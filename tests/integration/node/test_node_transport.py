@@ -1,13 +1,16 @@
 """What a node writes and reads: who is too slow, in which order events are handled, who is silent."""
 
+import contextlib
 import json
 import signal
+import socket
+import threading
 import time
 from typing import Any
 
 import pytest
 
-from tests.integration.node.raw_client import CLOSE, TEXT, RawClient, frame
+from tests.integration.node.raw_client import CLOSE, HOST, TEXT, RawClient, frame
 
 pytestmark = pytest.mark.process
 
@@ -213,6 +216,38 @@ def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair:
     client.close()
 
 
+def test_flood__of_http_requests_on_one_connection__others_are_served_meanwhile(
+    lone_node: Any, room: str
+) -> None:
+    ann = RawClient(lone_node.port)
+    join(ann, room)
+    with socket.create_connection((HOST, lone_node.port), timeout=60) as flooder:
+        over = threading.Event()
+
+        def flood() -> None:
+            with contextlib.suppress(OSError):
+                while not over.is_set():
+                    flooder.sendall(b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+
+        def read() -> None:
+            while flooder.recv(1 << 20):
+                pass
+
+        threads = [threading.Thread(target=flood), threading.Thread(target=read)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(10, 30):
+                ann.say(f'42{number}["send_message",{{"room":"{room}","text":"x"}}]')
+                assert '"ok":true' in (ann.answer(number) or "")
+        finally:
+            over.set()
+            ann.close()
+            flooder.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(30)
+
+
 def test_close__with_a_leave_waiting_behind_a_join__no_bug(own_world: Any, until: Any) -> None:
     node = own_world.node("node-1", LOG_LEVEL="info")
     client = RawClient(node.port)
@@ -244,3 +279,45 @@ def test_send__after_a_socketio_disconnect__has_no_effect(pair: Any, room: str) 
     client.wait(lambda: sum(packet.startswith("40{") for packet in client.heard) == 2, "welcome again")
     join(client, room)
     client.close()
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "6",
+        '42["send_message",{"room":"nowhere","text":"x"}]',
+        '42["send_message",{"room":"flood","text":"x"}]',
+        '42["join",{"room":"flood"}]',
+    ],
+)
+def test_flood__by_one_client__others_are_served_meanwhile(lone_node: Any, room: str, packet: str) -> None:
+    flooder, ann = RawClient(lone_node.port), RawClient(lone_node.port)
+    join(flooder, "flood")
+    join(ann, room)
+    flooder.sock.settimeout(60)
+    over = threading.Event()
+
+    def flood() -> None:
+        data = frame(TEXT, packet.encode()) * 1000
+        while not over.is_set() and not flooder.closed:
+            flooder.send(data)
+
+    def read() -> None:
+        while flooder.sock.recv(1 << 20):
+            pass
+
+    threads = [threading.Thread(target=flood), threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(10, 30):
+            ann.say(f'42{number}["send_message",{{"room":"{room}","text":"x"}}]')
+            assert '"ok":true' in (ann.answer(number) or "")
+        assert not flooder.closed, "who says much is made to wait, not thrown out"
+    finally:
+        over.set()
+        ann.close()
+        flooder.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(30)
+        flooder.close()
