@@ -5,6 +5,7 @@ that is no message says so in `malformed`, and becomes a violation of integrity.
 """
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,10 +74,11 @@ def parse_sent(raw: str, run_id: str) -> Sent:
     logical = logical_name(room, run_id) if isinstance(room, str) else None
     if logical is None or not isinstance(text, str):
         raise NotSent(f"a send without a text and a room of this run: {quoted(raw)}")
+    producer = _text_or_none(found.get("producer"))
     return Sent(
-        room=logical,
+        room=sys.intern(logical),
         text=text,
-        producer=_text_or_none(found.get("producer")),
+        producer=sys.intern(producer) if producer is not None else None,
         n=_number_or_none(found.get("n")),
         reply_to=_canonical(found.get("reply_to")),
         answers=_position(found.get("reply_to")),

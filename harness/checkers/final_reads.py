@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.checkers.contents import Contents
 from harness.checkers.names import Names
-from harness.checkers.recorded import Recorded
+from harness.checkers.recorded import Listed, Recorded
 from harness.records.history import FLAG_COMPLETE, Op
 
 STORE = "store"
@@ -60,10 +60,10 @@ def read_finals(recorded: Recorded, contents: Contents, names: Names) -> FinalRe
     """Collect the rounds. Entries belong to the next FINAL_READ_END of the same node, source and round."""
     listed = recorded.listed
     ends = recorded.taken.of(Op.FINAL_READ_END)
-    entry_keys, end_keys = _keys(listed.events, ends.events)
+    entry_keys, end_keys = _keys(listed, ends.events)
     order = np.argsort(entry_keys, kind="stable")
     codes = (entry_keys[order] << 32) | listed.row[order]  # sorted: rows rise within a key
-    content = contents.of_raw[listed.events["a"]][order]
+    content = contents.of_raw[listed.content][order]
     begun: dict[int, int] = {}
     rounds: dict[tuple[str, str, str], list[Round]] = {}
     for end, key, row in zip(ends.events, end_keys.tolist(), ends.row.tolist(), strict=True):
@@ -91,14 +91,15 @@ def read_finals(recorded: Recorded, contents: Contents, names: Names) -> FinalRe
     )
 
 
-def _keys(entries: NDArray[np.void], ends: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _keys(entries: Listed, ends: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number the combinations of node, source and round."""
-    columns = [np.concatenate([entries[name], ends[name]]).astype(np.int64) for name in ("b", "c", "d")]
-    numbers = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        _, inverse = np.unique(column, return_inverse=True)
+    columns = ((entries.node, "b"), (entries.source, "c"), (entries.round, "d"))
+    numbers = np.zeros(len(entries.row) + len(ends), np.int64)
+    for own, operand in columns:
+        both = np.concatenate([own.astype(np.int64), ends[operand].astype(np.int32).astype(np.int64)])
+        _, inverse = np.unique(both, return_inverse=True)
         _, numbers = np.unique((numbers << 31) | inverse, return_inverse=True)
-    return numbers[: len(entries)], numbers[len(entries) :]
+    return numbers[: len(entries.row)], numbers[len(entries.row) :]
 
 
 def _last(key: tuple[str, str, str], rounds: Sequence[Round]) -> FinalRead:

@@ -52,6 +52,17 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """The entries of final reads (FINAL_READ), as columns; `content`, `node` and `source` are global ids."""
+
+    row: NDArray[np.int64]
+    content: NDArray[np.int32]
+    node: NDArray[np.int32]
+    source: NDArray[np.int32]
+    round: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """Everything that was recorded.
 
@@ -62,7 +73,7 @@ class Recorded:
     strings: list[str | None]
     parts: tuple[Part, ...]
     taken: Taken
-    listed: Taken  # FINAL_READ
+    listed: Listed
     received: NDArray[np.int64]
     bots: frozenset[int]
     last_ns: int
@@ -110,7 +121,7 @@ def record(histories: Sequence[HistoryFile], known: Iterable[int]) -> Recorded:
         strings=strings,
         parts=parts,
         taken=taken,
-        listed=taking.listed.joined(),
+        listed=_listed(taking.listed),
         received=np.flatnonzero(taking.received),
         bots=frozenset(np.flatnonzero(taking.bots).tolist()),
         last_ns=taking.last_ns,
@@ -139,7 +150,7 @@ class _Taking:
 
     def __init__(self, strings: int, known: Iterable[int]) -> None:
         self.taken = _Pile()
-        self.listed = _Pile()
+        self.listed: list[Listed] = []
         self.received = np.zeros(strings, np.bool_)
         self.bots = np.zeros(1 << 16, np.bool_)
         self.last_ns = 0
@@ -153,10 +164,32 @@ class _Taking:
         self.taken.add(part, start, ~_IS_BULK[op], chunk)
         listed = op == Op.FINAL_READ
         if listed.any():
-            self.listed.add(part, start, listed & (chunk["bot"] == 0), chunk)
+            self.listed.append(_entries(part, start, chunk, np.flatnonzero(listed & (chunk["bot"] == 0))))
             self.received[part.globally(chunk["a"][listed])] = True
         delivered = (op == Op.DELIVERY) & self._known[chunk["bot"]]
         self.received[part.globally(chunk["a"][delivered])] = True
+
+
+def _entries(part: Part, start: int, chunk: NDArray[np.void], at: NDArray[np.int64]) -> Listed:
+    own = chunk[at]
+    return Listed(
+        row=at + (part.first_row + start),
+        content=part.globally(own["a"]),
+        node=part.globally(own["b"]),
+        source=part.globally(own["c"]),
+        round=own["d"].astype(np.int32),
+    )
+
+
+def _listed(pieces: Sequence[Listed]) -> Listed:
+    none = np.empty(0, np.int32)
+    return Listed(
+        row=np.concatenate([np.empty(0, np.int64), *(piece.row for piece in pieces)]),
+        content=np.concatenate([none, *(piece.content for piece in pieces)]),
+        node=np.concatenate([none, *(piece.node for piece in pieces)]),
+        source=np.concatenate([none, *(piece.source for piece in pieces)]),
+        round=np.concatenate([none, *(piece.round for piece in pieces)]),
+    )
 
 
 def _ops(ops: Iterable[Op]) -> NDArray[np.bool_]:

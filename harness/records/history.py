@@ -223,12 +223,16 @@ def events_of(rows: Iterable[Row]) -> NDArray[np.void]:
 
 def read_history(folder: Path) -> tuple[HistoryFile, ...]:
     """Read every writer's files in the `history/` folder, in the order of their names."""
-    return tuple(read_history_file(path) for path in sorted(folder.glob("*.events")))
+    shared: dict[str, str] = {}
+    return tuple(read_history_file(path, shared) for path in sorted(folder.glob("*.events")))
 
 
-def read_history_file(events: Path) -> HistoryFile:
-    """Read one writer's files; a torn tail is cut off and counted, never guessed at."""
-    strings = _read_strings(events.with_suffix(".strings"))
+def read_history_file(events: Path, shared: dict[str, str] | None = None) -> HistoryFile:
+    """Read one writer's files; a torn tail is cut off and counted, never guessed at.
+
+    Strings that several files have are kept once, in `shared`.
+    """
+    strings = _read_strings(events.with_suffix(".strings"), {} if shared is None else shared)
     size = events.stat().st_size
     whole = size // EVENT.itemsize
     rows = np.memmap(events, dtype=EVENT, mode="r", shape=(whole,)) if whole else np.empty(0, EVENT)
@@ -306,7 +310,7 @@ _USES = {
 }
 
 
-def _read_strings(path: Path) -> tuple[str | None, ...]:
+def _read_strings(path: Path, shared: dict[str, str]) -> tuple[str | None, ...]:
     """Read the strings up to the first line that is none.
 
     Lines are decoded many at once, which is exact: a raw line break is no part of any JSON string.
@@ -316,7 +320,7 @@ def _read_strings(path: Path) -> tuple[str | None, ...]:
     for start in range(0, len(lines), 10_000):
         part = lines[start : start + 10_000]
         found = _decoded(part)
-        strings += found
+        strings += [shared.setdefault(text, text) for text in found]
         if len(found) < len(part):
             break
     return tuple(strings)

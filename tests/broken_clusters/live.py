@@ -130,16 +130,40 @@ def replays_an_old_message() -> None:
 @bug("total-order", "monotonic-reads", may=("fifo-order", "causal-order"))
 def reorders_on_one_node_only() -> None:
     """node-2 delivers some messages after the next one."""
-    held: dict[str, Stored] = {}
+    held: dict[Membership, Stored] = {}
 
     def change(member: Membership, messages: Sequence[Stored]) -> Sequence[Stored]:
         shown: list[Stored] = []
-        sid = member.connection.sid
         for message in messages:
-            if on_node("node-2") and hit(message.text, one_in=20) and sid not in held:
-                held[sid] = message
+            if on_node("node-2") and hit(message.text, one_in=20) and member not in held:
+                held[member] = message
             else:
-                shown += [message, *([held.pop(sid)] if sid in held else [])]
+                shown += [message, *([held.pop(member)] if member in held else [])]
+        return shown
+
+    change_live(change)
+
+
+@bug("causal-order", "total-order", "monotonic-reads", may=("fifo-order",))
+def delivers_an_answer_before_the_original() -> None:
+    """node-2 holds some messages back until an answer to them has come, or a second and a half has passed."""
+    held: dict[tuple[Membership, int], Stored] = {}
+
+    def let_go(member: Membership, seq: int) -> None:
+        message = held.pop((member, seq), None)
+        if message is not None and member.connection.memberships.get(member.room) is member:
+            member.connection.outlet.write(wire.live([message]))
+
+    def change(member: Membership, messages: Sequence[Stored]) -> Sequence[Stored]:
+        shown: list[Stored] = []
+        for message in messages:
+            answered = (fields(message).get("reply_to") or {}).get("seq", 0)
+            if on_node("node-2") and not answered and hit(message.text, one_in=3):
+                held[member, message.seq] = message
+                gevent.spawn_later(1.5, let_go, member, message.seq)
+            else:
+                original = held.pop((member, answered), None)
+                shown += [message, original] if original else [message]
         return shown
 
     change_live(change)
@@ -177,7 +201,7 @@ def _elsewhere(message: Stored) -> Stored:
     return altered(message, room=other + room[len(other) :])
 
 
-@bug("integrity", awaits="bots that leave rooms")
+@bug("integrity", may=("no-duplicates",))
 def delivers_after_leave() -> None:
     """A member that has left a room goes on getting its messages."""
 

@@ -44,14 +44,19 @@ class Row:
 
 
 def collect(runs: Path) -> tuple[Row, ...]:
-    """Return a row for each bug that has runs below this folder, in the catalogue's order."""
+    """Return a row for each bug that has runs below this folder, in the catalogue's order.
+
+    Those that nothing can catch yet are left out.
+    """
     words: dict[str, dict[str, str]] = {}
     for file in sorted(runs.rglob("verdict.json")):
         verdict = json.loads(file.read_bytes())
         row = words.setdefault(verdict["scenario"], {})
         for found in verdict["properties"]:
             row[found["name"]] = max(row.get(found["name"], "n/a"), found["verdict"], key=_WORDS.index)
-    return tuple(Row(bug=bug, words=words[name]) for name, bug in BUGS.items() if name in words)
+    return tuple(
+        Row(bug=bug, words=words[name]) for name, bug in BUGS.items() if name in words and not bug.awaits
+    )
 
 
 def table(rows: Iterable[Row]) -> str:

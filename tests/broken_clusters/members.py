@@ -73,7 +73,7 @@ def _has_entry_of(flat: list[bytes], lost: frozenset[str], user: str) -> bool:
     return any(named in value and value.partition(b" ")[0].decode() in lost for value in flat[1::2])
 
 
-@bug("presence", awaits="bots that leave rooms or hang up for good")
+@bug("presence", presence_s=0.5)
 def keeps_users_who_left() -> None:
     """Whoever has left a room, or closed the connection, stays in its user list."""
 

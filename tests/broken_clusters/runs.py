@@ -56,7 +56,7 @@ cluster:
 load: {{users: 20, spawn_rate: 20, rooms: 2, messages_per_second: 40}}
 phases: {{warmup: 2s, steady: 1s, chaos: {chaos}, recovery: {round(bug.recovery_s * 1000)}ms}}
 faults: {faults}
-limits: {{drain: 6s, presence: 6s}}
+limits: {{drain: 6s, presence: {round(bug.presence_s * 1000)}ms}}
 expect: {{{caught if bug.must else "verdict: pass"}}}
 """
 

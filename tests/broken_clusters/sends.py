@@ -259,15 +259,3 @@ def orders_an_effect_before_its_cause() -> None:
         return {**answer, "seq": place(answer["seq"])}
 
     change_acknowledgements(change)
-
-
-@bug("causal-order", awaits="bots that answer messages")
-def commits_an_answer_before_what_it_answers() -> None:
-    """An answer names a position that lies after its own."""
-
-    @instead_of(committer, "message_body")
-    def message_body(original: Any, request: Any, **how: Any) -> str:
-        at = request.reply_to
-        if at is not None:
-            request = dataclasses.replace(request, reply_to=dataclasses.replace(at, seq=at.seq + 1000))
-        return str(original(request, **how))

@@ -324,3 +324,63 @@ def test_outcomes_are_reported(scene: Scene) -> None:
         ("send_message", "refused: rate_limited"),
         ("send_message", "lost: reset"),
     ]
+
+
+# Leaving and coming back
+
+
+def test_a_leave_is_on_disk_before_the_socket_and_its_position_is_recorded(scene: Scene) -> None:
+    scene.join(1, 2)
+    scene.talk.leave_room(ROOM)
+    event, payload, _ = scene.client.asked[0]
+    assert (event, payload) == ("leave", {"room": ROOM})
+    assert scene.client.on_disk[-1][-1] is Op.LEAVE
+    scene.answer({"ok": True, "epoch": "e", "seq": 7})
+    ok = scene.recorded().rows[-1]
+    assert (ok.op, ok.c) == (Op.LEAVE_OK, 7)
+    assert scene.talk.is_joined  # It is where it wants to be.
+    assert not scene.talk.is_in(ROOM)
+
+
+def test_who_has_left_joins_and_sends_nothing_until_it_returns_without_a_cursor(scene: Scene) -> None:
+    scene.join(1, 2)
+    scene.talk.leave_room(ROOM)
+    scene.answer({"ok": True, "epoch": "e", "seq": 2})
+    scene.me.outbox.post(ROOM, "text")
+    assert scene.talk.step() is None
+    assert scene.client.asked == []
+    scene.talk.return_to(ROOM)
+    assert not scene.talk.is_joined
+    scene.talk.step()
+    assert scene.client.asked[0][:2] == ("join", {"room": ROOM})
+    scene.answer({"ok": True, "epoch": "e", "seq": 2, "recovered": False})
+    scene.talk.step()
+    assert scene.client.asked[0][0] == "send_message"
+
+
+def test_a_refused_leave_ends_the_connection(scene: Scene) -> None:
+    scene.join(1)
+    scene.talk.leave_room(ROOM)
+    scene.answer({"ok": False, "error": {"code": "bad_request", "message": "no", "definite": True}})
+    assert "leave refused: bad_request" in scene.client.ended
+
+
+def test_a_leave_that_nobody_answers_ends_the_connection(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.join(1)
+    scene.talk._join_timeout_s = 0.0
+    scene.talk.leave_room(ROOM)
+    scene.talk.step()
+    assert scene.client.ended == "leave not acknowledged within 0 s"
+    scene.connect()
+    scene.talk.step()
+    assert scene.client.asked[0][:2] == ("join", {"room": ROOM})  # A new stay, without a cursor.
+
+
+def test_an_answer_names_what_was_heard_last(scene: Scene) -> None:
+    scene.join(1)
+    scene.talk.message(clock.now_ns(), scene.me.reader.message(message(2)))
+    assert scene.me.heard[ROOM] == ("e", 2)
+    scene.me.outbox.post(ROOM, "text", scene.me.heard[ROOM])
+    scene.talk.step()
+    assert scene.client.asked[0][1]["reply_to"] == {"epoch": "e", "seq": 2}

@@ -1,6 +1,7 @@
 """The catalogue of planted bugs, and the matrix that is made of their runs."""
 
 import json
+import re
 from pathlib import Path
 
 from harness.records.guarantees import IMPLEMENTED
@@ -51,3 +52,12 @@ def test_the_matrix_has_the_worst_word_of_all_runs_and_tells_what_is_wrong(tmp_p
     assert (cells[0]["planted bug"], cells[1]["planted bug"]) == ("alters-a-text", "swaps-a-sender")
     assert [cells[0][c] for c in ("cd", "i", "ryw", "p")] == ["✘", "✘", "○", ""]
     assert [cells[1][c] for c in ("cd", "i", "p", "a")] == ["", "**–**", "**!**", "?"]
+
+
+def test_the_published_matrix_has_every_bug_and_nothing_that_is_wrong() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text("utf-8")
+    table = text.partition("| planted bug |")[2].partition("\n\n")[0]
+    published = re.findall(r"^\| ([a-z-]+) \| ", table, re.MULTILINE)
+    assert published == [bug.name for bug in BUGS.values() if not bug.awaits]
+    assert matrix.MISSED not in table
+    assert matrix.BEYOND not in table
