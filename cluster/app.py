@@ -108,7 +108,6 @@ class Node:
     def _set_up_drain(self) -> None:
         self._drain = Drain(
             self.settings,
-            self.health,
             self._connections,
             self._gate,
             self._delivery,

@@ -121,7 +121,7 @@ METRICS = (
     _part("heartbeats_failed_total", "sync.tally.heartbeats_failed", "heartbeats that were not answered"),
     _part("sync_calls_total", "sync_routes.calls", "calls of other nodes, heartbeats and notices"),
     _part("sync_refused_total", "sync_routes.unauthorized", "calls of other nodes with a wrong signature"),
-    _gauge("draining", "1 while the node shuts down", lambda p: int(p.gate.draining)),
+    _gauge("draining", "1 while the node moves its clients away", lambda p: int(p.gate.draining)),
     Figure(
         name="log_lines_dropped_total",
         kind="counter",

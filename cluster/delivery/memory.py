@@ -1,6 +1,6 @@
 """What this node has tailed, room by room: the end of each room's log, bounded.
 
-It closes the gap between a history that was read from Redis and the live messages (see `durable.py`),
+It closes the gap between a history that was read from Redis and the live messages (see `joining.py`),
 and it is what REST serves as `source=tail`. A room whose log could not be followed without a gap is
 forgotten, so what is here is always contiguous.
 """

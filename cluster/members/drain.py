@@ -15,7 +15,6 @@ Every step has its share of 8.5 s and is cut short when that is over: without Re
 hangs, a node leaves as well; what it could not tell, its lease going stale will.
 """
 
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -32,7 +31,6 @@ from cluster.members.server_info import ServerInfo
 from cluster.members.sync import ServerSync
 from cluster.members.sync_words import Notice
 from cluster.settings import Settings
-from cluster.storage.link import Health
 
 LEAVE_S = 8.5
 SPREAD_LEAST_S, SPREAD_MOST_S = 2.0, 4.0
@@ -49,7 +47,6 @@ class Drain:
     def __init__(
         self,
         settings: Settings,
-        health: Health,
         connections: Connections,
         gate: Gate,
         delivery: Delivery,
@@ -60,7 +57,6 @@ class Drain:
         *,
         all_closed: Callable[[], bool],
     ) -> None:
-        self._health = health
         self._connections = connections
         self._all_closed = all_closed
         self._gate = gate
@@ -112,10 +108,9 @@ class Drain:
         log.info("drained", hung_up=self.hung_up, left_s=round(until_s - time.monotonic(), 1))
 
     def _leave_cluster(self, share: Callable[[float], float]) -> None:
-        if self._health.up and not self._presence.flush(share(PRESENCE_S)):
+        if not self._presence.flush(share(PRESENCE_S)):
             log.warning("presence_left_over")
-        with contextlib.suppress(gevent.Timeout), gevent.Timeout(share(RETIRE_S)):
-            self._registry.retire()
+        self._registry.retire(share(RETIRE_S))
         self._sync.tell(Notice(type="left"))
         self._sync.flush(share(PEERS_S))
         self._sync.stop()

@@ -131,13 +131,14 @@ class Registry:
         log.info("incarnation_renewed", incarnation=self.incarnation, reason=why)
         self._begin_anew()
 
-    def retire(self) -> None:
-        """Stop beating, give the lease back and leave the registry, if Redis answers."""
+    def retire(self, timeout_s: float = BEAT_TIMEOUT_S) -> None:
+        """Stop beating, give the lease back and leave the registry, if Redis answers in time."""
         self._stopped = True
         self._soon.set()
         names = [keys.NODES, keys.LEASES, keys.CONDEMNED, keys.memberships(self.incarnation)]
         try:
-            left = self._link.script("retire", names, self._settings.server_id, self.incarnation)
+            with gevent.Timeout(timeout_s, RedisDown(f"no answer within {timeout_s:.1f} s")):
+                left = self._link.script("retire", names, self._settings.server_id, self.incarnation)
         except (RedisDown, ResponseError) as error:
             log.warning("not_retired", reason=str(error))  # The lease goes stale by itself.
         else:

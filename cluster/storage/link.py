@@ -63,6 +63,7 @@ class Health:
         self.up = False
         self.reason = "Redis was not reached yet"
         self.answered_s = self.up_since_s = time.monotonic()
+        self._told: set[str] = set()  # why it does not answer, since it last did
 
     def answered(self) -> None:
         """Redis has answered."""
@@ -70,6 +71,7 @@ class Health:
         if not self.up:
             self.up, self.reason = True, ""
             self.up_since_s = self.answered_s
+            self._told.clear()
             log.info("redis_up")
 
     def failed(self, reason: str) -> None:
@@ -77,8 +79,9 @@ class Health:
         if self.up:
             counters.redis.outages += 1
             log.warning("redis_down", reason=reason)
-        elif self.reason != reason:
+        elif reason not in self._told:
             log.warning("redis_unreachable", reason=reason)
+        self._told.add(reason)
         self.up, self.reason = False, reason
 
 

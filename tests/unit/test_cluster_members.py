@@ -120,20 +120,46 @@ def test_drain__clients_are_moved_slower_than_planned__the_rest_is_hung_up_on_to
     quiet: Any = SimpleNamespace(
         up=True,
         flush=lambda timeout_s: True,
-        retire=lambda: None,
+        retire=lambda timeout_s: None,
         beat_soon=lambda: None,
         tell=lambda notice: None,
         tell_all=lambda: None,
         stop=lambda: None,
     )
     everybody: Any = _Clients(clients)
-    leaving = Drain(
-        Settings(), quiet, everybody, Gate(), quiet, quiet, quiet, quiet, quiet, all_closed=lambda: True
-    )
+    leaving = Drain(Settings(), everybody, Gate(), quiet, quiet, quiet, quiet, quiet, all_closed=lambda: True)
     began = time.monotonic()
     leaving.leave()
     assert time.monotonic() - began < 5
     assert sorted(set(hung_up)) == list(range(300))
+
+
+def test_health__two_reasons_in_turns__each_is_logged_once_an_outage(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = Health()
+    for _ in range(2):
+        for _ in range(3):
+            health.failed("refused")
+            health.failed("loading")
+        health.answered()
+    told = [(record.message, record.__dict__["fields"]["reason"]) for record in caplog.records]
+    assert told == [
+        ("redis_unreachable", "refused"),
+        ("redis_unreachable", "loading"),
+        ("redis_down", "refused"),
+        ("redis_unreachable", "loading"),
+    ]
+
+
+def test_retire__redis_hangs__given_up_in_time_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry(Settings(), Health())
+    hanging: Any = SimpleNamespace(script=lambda *args: gevent.sleep(5))
+    registry._link = hanging
+    began = time.monotonic()
+    registry.retire(0.1)
+    assert time.monotonic() - began < 2
+    assert [record.message for record in caplog.records] == ["not_retired"]
 
 
 class _Clients(list[Any]):
