@@ -137,7 +137,7 @@ class DurableDelivery:
         return Page(
             epoch=epoch,
             epochs=((epoch, tail.first, tail.last),) if epoch and len(tail) else (),
-            first=tail.first,
+            first=tail.first if len(tail) else None,
             head=tail.last,
             messages=tuple(tail.page(after=request.after, before=request.before, limit=request.limit)),
         )

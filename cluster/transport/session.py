@@ -21,6 +21,7 @@ import gevent
 from engineio import socket as engineio_socket
 from engineio.exceptions import EngineIOError, SocketIsClosedError
 from engineio.packet import MESSAGE, OPEN, Packet
+from gevent.socket import wait_read
 
 from cluster import counters, log
 from cluster.transport import frames
@@ -172,7 +173,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
                 self._keepalive.answered(self)  # Its pong may be among what is not read now.
                 gevent.sleep(BUSY_S)
             if len(data) >= MUCH_BYTES:
-                gevent.socket.wait_read(sock.fileno())
+                wait_read(sock.fileno())
 
     def _received(self, sock: Any) -> bytes:
         try:

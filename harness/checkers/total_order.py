@@ -9,7 +9,7 @@ Where the cluster gives positions (per room and epoch, `seq`), agreement means:
   neither);
 - *every acknowledgement names its position*;
 - *no holes*: in each epoch, between the first and the last position that anyone named, every position
-  names a message. This is judged only when the final reads are complete: before that a hole may be a
+  names a message. This is judged only when the final reads and the history are whole: else a hole may be a
   message that nobody was left to see. It is judged up to where the log goes on in another epoch: places
   past that end are gone, and with them the messages of which nobody heard;
 - *read in order*: a final read lists rising positions, over epochs too, for `seq` continues;
@@ -94,7 +94,7 @@ def _by_position(view: View, tally: Tally) -> None:
         tally.violated(partial(_contested, view, claims, claims.at(place)))
     for message, rows in _displaced_messages(view, claims, contested):
         tally.violated(partial(_displaced, view, claims, message, rows))
-    if not view.unsettled:
+    if not view.unsettled and not view.lost_evidence:
         for room, epoch, before, after in _holes(view, claims):
             tally.checked += after - before - 1
             tally.violated(partial(_hole, view, room, epoch, before, after), after - before - 1)

@@ -8,6 +8,7 @@ import pytest
 
 from cluster import wire
 from cluster.connections import Connection, Connections
+from cluster.delivery.base import PageRequest
 from cluster.delivery.durable import DurableDelivery
 from cluster.delivery.epochs import Standing
 from cluster.protocol import Code, JoinRequest, Position, Refusal
@@ -266,6 +267,15 @@ def test_missed__telling_of_it_fails_at_first__told_before_any_live_message() ->
     bench.delivery.missed(("r",), 0)
     assert bench.live(12, 13)
     assert bench.received() == list(range(9, 14))
+
+
+def test_delivered__a_room_that_was_joined_and_has_no_messages__nothing_is_the_first() -> None:
+    bench = Bench()
+    bench.join(bench.connect())
+    request = PageRequest(room="r", after=None, before=None, limit=10)
+    assert (bench.delivery.delivered(request).first, bench.delivery.stored(request).first) == (None, None)
+    bench.commit(1)
+    assert (bench.delivery.delivered(request).first, bench.delivery.stored(request).first) == (1, 1)
 
 
 def test_left_over__entries_that_a_fill_has_delivered_already__not_delivered_again() -> None:

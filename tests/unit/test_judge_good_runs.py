@@ -1,10 +1,11 @@
 """No false alarm: good runs with every legal mess pass; a torn record is unknown and accuses nobody."""
 
+import random
 from types import ModuleType
 
 import pytest
 
-from harness.records.history import Op
+from harness.records.history import ROW, HistoryFile, Op
 
 RUNS = 200
 
@@ -22,6 +23,26 @@ def test_a_good_run_with_every_legal_mess_passes(made: ModuleType, messy: Module
             assert not made.failed(verdict), (seed, words)
         else:
             assert (verdict.verdict, words) == ("pass", {}), (seed, words, others)
+
+
+@pytest.mark.parametrize("block", range(0, 120, 20))
+def test_a_bots_file_that_breaks_off_anywhere_accuses_nobody(
+    made: ModuleType, messy: ModuleType, block: int
+) -> None:
+    for seed in range(block, block + 20):
+        world, draw = messy.messy(made, seed), random.Random(f"torn:{seed}")
+        bots, reader = world.histories()
+        size = len(bots.events)
+        kept = size - draw.randint(1, 200) if seed % 2 else int(size * draw.uniform(0.05, 0.95))
+        world.histories = lambda bots=bots, reader=reader, kept=kept: (_cut(bots, kept), reader)
+        verdict = world.judge()
+        stories = [(p.name, p.witnesses[:1]) for p in verdict.properties if p.verdict == "fail"]
+        assert (verdict.verdict, stories) == ("unknown", []), (seed, kept, size)
+
+
+def _cut(file: HistoryFile, kept: int) -> HistoryFile:
+    torn = (len(file.events) - kept) * ROW.size
+    return HistoryFile(name=file.name, strings=file.strings, events=file.events[:kept], torn=torn)
 
 
 def test_the_messes_are_there(made: ModuleType, messy: ModuleType) -> None:
