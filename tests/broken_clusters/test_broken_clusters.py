@@ -38,7 +38,7 @@ def test_the_planted_bug_is_caught_by_what_it_breaks_and_by_nothing_else(bug: Bu
         witnesses = ended.witnesses(name)
         assert witnesses, name
         for witness in witnesses:
-            assert any(member in witness["story"] for member in ("bot-", "node-")), witness
+            assert any(named in witness["story"] for named in ("bot-", "node-", "room-")), witness
 
 
 @pytest.mark.slow
