@@ -29,6 +29,7 @@ _SEEDS = 2**53  # what one draw of `random()` can tell apart
 REPLY_SHARE = 0.1  # one message in ten answers the one that its sender heard last
 ROAMER = 10  # every tenth bot leaves its room now and then, and joins it again
 ROAM_EVERY_S = 4.0
+REST_S = 6.0  # before the end nobody leaves any more: the last lists of users have time to come
 
 
 def make_plan(scenario: Scenario, *, seed: int) -> Plan:
@@ -42,7 +43,7 @@ def make_plan(scenario: Scenario, *, seed: int) -> Plan:
         seed=seed,
         cluster=cluster,
         rooms=rooms,
-        bots=tuple(_bots(scenario.load, rooms, cluster.nodes, seed)),
+        bots=tuple(_bots(scenario.load, rooms, cluster.nodes, seed, end_s=phases[-1].end_s)),
         messages_per_second=scenario.load.messages_per_second,
         phases=phases,
         faults=_faults(scenario, seed, chaos_s=phases[2].start_s),
@@ -89,7 +90,9 @@ def _phases(phases: Phases) -> tuple[PhasePlan, ...]:
     )
 
 
-def _bots(load: Load, rooms: tuple[str, ...], nodes: tuple[str, ...], seed: int) -> Iterable[BotPlan]:
+def _bots(
+    load: Load, rooms: tuple[str, ...], nodes: tuple[str, ...], seed: int, *, end_s: float
+) -> Iterable[BotPlan]:
     """Yield the bots; those of one room begin spread over all nodes, and so do all of them together."""
     width = max(2, len(str(load.users)))
     for index in range(load.users):
@@ -105,6 +108,7 @@ def _bots(load: Load, rooms: tuple[str, ...], nodes: tuple[str, ...], seed: int)
             seed=int(random.Random(f"{seed}:bot:{index + 1}").random() * _SEEDS),
             reply_share=REPLY_SHARE,
             roam_every_s=ROAM_EVERY_S if index % ROAMER == ROAMER - 1 else None,
+            roam_until_s=_rounded(max(0.0, end_s - REST_S)),
         )
 
 

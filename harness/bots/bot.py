@@ -40,6 +40,7 @@ class Surroundings(Protocol):
     writer: HistoryWriter
     reader: Reader
     load_is_on: bool
+    load_began_ns: int
 
     def report(self, name: str, latency_ns: int, error: str | None) -> None:
         """Tell the statistics of a request; `error` is `None` for a success."""
@@ -171,9 +172,10 @@ class Bot:
         self._wake.wait(max(SHORTEST_WAIT_S, clock.left_s(min(known))) if known else None)
 
     def _roam_when_due(self, talk: Conversation) -> None:
-        """Leave a room, or return to it; when the load is over, everyone is where they belong."""
+        """Leave a room, or return to it; well before the end everyone is where they belong."""
         now_ns = clock.now_ns()
-        match self._roaming.due(now_ns, load_is_on=self._shared.load_is_on):
+        until_ns = self._shared.load_began_ns + int(self.plan.roam_until_s * clock.NS)
+        match self._roaming.due(now_ns, may_leave=self._shared.load_is_on and now_ns < until_ns):
             case Step.LEAVE:
                 room = next(iter(self._me.rooms))
                 if self.outbox.is_quiet_in(room) and talk.is_in(room):

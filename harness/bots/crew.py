@@ -47,6 +47,7 @@ class Crew:
         self.writer = HistoryWriter(Path(config.history), config.worker)
         self.reader = Reader(self.writer.intern)
         self.load_is_on = False
+        self.load_began_ns = 0
         self._link = link
         self._orders: Any = Queue()
         self._lag = Lag()
@@ -132,7 +133,7 @@ class Crew:
     def _go(self, load_began_ns: int) -> None:
         self._environment.stats.clear_all()
         _sleep_until(load_began_ns)
-        self.load_is_on = True
+        self.load_is_on, self.load_began_ns = True, load_began_ns
         self._load.begin()
         self.spawn(self._watch_lag)
         for plan in tuple(self._to_spawn):

@@ -44,11 +44,11 @@ class Roaming:
         """It could not leave at this moment."""
         self.next_ns = now_ns + int(RETRY_S * clock.NS)
 
-    def due(self, now_ns: int, *, load_is_on: bool) -> Step | None:
-        """Return what is to be done now. Once the load is over nobody leaves, and who is away returns."""
+    def due(self, now_ns: int, *, may_leave: bool) -> Step | None:
+        """Return what is to be done now. When nobody may leave any more, who is away returns."""
         if self._is_away:
-            return Step.RETURN if not load_is_on or now_ns >= (self.next_ns or 0) else None
-        if not load_is_on:
+            return Step.RETURN if not may_leave or now_ns >= (self.next_ns or 0) else None
+        if not may_leave:
             self.next_ns = None
         return Step.LEAVE if self.next_ns is not None and now_ns >= self.next_ns else None
 

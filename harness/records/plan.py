@@ -52,6 +52,7 @@ class BotPlan:
     seed: int  # of the bot's own random stream (pauses, backoff, texts)
     reply_share: float = 0.0  # of its messages that answer what it heard last in the room
     roam_every_s: float | None = None  # about how often it leaves a room and joins it again; `None`: it stays
+    roam_until_s: float = 0.0  # after the load's beginning; from then on it stays
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.plan import make_plan, timeline
+from harness.plan import REST_S, make_plan, timeline
 from harness.records.codec import dump_json, load_json
 from harness.records.guarantees import GUARANTEES, IMPLEMENTED
 from harness.records.plan import FaultPlan, Plan
@@ -269,3 +269,10 @@ def test_the_timeline_tells_what_happens_when() -> None:
         "  108.0 s  recovery",
         "  114.0 s  load stops; within 15 s all is resent, caught up and read",
     )
+
+
+def test_roamers_rest_before_the_end__so_that_the_last_lists_of_users_can_come() -> None:
+    plan = make_plan(scenario(), seed=1)
+    roamers = [bot for bot in plan.bots if bot.roam_every_s is not None]
+    assert len(roamers) == 3
+    assert {bot.roam_until_s for bot in roamers} == {plan.phases[-1].end_s - REST_S}
