@@ -15,12 +15,17 @@ positions are compared by `seq`, which continues from the end at which an epoch 
 people hold positions too. Repetitions are a matter of no-duplicates, live gaps later on the connection of
 complete-delivery.
 
-Counted are resumes. In the pub/sub mode, which has no cursors, this does not apply (the judge says so without
-asking; `records/guarantees.py`). A refusal can only be
-judged with settled final reads; without them it leaves the finding unknown.
+Told honestly is also who stays: an epoch's messages come live on a connection only after a `message_history`
+of the room, or the acknowledgement of a join of it, has named that epoch there. Otherwise the log changed
+under a recipient whose cursor is of the old one. Each such epoch of a connection is one violation, whatever
+the number of its messages; what comes outside of any join is for integrity.
+
+Counted are resumes, and each epoch of each room that came live on a connection. In the pub/sub mode, which
+has no cursors, this does not apply (the judge says so without asking; `records/guarantees.py`). A refusal can
+only be judged with settled final reads; without them it leaves the finding unknown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -33,14 +38,26 @@ from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, PAGED
 from harness.checkers.sessions import BotView, Join
 from harness.checkers.view import View
+from harness.records.history import Op
 from harness.records.verdict import Property, Witness
 
 NAME = "gapless-resume"
+Ints = NDArray[np.int64]
 
 
 def check(view: View) -> Property:
-    """Judge every accepted join that named a cursor."""
-    tally = Tally(name=NAME, counted="joins with a cursor")
+    """Judge every accepted join that named a cursor, and every epoch that began on a connection."""
+    tally = Tally(name=NAME, counted="joins with a cursor and epochs of live messages on a connection")
+    doubt = _judge_resumes(view, tally)
+    first, announced = _begun(view)
+    tally.checked += len(first)
+    for receipt in first[~announced].tolist():
+        tally.violated(partial(_unannounced, view, receipt))
+    return tally.finding(doubt)
+
+
+def _judge_resumes(view: View, tally: Tally) -> str:
+    """Judge every accepted join that named a cursor; return why some could not be, empty when all could."""
     logs = {room: _log(view, room) for room in view.plan.rooms}
     doubt = ""
     for bot in view.bots.values():
@@ -55,7 +72,7 @@ def check(view: View) -> Property:
             wrong = _gap(view, join, log) if join.recovered or log is None else _false_refusal(join, log)
             if wrong:
                 tally.violated(partial(_witness, view, bot, join, wrong))
-    return tally.finding(doubt)
+    return doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +166,69 @@ def _witness(view: View, bot: BotView, join: Join, wrong: str) -> Witness:
         *(stories.receipt(view, view.receipt(one)) for one in (*history.tolist(), *live[:3].tolist())),
     ]
     return Witness(story=story, operations=stories.in_order(operations), t_ns=accepted)
+
+
+# Epochs. A *stand* is a room on a connection; the key of an epoch there is one number of both.
+
+
+def _begun(view: View) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the first live receipt of each epoch of each stand, and whether it had been named by then."""
+    stands: dict[tuple[int, int, str], int] = {}
+    of_join = np.array(
+        [stands.setdefault((join.bot, join.conn, join.room), len(stands)) for join in view.joins], np.int64
+    )
+    keys, first = _first_live(view, of_join)
+    named = _first_named(view, stands)
+    told = np.array(sorted(named), np.int64)
+    rows = np.array([*(named[key] for key in told.tolist()), np.iinfo(np.int64).max], np.int64)
+    at = np.searchsorted(told, keys)
+    at[~np.isin(keys, told)] = len(told)  # Never named.
+    return first, rows[at] < view.receipts.row[first]
+
+
+def _first_live(view: View, stand_of_join: Ints) -> tuple[Ints, Ints]:
+    """Return the keys of the epochs that came live by a join, and the first receipt of each."""
+    table, contents = view.receipts, view.contents
+    epochs, width = np.where(contents.seq > 0, contents.epoch, -1), len(view.names.epochs)
+    keys, first = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for piece in table.pieces():
+        join, epoch = table.join[piece], epochs[table.content[piece]]
+        own = np.flatnonzero((table.via[piece] == LIVE) & (join >= 0) & (epoch >= 0))
+        key = stand_of_join[join[own]] * width + epoch[own]
+        changes = np.flatnonzero(np.diff(key, prepend=-1))  # Few: receipts of a stand lie together.
+        found, places = np.unique(key[changes], return_index=True)
+        keys.append(found)
+        first.append(own[changes[places]] + piece.start)
+    found, places = np.unique(np.concatenate(keys), return_index=True)
+    return found, np.concatenate(first)[places]
+
+
+def _first_named(view: View, stands: Mapping[tuple[int, int, str], int]) -> dict[int, int]:
+    """Return the first row in which a history or an acknowledged join named an epoch, by its key."""
+    taken, names = view.recorded.taken.of(Op.HISTORY, Op.JOIN_OK), view.names
+    columns = (taken.row, *(taken.events[name] for name in ("bot", "conn", "a", "b")))
+    found: dict[int, int] = {}
+    width = len(names.epochs)
+    for row, bot, conn, room, epoch in zip(*(column.tolist() for column in columns), strict=True):
+        stand = stands.get((bot, conn, names.room(view.recorded.text(room)) or ""))
+        number = names.epoch(view.recorded.string(epoch))
+        if stand is not None and number >= 0:
+            found.setdefault(stand * width + number, row)
+    return found
+
+
+def _unannounced(view: View, receipt: int) -> Witness:
+    got = view.receipt(receipt)
+    bot, join = view.bots[got.bot], view.joins[got.join]
+    story = (
+        f"{bot.name} received position {got.content.seq} of epoch {got.content.epoch!a} live in {join.room} "
+        f"on {got.node} at {stories.at(view, got.t_ns)}{stories.beside_fault(view, got.t_ns)}, and neither a "
+        f"history nor a join on this connection had told it of that epoch"
+    )
+    own = view.receipts.by_join(got.join)
+    shown = (*own[own < receipt][-1:].tolist(), receipt)
+    operations = [
+        *stories.whereabouts(view, bot, join.room, join.invoked_ns, got.t_ns),
+        *(stories.receipt(view, view.receipt(one)) for one in shown),
+    ]
+    return Witness(story=story, operations=stories.in_order(operations), t_ns=got.t_ns)

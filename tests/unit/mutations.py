@@ -488,7 +488,7 @@ def acknowledged_without_a_position(world: World) -> None:
     _ack(world, _middle(_plain(world))).d = 0
 
 
-@_breaks("total-order")
+@_breaks("total-order", "gapless-resume")
 def another_epoch_for_one_recipient(world: World) -> None:
     """One recipient gets a message in an epoch that nobody else knows."""
     _middle(_live(world, bot=3)).a["epoch"] = "e9"
@@ -710,6 +710,36 @@ def live_begins_too_late(world: World) -> None:
     )
     assert _sender(world, first.a) != 4
     world.drop([first])
+
+
+@_breaks("gapless-resume")
+def epoch_changed_without_a_word(world: World) -> None:
+    """A new epoch opens, and one recipient alone gets its messages without having been told of it."""
+    wire, end = world.wire("room-1"), len(world.logs["room-1"]) - 6
+    _open_epoch(world, wire, end)
+    for bot in world.bots.keys() - {3}:
+        first = next(e for e in _live_of(world, wire) if e.bot == bot and e.a["seq"] > end)
+        told = copy.deepcopy(first)
+        told.op, told.flags, told.a, told.b, told.c, told.d = Op.HISTORY, 0, wire, "e2", 0, 0
+        world.entries.insert(world.entries.index(first), told)
+
+
+def _live_of(world: World, wire: str) -> list[Entry]:
+    return world.find(Op.DELIVERY, lambda e: not e.flags and e.a["room"] == wire)
+
+
+def _open_epoch(world: World, wire: str, end: int) -> None:
+    """Put all that comes after a position, which is after all joins, into a new epoch."""
+    placed = [e for e in world.entries if e.op in (Op.DELIVERY, Op.FINAL_READ) and e.a["room"] == wire]
+    for entry in world.find(Op.SEND_OK):
+        if entry.d > end and world.sent[entry.bot, entry.a].room == "room-1":
+            entry.c = "e2"
+    for entry in (*placed, *world.find(Op.SEND, lambda e: e.a["room"] == wire)):
+        answered = entry.a.get("reply_to")
+        if answered is not None and answered["seq"] > end:
+            entry.a["reply_to"] = {**answered, "epoch": "e2"}
+        if entry.a.get("seq", 0) > end:
+            entry.a["epoch"] = "e2"
 
 
 # convergence

@@ -19,7 +19,7 @@ def _resumed(world: Any) -> tuple[Any, Any, Any]:
 
 def test_exactly_what_was_missed_passes(made: ModuleType) -> None:
     found = made.found(made.stormy().judge(), "gapless-resume")
-    assert (found.verdict, found.checked) == ("pass", 2)
+    assert (found.verdict, found.checked) == ("pass", 8)  # Two resumes, and one epoch on six connections.
 
 
 def test_a_history_with_a_gap_fails(made: ModuleType) -> None:
@@ -108,6 +108,8 @@ def test_refused_for_a_cursor_in_a_sealed_epoch(made: ModuleType) -> None:
         world.talk(9)
         world.lose(2)
         world.epochs["room-1"] = "e2"
+        for bot in (1, 3):
+            world.announce(bot)
         world.talk(9)
         world.come_back(2)
         world.finish()
@@ -198,7 +200,10 @@ def test_a_resume_from_a_sealed_epoch_into_the_next_passes(made: ModuleType) -> 
     world.talk(3)
     world.finish()
     found = made.found(world.judge(), "gapless-resume")
-    assert (found.verdict, found.checked) == ("pass", 1)
+    assert (found.verdict, found.checked) == (
+        "pass",
+        7,
+    )  # One resume; on two connections two epochs, on two one.
     assert world.find(Op.JOIN, lambda e: e.bot == 2 and e.conn == 2)[0].b == "e1"
 
 
@@ -220,3 +225,97 @@ def test_a_resume_from_past_the_sealed_end_that_calls_itself_complete_fails(made
     verdict = world.judge()
     assert "gapless-resume" in made.failed(verdict)
     assert "of an epoch that ends at 6" in made.found(verdict, "gapless-resume").witnesses[0].story
+
+
+# Epochs that open while bots are joined
+
+
+def _opened(made: ModuleType, *told: int, **options: Any) -> Any:
+    """Six messages of room-1 in e1, then nine in e2; of the three bots these are told of it."""
+    world = made.World(**options)
+    world.start()
+    world.talk(6)
+    world.epochs["room-1"] = "e2"
+    for bot in told:
+        world.announce(bot)
+    world.talk(9)
+    return world
+
+
+def test_an_epoch_that_was_announced_passes(made: ModuleType) -> None:
+    world = _opened(made, 1, 2, 3)
+    world.finish()
+    found = made.found(world.judge(), "gapless-resume")
+    assert (found.verdict, found.checked) == ("pass", 6)  # Two epochs on three connections.
+
+
+def test_an_epoch_that_was_announced_again_passes(made: ModuleType) -> None:
+    world = _opened(made, 1, 2, 3)
+    world.announce(2)  # As after a hole that nothing could fill.
+    world.talk(3)
+    world.finish()
+    assert made.found(world.judge(), "gapless-resume").verdict == "pass"
+
+
+def test_an_epoch_without_a_word_fails_once_a_connection(made: ModuleType) -> None:
+    world = _opened(made, 1)
+    world.finish()
+    verdict = world.judge()
+    found = made.found(verdict, "gapless-resume")
+    assert made.failed(verdict) == {"gapless-resume"}
+    assert (found.violations, found.checked) == (2, 6)
+    assert {witness.story[:7] for witness in found.witnesses} == {"bot-02 ", "bot-03 "}
+    assert "received position 7 of epoch 'e2' live in room-1 on node-" in found.witnesses[0].story
+    assert any("position 6 of epoch e1, live" in line for line in found.witnesses[0].operations)
+
+
+def test_an_epoch_announced_after_its_first_message_fails(made: ModuleType) -> None:
+    world = _opened(made, 1, 3)
+    world.announce(2)
+    world.talk(6)
+    world.finish()
+    found = made.found(world.judge(), "gapless-resume")
+    assert (found.verdict, found.violations) == ("fail", 1)
+
+
+def test_an_epoch_announced_on_another_connection_or_in_another_room_fails(made: ModuleType) -> None:
+    for which in ("conn", "a"):
+        world = _opened(made, 1, 2, 3, rooms=2)
+        world.finish()
+        told = world.find(Op.HISTORY, lambda e: e.bot == 2 and e.b == "e2")[0]
+        setattr(told, which, {"conn": 7, "a": world.wire("room-2")}[which])
+        found = made.found(world.judge(), "gapless-resume")
+        assert (found.verdict, found.violations) == ("fail", 1), which
+
+
+@pytest.mark.parametrize("op", [Op.HISTORY, Op.JOIN_OK])
+def test_the_epoch_that_a_join_named_in_either_way_needs_no_other_word(made: ModuleType, op: Op) -> None:
+    world = _opened(made, 1, 2, 3)
+    world.lose(2)
+    world.come_back(2)
+    world.talk(6)
+    world.finish()
+    for silenced, words in ((op, 0), ({Op.HISTORY: Op.JOIN_OK, Op.JOIN_OK: Op.HISTORY}[op], 1)):
+        for entry in world.find(silenced, lambda e: e.conn == 2):
+            entry.b = None
+        witnesses = made.found(world.judge(), "gapless-resume").witnesses
+        assert sum("had told it of that epoch" in witness.story for witness in witnesses) == words
+
+
+def test_messages_of_other_people_begin_an_epoch_too(made: ModuleType) -> None:
+    world = _opened(made, 1, 3)
+    world.finish()
+    first = world.find(Op.DELIVERY, lambda e: e.bot == 2 and e.a["epoch"] == "e2")[0]
+    first.a.update(user="somebody", text="hello", producer=None, n=None)
+    found = made.found(world.judge(), "gapless-resume")
+    assert found.violations == 1
+    assert "position 7 of epoch 'e2'" in found.witnesses[0].story
+
+
+def test_an_epoch_without_a_word_in_a_torn_history_is_unknown_with_its_witness(made: ModuleType) -> None:
+    world = _opened(made, 1, 3)
+    world.finish()
+    world.torn = 7
+    found = made.found(world.judge(), "gapless-resume")
+    assert (found.verdict, found.violations, len(found.witnesses)) == ("unknown", 1, 1)
+    assert "torn" in found.reason
