@@ -36,7 +36,6 @@ class Bug:
     fault: Fault
     recovery_s: float  # how long the load goes on after the chaos phase
     presence_s: float  # the limit for user lists
-    awaits: str  # what bots would have to do, or checks to look at, and do not yet; empty: they do
 
     @property
     def area(self) -> str:
@@ -53,7 +52,6 @@ def bug(
     fault: Fault = Fault.NONE,
     recovery_s: float = 3.0,
     presence_s: float = 6.0,
-    awaits: str = "",
 ) -> Callable[[Plant], Plant]:
     """Declare a bug by the function that plants it: its name is the bug's, its docstring the sentence."""
 
@@ -70,7 +68,6 @@ def bug(
             fault=fault,
             recovery_s=recovery_s,
             presence_s=presence_s,
-            awaits=awaits,
         )
         return plant
 

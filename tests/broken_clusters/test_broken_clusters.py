@@ -23,8 +23,6 @@ SAMPLE = ("drops-for-one-recipient-only", "skips-one-on-resume", "one-message-mi
 def _cases() -> Iterator[object]:
     for bug in BUGS.values():
         marks = [] if bug.name in SAMPLE else [pytest.mark.slow]
-        if bug.awaits:
-            marks.append(pytest.mark.skip(reason=f"planted bugs that await {bug.awaits}"))
         yield pytest.param(bug, id=bug.name, marks=marks)
 
 
