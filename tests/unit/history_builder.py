@@ -9,10 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness.judge import judge
-from harness.records.bots import CLIENT_QUIT
+from harness.records.bots import CLIENT_QUIT, BotsMetrics
+from harness.records.codec import write_json
+from harness.records.folder import RunFolder
 from harness.records.guarantees import IMPLEMENTED
 from harness.records.history import (
     FLAG_COMPLETE,
@@ -23,8 +26,9 @@ from harness.records.history import (
     HistoryFile,
     Op,
     Row,
+    write_history,
 )
-from harness.records.journal import FaultEntry, MemberEntry, MemberState
+from harness.records.journal import FaultEntry, Journal, MemberEntry, MemberState
 from harness.records.meta import Meta
 from harness.records.plan import (
     BotPlan,
@@ -504,6 +508,25 @@ class World:
         return new
 
     # The verdict
+
+    def save(self, path: Path) -> RunFolder:
+        """Write the run as a folder, as the runner leaves one."""
+        folder = RunFolder(path)
+        for sub in (folder.history, folder.metrics, folder.logs):
+            sub.mkdir(parents=True)
+        write_json(folder.plan, self.plan)
+        write_json(folder.meta, self.meta)
+        for file in self.histories():
+            texts = [text for text in file.strings if text is not None]
+            write_history(folder.history, file.name, file.rows, texts)
+        with Journal(folder.faults) as faults, Journal(folder.members) as members:
+            for entry in self.faults:
+                faults.append(entry)
+            for seen in self.members:
+                members.append(seen)
+        metrics = BotsMetrics(max_lag_ms=9.0, p99_lag_ms=3.0, samples=500, load_s=1.0, cpu_s=0.5, rows=1)
+        write_json(folder.metrics / "bots.json", metrics)
+        return folder
 
     def histories(self) -> tuple[HistoryFile, ...]:
         bots = [entry for entry in self.entries if entry.bot]

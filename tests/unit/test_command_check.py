@@ -11,12 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from harness import cli, exports
-from harness.records.bots import BotsMetrics
-from harness.records.codec import write_json
-from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES
 from harness.records.history import Op, read_history, write_history
-from harness.records.journal import Journal
 from harness.records.jsonl import NotHistory, lines, read_lines
 from harness.records.plan import Expectation
 
@@ -37,28 +33,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def _saved(world: Any, path: Path) -> Path:
-    folder = RunFolder(path)
-    for sub in (folder.history, folder.metrics, folder.logs):
-        sub.mkdir(parents=True)
-    write_json(folder.plan, world.plan)
-    write_json(folder.meta, world.meta)
-    for file in world.histories():
-        write_history(
-            folder.history, file.name, file.rows, [text for text in file.strings if text is not None]
-        )
-    with Journal(folder.faults) as faults, Journal(folder.members) as members:
-        for entry in world.faults:
-            faults.append(entry)
-        for seen in world.members:
-            members.append(seen)
-    write_json(
-        folder.metrics / "bots.json",
-        BotsMetrics(max_lag_ms=9.0, p99_lag_ms=3.0, samples=500, load_s=1.0, cpu_s=0.5, rows=1),
-    )
-    return path
-
-
 def _broken(made: ModuleType) -> Any:
     world = made.stormy()
     world.insert_after(world.deliveries(world.sent[1, 2], bot=3)[0])
@@ -71,7 +45,7 @@ def _broken(made: ModuleType) -> Any:
 def test_a_good_run_passes_and_its_verdict_is_written(
     made: ModuleType, tmp_path: Path, command: Command
 ) -> None:
-    run = _saved(made.stormy(), tmp_path / "run")
+    run = made.stormy().save(tmp_path / "run").path
     code, said, _ = command("check", run)
     assert code == 0
     assert "PASS, as expected" in said
@@ -80,8 +54,8 @@ def test_a_good_run_passes_and_its_verdict_is_written(
 
 
 def test_of_several_runs_the_worst_counts(made: ModuleType, tmp_path: Path, command: Command) -> None:
-    good = _saved(made.stormy(), tmp_path / "good")
-    bad = _saved(_broken(made), tmp_path / "bad")
+    good = made.stormy().save(tmp_path / "good").path
+    bad = _broken(made).save(tmp_path / "bad").path
     code, said, _ = command("check", good, bad)
     assert code == 1
     assert "PASS, as expected" in said
@@ -92,7 +66,7 @@ def test_of_several_runs_the_worst_counts(made: ModuleType, tmp_path: Path, comm
 def test_a_run_that_proves_nothing_exits_with_3(made: ModuleType, tmp_path: Path, command: Command) -> None:
     world = made.stormy()
     world.drop(world.find(Op.FINAL_READ_END))
-    assert command("check", _saved(world, tmp_path / "run"))[0] == 3
+    assert command("check", world.save(tmp_path / "run").path)[0] == 3
 
 
 def test_no_run_folder_exits_with_4_and_says_so(tmp_path: Path, command: Command) -> None:
@@ -102,7 +76,7 @@ def test_no_run_folder_exits_with_4_and_says_so(tmp_path: Path, command: Command
 
 
 def test_json_is_the_verdict_alone(made: ModuleType, tmp_path: Path, command: Command) -> None:
-    code, said, _ = command("check", _saved(_broken(made), tmp_path / "run"), "--json")
+    code, said, _ = command("check", _broken(made).save(tmp_path / "run").path, "--json")
     assert code == 1
     assert [p["name"] for p in json.loads(said)["properties"]] == list(GUARANTEES)
 
@@ -113,7 +87,7 @@ def test_json_is_the_verdict_alone(made: ModuleType, tmp_path: Path, command: Co
 def test_only_some_guarantees_are_checked_and_nothing_is_written(
     made: ModuleType, tmp_path: Path, command: Command
 ) -> None:
-    run = _saved(_broken(made), tmp_path / "run")
+    run = _broken(made).save(tmp_path / "run").path
     code, said, _ = command("check", run, "--only", "total-order,fifo-order", "--only", "integrity")
     assert code == 0
     assert [line.split()[1] for line in said.splitlines()[:3]] == ["integrity", "total-order", "fifo-order"]
@@ -130,7 +104,7 @@ def test_what_the_scenario_expects_of_the_others_is_not_expected(
     expect = Expectation(verdict="fail", violates=("complete-delivery",), may_violate=("no-duplicates",))
     world = made.stormy(delivery="pubsub", expect=expect)
     world.insert_after(world.deliveries(world.sent[1, 2], bot=3)[0])
-    assert command("check", _saved(world, tmp_path / "run"), "--only", only)[0] == code
+    assert command("check", world.save(tmp_path / "run").path, "--only", only)[0] == code
 
 
 @pytest.mark.parametrize("option", ["--only", "--explain"])
@@ -163,7 +137,7 @@ def test_explain_says_how_a_guarantee_is_judged(command: Command, name: str) -> 
 def test_explain_tells_every_violation_with_its_operations(
     made: ModuleType, tmp_path: Path, command: Command
 ) -> None:
-    code, said, _ = command("check", _saved(_broken(made), tmp_path / "run"), "--explain", "no-duplicates")
+    code, said, _ = command("check", _broken(made).save(tmp_path / "run").path, "--explain", "no-duplicates")
     assert code == 1
     assert said.startswith("no-duplicates: fail\n")
     assert "1 violations" in said
@@ -267,7 +241,7 @@ def test_what_is_no_foreign_history_is_a_usage_error(
 
 
 def test_json_lines_say_all_that_the_rows_say(made: ModuleType, tmp_path: Path, command: Command) -> None:
-    run = _saved(made.stormy(), tmp_path / "run")
+    run = made.stormy().save(tmp_path / "run").path
     code, said, _ = command("history", run)
     assert code == 0
     files = read_history(run / "history")
@@ -281,14 +255,14 @@ def test_json_lines_say_all_that_the_rows_say(made: ModuleType, tmp_path: Path, 
 
 
 def test_json_lines_go_to_a_file(made: ModuleType, tmp_path: Path, command: Command) -> None:
-    run = _saved(made.quiet(), tmp_path / "run")
+    run = made.quiet().save(tmp_path / "run").path
     assert command("history", run, "--output", tmp_path / "out.jsonl")[0] == 0
     assert (tmp_path / "out.jsonl").read_text() == command("history", run, "--format", "jsonl")[1]
 
 
 def test_parquet_has_every_event_with_its_strings(made: ModuleType, tmp_path: Path, command: Command) -> None:
     world = made.stormy()
-    run = _saved(world, tmp_path / "run")
+    run = world.save(tmp_path / "run").path
     code, said, _ = command("history", run, "--format", "parquet")
     assert code == 0
     assert said == f"{run / 'history.parquet'}: {len(world.entries)} events\n"
@@ -306,7 +280,7 @@ def test_parquet_has_every_event_with_its_strings(made: ModuleType, tmp_path: Pa
 def test_parquet_without_pyarrow_is_a_clear_error(
     made: ModuleType, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = _saved(made.quiet(), tmp_path / "run")
+    run = made.quiet().save(tmp_path / "run").path
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     code, _, said = command("history", run, "--format", "parquet")
     assert code == 4

@@ -2,40 +2,15 @@
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.judge import judge_folder
-from harness.records.bots import BotsMetrics
-from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES
-from harness.records.history import write_history
-from harness.records.journal import Journal
 
 DATA = Path(__file__).parents[1] / "data" / "broken"
-
-
-def _saved(world: Any, path: Path) -> RunFolder:
-    folder = RunFolder(path)
-    for sub in (folder.history, folder.metrics):
-        sub.mkdir(parents=True)
-    write_json(folder.plan, world.plan)
-    write_json(folder.meta, world.meta)
-    for file in world.histories():
-        write_history(
-            folder.history, file.name, file.rows, [text for text in file.strings if text is not None]
-        )
-    with Journal(folder.faults) as faults, Journal(folder.members) as members:
-        for entry in world.faults:
-            faults.append(entry)
-        for seen in world.members:
-            members.append(seen)
-    metrics = BotsMetrics(max_lag_ms=9.0, p99_lag_ms=3.0, samples=500, load_s=1.0, cpu_s=0.5, rows=1)
-    write_json(folder.metrics / "bots.json", metrics)
-    return folder
 
 
 def _files(folder: RunFolder) -> dict[str, bytes]:
@@ -44,20 +19,20 @@ def _files(folder: RunFolder) -> dict[str, bytes]:
 
 def test_the_same_verdict_as_in_memory_and_nothing_written(made: ModuleType, tmp_path: Path) -> None:
     world = made.stormy()
-    folder = _saved(world, tmp_path / "run")
+    folder = world.save(tmp_path / "run")
     before = _files(folder)
     assert judge_folder(folder) == world.judge()
     assert _files(folder) == before
 
 
 def test_a_missing_lag_is_unknown(made: ModuleType, tmp_path: Path) -> None:
-    folder = _saved(made.stormy(), tmp_path / "run")
+    folder = made.stormy().save(tmp_path / "run")
     (folder.metrics / "bots.json").unlink()
     assert judge_folder(folder).verdict == "unknown"
 
 
 def test_a_torn_history_is_unknown(made: ModuleType, tmp_path: Path) -> None:
-    folder = _saved(made.stormy(), tmp_path / "run")
+    folder = made.stormy().save(tmp_path / "run")
     events = folder.history / "bots-1.events"
     events.write_bytes(events.read_bytes()[:-20])
     verdict = judge_folder(folder)
@@ -81,7 +56,7 @@ def test_a_torn_history_is_unknown(made: ModuleType, tmp_path: Path) -> None:
 def test_a_missing_or_foreign_file_is_a_clear_error(
     made: ModuleType, tmp_path: Path, name: str, content: bytes | None, words: str
 ) -> None:
-    folder = _saved(made.quiet(), tmp_path / "run")
+    folder = made.quiet().save(tmp_path / "run")
     path = folder.path / name
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(HarnessError, match=words):
@@ -92,7 +67,7 @@ def test_another_schema_is_a_clear_error(made: ModuleType, tmp_path: Path) -> No
     world = made.quiet()
     world.meta = made.replace(world.meta, schema=99)
     with pytest.raises(HarnessError, match="schema 99, and this version reads 1"):
-        judge_folder(_saved(world, tmp_path / "run"))
+        judge_folder(world.save(tmp_path / "run"))
 
 
 def test_no_folder_is_a_clear_error(tmp_path: Path) -> None:
@@ -101,7 +76,7 @@ def test_no_folder_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_no_history_is_a_clear_error(made: ModuleType, tmp_path: Path) -> None:
-    folder = _saved(made.quiet(), tmp_path / "run")
+    folder = made.quiet().save(tmp_path / "run")
     for path in folder.history.iterdir():
         path.unlink()
     folder.history.rmdir()
