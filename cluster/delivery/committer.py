@@ -30,7 +30,7 @@ from cluster.storage.store import unavailable
 
 COMMIT_TIMEOUT_S = 2.5
 BATCH_MOST = 256
-PENDING_MOST = 4096
+PENDING_MOST = 16_384
 PATIENCE_S = 4.0  # from a send to its batch; with the batch's own deadline the longest that anybody waits
 PLACES_MOST = 4096
 
