@@ -1,15 +1,15 @@
 """The loader of idle connections, a process of its own: `IdleLoad` on stdin, `IdleMeasured` on stdout."""
 
-import contextlib
 import gc
 import sys
 import time
 from dataclasses import dataclass
 
 from tests.benchmarks import cpu
-from tests.benchmarks.chat import Broken, Chat
+from tests.benchmarks.chat import Chat
 from tests.benchmarks.connections import Connections
 from tests.benchmarks.load import Record
+from tests.benchmarks.loading import run_as_process
 
 SOURCES = tuple(f"127.0.0.{last}" for last in range(1, 9))  # each has ports of its own
 WARM_UP = 10
@@ -122,21 +122,10 @@ class Run:
         ]
 
 
-def main() -> int:
-    """Run the load on stdin; its figures go to stdout, what went wrong to stderr."""
-    load = IdleLoad.from_json(sys.stdin.read())
-    cpu.pin(load.core)
+def _measure(load: IdleLoad) -> object:
     gc.disable()  # Thousands of objects live to the end here; looking for garbage would delay pongs.
-    try:
-        measured = Run(load).measure()
-    except (Broken, OSError) as error:
-        print(f"idle connections could not be set up: {error}", file=sys.stderr)
-        return 1
-    print(measured.to_json())
-    return 0
+    return Run(load).measure()
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
-    sys.exit(130)
+    sys.exit(run_as_process(IdleLoad, _measure, failed="idle connections could not be set up"))

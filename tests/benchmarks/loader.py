@@ -5,16 +5,16 @@ something is there, those of pure recipients every few milliseconds: a socket's 
 meanwhile, and one read for many frames keeps the loader far from being the bottleneck.
 """
 
-import contextlib
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 
 from tests.benchmarks import cpu
-from tests.benchmarks.chat import FIRST_SEND_ACK, Broken, Chat
+from tests.benchmarks.chat import FIRST_SEND_ACK, Chat
 from tests.benchmarks.connections import Connections
 from tests.benchmarks.load import Load, Measured
+from tests.benchmarks.loading import run_as_process
 from tests.benchmarks.window import Window
 
 SETTLE_S = 1.0  # the user lists of the last joins are through
@@ -185,20 +185,5 @@ def _chats(load: Load) -> list[Chat]:
     ]
 
 
-def main() -> int:
-    """Run the load on stdin; its figures go to stdout, what went wrong to stderr."""
-    load = Load.from_json(sys.stdin.read())
-    cpu.pin(load.core)
-    try:
-        measured = Run(load).measure()
-    except (Broken, OSError) as error:
-        print(f"the load could not be kept up: {error}", file=sys.stderr)
-        return 1
-    print(measured.to_json())
-    return 0
-
-
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
-    sys.exit(130)
+    sys.exit(run_as_process(Load, lambda load: Run(load).measure(), failed="the load could not be kept up"))
