@@ -3,7 +3,8 @@
 A run is shielded as a whole, and exposed only where it works: inside `exposed` the first signal raises
 `KeyboardInterrupt`, and whatever is in the way of it, the cleaning up around is reached. What follows is
 cleaning up, which has deadlines of its own; further signals are answered with a sentence, so that an
-impatient second Ctrl-C does not leave a cluster behind.
+impatient second Ctrl-C does not leave a cluster behind. Once all is cleaned up they are ignored: the
+process is about to end with the code that says it was interrupted, and must not die of a late signal.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.asked else handler)
 
     @property
     def asked(self) -> bool:

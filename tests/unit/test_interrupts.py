@@ -2,10 +2,21 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from harness.interrupts import Interrupts, undisturbed
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _pytests_own_handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -102,3 +113,16 @@ def test_the_handlers_of_before_are_back_afterwards() -> None:
     with Interrupts(lambda text: None):
         pass
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_after_an_interrupted_run_was_cleaned_up_does_not_change_how_the_process_ends() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda text: None):
+        os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)  # Raises in here, where it is not ignored.
+
+
+def test_without_an_interruption_the_handlers_of_before_are_back() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Interrupts(lambda text: None):
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
