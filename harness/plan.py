@@ -10,6 +10,7 @@ import random
 import shlex
 from collections.abc import Iterable
 
+from harness.faults.registry import FAULTS
 from harness.records.guarantees import IMPLEMENTED
 from harness.records.plan import (
     BotPlan,
@@ -125,6 +126,7 @@ def _faults(scenario: Scenario, seed: int, *, chaos_s: float) -> tuple[FaultPlan
                 at_s=_rounded(chaos_s + fault.at),
                 targets=hit[fault.id],
                 restart_after_s=fault.restart_after,
+                traits=FAULTS[fault.fault].spec.traits,
             )
         )
     return tuple(sorted(planned, key=lambda fault: fault.at_s))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from harness.backends.abilities import Clock, Disk, Links, Resources
 from harness.records.plan import ClusterPlan, Role
 
 
@@ -55,7 +56,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """`process` or `docker`."""
+        """`process`, `docker` or `attach`."""
 
     def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
         """Start Redis, then the nodes, until all are ready; logs go to `logs/<member>.log`.
@@ -73,6 +74,22 @@ class Backend(Protocol):
     def kill(self, member: str) -> None:
         """SIGKILL the member (process: its whole group) and wait until it is gone."""
 
+    def terminate(self, member: str, *, timeout_s: float) -> None:
+        """Ask the member to end (SIGTERM) and wait until it is gone.
+
+        Raises:
+            HarnessError: it is down already, or still alive after `timeout_s`.
+        """
+
+    def pause(self, member: str) -> None:
+        """Stop the member where it stands (processes: SIGSTOP to the group; containers: the freezer)."""
+
+    def resume(self, member: str) -> None:
+        """Let a paused member go on. Idempotent."""
+
+    def paused(self, member: str) -> bool:
+        """Return whether the kernel or the engine says that the living member stands still."""
+
     def restart(self, member: str) -> None:
         """Start a member that is down again, same name and addresses; returns once it was launched."""
 
@@ -87,3 +104,19 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Stop and remove everything; make sure that the logs are complete in the run folder."""
+
+    @property
+    def links(self) -> Links:
+        """Cuts and slows links. Raises a `HarnessError` where that cannot be had."""
+
+    @property
+    def clock(self) -> Clock:
+        """Shifts clocks; as `links`."""
+
+    @property
+    def disk(self) -> Disk:
+        """Redis's disk; as `links`."""
+
+    @property
+    def resources(self) -> Resources:
+        """Limits on CPU and memory; as `links`."""

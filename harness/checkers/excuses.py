@@ -1,7 +1,7 @@
 """What excuses the absence of an acknowledged message: narrow, counted, and shown.
 
-- *A destroyed log.* A fault of the plan that destroys the log (`DESTROYS_LOG`) and was proven takes with it
-  what lies past the surviving head. A message is excused if its acknowledged place is gone (`positions.py`),
+- *A destroyed log.* A fault of the plan that destroys the log (trait `destroys-log`) and was proven takes with
+  it what lies past the surviving head. A message is excused if its acknowledged place is gone (`positions.py`),
   it was acknowledged before the fault was over, and no bot resumed in its room from a cursor past the
   surviving end with `recovered: true`: who was told that nothing is missing was lied to.
 - *Retention.* Where the plan keeps only the last `retention` messages of a room, those before them are.
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from harness.checkers.positions import Ends
 from harness.checkers.view import View
 
-DESTROYS_LOG = frozenset({"redis-data-loss"})
-
 
 def excused(view: View) -> NDArray[np.bool_]:
     """Return which messages nobody need find."""
@@ -26,7 +24,7 @@ def excused(view: View) -> NDArray[np.bool_]:
 def _destroyed(view: View) -> NDArray[np.bool_]:
     messages = view.messages
     found = np.zeros(len(messages), np.bool_)
-    windows = [w for w in view.windows if w.plan.fault in DESTROYS_LOG and w.proved is not None]
+    windows = [w for w in view.windows if "destroys-log" in w.plan.traits and w.proved is not None]
     if not windows:
         return found
     over = max(w.ended_ns if w.ended_ns is not None else view.last_ns for w in windows)

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from harness.records.journal import FaultEntry
 from harness.records.plan import FaultPlan, Plan
 
-# Faults that end a member's life: the harness brings it back only where the plan says so.
-TAKES_DOWN = frozenset({"kill", "stop"})
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultWindow:
@@ -32,7 +29,12 @@ class FaultWindow:
     @property
     def must_heal(self) -> bool:
         """Whether the plan says that it ends before the run does."""
-        return self.plan.fault not in TAKES_DOWN or self.plan.restart_after_s is not None
+        return self.plan.heal_after_s is not None
+
+    @property
+    def takes_down(self) -> bool:
+        """Whether its targets' processes end."""
+        return "takes-down" in self.plan.traits
 
     @property
     def ended_ns(self) -> int | None:
@@ -75,10 +77,10 @@ def left_alive(plan: Plan) -> tuple[str, ...]:
     last_death = {
         target: fault
         for fault in sorted(plan.faults, key=lambda fault: fault.at_s)
-        if fault.fault in TAKES_DOWN
+        if "takes-down" in fault.traits
         for target in fault.targets
     }
-    dead = {member for member, fault in last_death.items() if fault.restart_after_s is None}
+    dead = {member for member, fault in last_death.items() if fault.heal_after_s is None}
     return tuple(member for member in plan.cluster.members if member not in dead)
 
 

@@ -197,7 +197,7 @@ class _Lane:
                 return
             injected_ns = now_ns()
             self._inject()
-        after_s = self.plan.restart_after_s
+        after_s = self.plan.heal_after_s
         if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
             self.heal()
 
@@ -214,7 +214,8 @@ class _Lane:
     def _inject(self) -> None:
         verb = "undo"
         try:
-            if not self._note("undo", now_ns(), self._fault.undo()):
+            undo = self._fault.undo()
+            if not self._note("undo", now_ns(), undo.evidence, undo.commands):
                 return  # What is not in the journal must not happen.
             self._ledger.opened(self)
             verb, began = "inject", now_ns()
@@ -245,7 +246,9 @@ class _Lane:
         kind = type(error).__name__
         self._note("failed", now_ns(), {"verb": verb, "kind": kind, "error": str(error) or kind})
 
-    def _note(self, step: Step, began_ns: int, evidence: Evidence) -> bool:
+    def _note(
+        self, step: Step, began_ns: int, evidence: Evidence, undo: tuple[tuple[str, ...], ...] = ()
+    ) -> bool:
         return self._ledger.write(
             FaultEntry(
                 t_ns=began_ns,
@@ -255,6 +258,7 @@ class _Lane:
                 step=step,
                 targets=self.plan.targets,
                 evidence=dict(evidence),
+                undo=undo,
             )
         )
 
@@ -265,6 +269,7 @@ def _made(plan: FaultPlan, backend: Backend) -> Fault:
         raise HarnessError(
             f"fault {plan.id}: there is no fault {plan.fault!r}; there are {', '.join(FAULTS)}"
         )
-    if missing := kind.available(backend.name):
-        raise HarnessError(f"fault {plan.id}: {plan.fault} cannot be had with {backend.name}: {missing}")
+    if backend.name not in kind.spec.mechanisms:
+        why = kind.spec.why_not.get(backend.name, "it has no mechanism for it")
+        raise HarnessError(f"fault {plan.id}: {plan.fault} cannot be had with {backend.name}: {why}")
     return kind(plan, backend)

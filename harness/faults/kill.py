@@ -1,10 +1,13 @@
 """kill: SIGKILL to a member, which gets no chance to say goodbye; the harness may start it again later."""
 
+from typing import ClassVar
+
 from harness.backends.base import Backend, Identity
 from harness.clock import NS, now_ns
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, NotProven
+from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.records.plan import FaultPlan
+from harness.scenario.keys import TakesDown
 
 READY_TIMEOUT_S = 30.0  # For a member that was started again; long, since the judge has its own limits.
 
@@ -16,10 +19,19 @@ class Kill:
     incarnation. `before` and `after` in the evidence are identities, or `down`.
     """
 
+    spec: ClassVar[Spec] = Spec(
+        name="kill",
+        summary="SIGKILL: no goodbye to anyone, nothing flushed.",
+        keys=TakesDown,
+        mechanisms={"process": "SIGKILL to the process group", "docker": "SIGKILL by the engine"},
+        why_not={"attach": "the members of an attached cluster are not ours to kill"},
+        traits=("takes-down",),
+    )
+
     @classmethod
     def available(cls, backend: str) -> str | None:
-        """Every backend can kill its members, except one that did not start them."""
-        return "the members of an attached cluster are not ours to kill" if backend == "attach" else None
+        """Whoever started a process can kill it."""
+        return None
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         self._targets = plan.targets
@@ -29,11 +41,10 @@ class Kill:
         self._killed: list[str] = []  # whose kill was carried out
         self._killed_ns = 0
 
-    def undo(self) -> Evidence:
+    def undo(self) -> Undo:
         """Return whom to start again."""
-        return {
-            "restart": ", ".join(self._targets) if self._comes_back else "nobody: down is what is planned"
-        }
+        back = ", ".join(self._targets) if self._comes_back else "nobody: down is what is planned"
+        return Undo(evidence={"restart": back})
 
     def inject(self) -> Evidence:
         """Kill the targets, one right after the other.

@@ -3,4 +3,6 @@
 from harness.faults.base import Fault
 from harness.faults.kill import Kill
 
-FAULTS: dict[str, type[Fault]] = {"kill": Kill}
+KINDS: tuple[type[Fault], ...] = (Kill,)
+
+FAULTS: dict[str, type[Fault]] = {kind.spec.name: kind for kind in KINDS}

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from harness.checkers import stories
-from harness.checkers.fault_windows import TAKES_DOWN, FaultWindow
+from harness.checkers.fault_windows import FaultWindow
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
 from harness.records.journal import MemberEntry, MemberState
@@ -81,7 +81,7 @@ def _unproven(view: View, window: FaultWindow) -> Iterator[str]:
         yield "nobody saw it bite"
     if window.must_heal and window.heal_proved is None:
         yield "nobody saw it heal"
-    if window.plan.fault in TAKES_DOWN:
+    if window.takes_down:
         for target in window.plan.targets:
             yield from _same_member(view, window, window.began_ns, target)
 
@@ -136,7 +136,7 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
 def _cut_off(view: View, window: FaultWindow) -> Finding:
     name = f"cut-off:{window.id}"
     nodes = [target for target in window.plan.targets if target in view.plan.cluster.nodes]
-    if window.plan.fault not in TAKES_DOWN or not nodes:
+    if not window.takes_down or not nodes:
         return Finding(
             name=name,
             verdict=Verdict.NOT_APPLICABLE,

@@ -35,6 +35,9 @@ class FaultEntry:
     step: Literal["undo", "injected", "proved", "healed", "heal_proved", "failed"]
     targets: tuple[str, ...]
     evidence: dict[str, str] = field(default_factory=dict)
+    undo: tuple[
+        tuple[str, ...], ...
+    ] = ()  # of an `undo` entry: commands that end the fault without the harness
 
 
 class MemberState(StrEnum):
@@ -43,6 +46,7 @@ class MemberState(StrEnum):
     STARTING = "starting"
     READY = "ready"
     NOT_READY = "not-ready"  # alive, but its `/ready` says no or does not answer
+    PAUSED = "paused"  # alive, and stopped where it stands
     DOWN = "down"
 
 

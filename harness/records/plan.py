@@ -5,7 +5,7 @@ and bots are logical; on the wire they carry the run's id (`wire_name`), so that
 cluster never meet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -15,6 +15,11 @@ class Role(StrEnum):
 
     NODE = "node"
     REDIS = "redis"
+
+
+# What costs something, or changes how members are started, and is there only where a fault of the plan needs it:
+# links that can be cut and slowed, a clock that can be shifted, a disk of Redis's own that can be filled.
+Need = Literal["links", "clock", "disk"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +32,8 @@ class ClusterPlan:
     retention: int | None = None  # messages that a room keeps; `None`: all of a run
     command: tuple[str, ...] | None = None  # starts each node, with placeholders; `None`: our own node
     ready: str | None = None  # the URL that answers 200 when a node can serve; `None`: its `/ready`
+    attach: tuple[str, ...] = ()  # the URLs of nodes that run already: nothing is started
+    needs: tuple[Need, ...] = ()  # what must be prepared for the faults when members are started
 
     @property
     def redis(self) -> str:
@@ -64,19 +71,54 @@ class PhasePlan:
     end_s: float
 
 
+CLIENTS = "clients"  # the bots, where they are one side of a link
+
+Setting = bool | int | float | str | tuple[str, ...] | None
+
+Trait = Literal[
+    "takes-down",  # its targets' processes end
+    "comes-back",  # it heals by itself, right after it was proven
+    "destroys-log",  # acknowledged messages may be gone after it
+    "cuts-silently",  # connections go silent instead of being closed
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AfterPlan:
+    """The moment at which a fault begins that waits for another one: `delay_s` after its event."""
+
+    id: str
+    event: Literal["injected", "healed"]
+    delay_s: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultPlan:
-    """One planned injection.
+    """One planned injection. What a scenario repeats, or does to each member in turn, is several of them.
 
-    `restart_after_s` belongs to one-shot faults that take a member down: the harness brings the member
-    back that much later, as part of the plan; `None` leaves it down.
+    `at_s` is the time of the inject; with `after` it is the earliest that it can be, and that event decides.
+    A reversible fault is healed `duration_s` after its inject. `restart_after_s` belongs to faults that take a
+    member down: the harness brings the member back that much later, as part of the plan; `None` leaves it down.
+    `settings` are the fault's own keys as the scenario has them, `traits` what the judge must know of it.
     """
 
     id: str
     fault: str  # the fault's name: "kill"
     at_s: float
     targets: tuple[str, ...]  # member names
+    after: AfterPlan | None = None
+    duration_s: float | None = None
     restart_after_s: float | None = None
+    peers: tuple[str, ...] = ()  # the other ends of the links that it is about: member names, or CLIENTS
+    settings: dict[str, Setting] = field(default_factory=dict)
+    traits: tuple[Trait, ...] = ()
+
+    @property
+    def heal_after_s(self) -> float | None:
+        """When it is healed, in seconds after its inject; `None`: never, as planned."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return 0.0 if "comes-back" in self.traits else self.restart_after_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

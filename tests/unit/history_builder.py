@@ -544,7 +544,9 @@ class World:
         )
 
 
-CRASH = FaultPlan(id="crash", fault="kill", at_s=1.0, targets=("node-2",), restart_after_s=5.0)
+CRASH = FaultPlan(
+    id="crash", fault="kill", at_s=1.0, targets=("node-2",), restart_after_s=5.0, traits=("takes-down",)
+)
 
 
 def quiet(**options: Any) -> World:

@@ -13,8 +13,16 @@ from harness.records.history import FLAG_RECOVERED, Op
 from harness.records.plan import FaultPlan
 
 World = Any
-REDIS = FaultPlan(id="redis", fault="kill", at_s=9.0, targets=("redis",), restart_after_s=2.0)
-LOSS = FaultPlan(id="loss", fault="redis-data-loss", at_s=9.0, targets=("redis",))
+REDIS = FaultPlan(
+    id="redis", fault="kill", at_s=9.0, targets=("redis",), restart_after_s=2.0, traits=("takes-down",)
+)
+LOSS = FaultPlan(
+    id="loss",
+    fault="redis-data-loss",
+    at_s=9.0,
+    targets=("redis",),
+    traits=("comes-back", "destroys-log"),
+)
 
 
 def messy(made: Any, seed: int) -> World:

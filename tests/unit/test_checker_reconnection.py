@@ -129,7 +129,9 @@ def test_a_connection_replaced_without_a_word_counts_as_lost(made: ModuleType) -
 
 
 def test_the_deadline_runs_from_the_end_of_a_declared_outage(made: ModuleType) -> None:
-    fault = FaultPlan(id="redis", fault="kill", at_s=1.0, targets=("redis",), restart_after_s=5.0)
+    fault = FaultPlan(
+        id="redis", fault="kill", at_s=1.0, targets=("redis",), restart_after_s=5.0, traits=("takes-down",)
+    )
     for seconds, word in ((4.0, "pass"), (6.0, "fail")):
         world = made.World(faults=[fault])
         world.start()

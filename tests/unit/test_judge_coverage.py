@@ -125,7 +125,11 @@ def test_who_kept_the_connection_was_not_cut_off(made: ModuleType) -> None:
 
 def test_a_fault_on_redis_cuts_nobody_off(made: ModuleType) -> None:
     world = made.World(
-        faults=[FaultPlan(id="r", fault="kill", at_s=1, targets=("redis",), restart_after_s=1)]
+        faults=[
+            FaultPlan(
+                id="r", fault="kill", at_s=1, targets=("redis",), restart_after_s=1, traits=("takes-down",)
+            )
+        ]
     )
     world.start()
     world.talk(24)

@@ -257,7 +257,7 @@ def test_at_most_32_witnesses_with_full_counts(made: ModuleType) -> None:
 
 
 def test_stories_name_faults_that_are_no_kills(made: ModuleType) -> None:
-    fault = FaultPlan(id="slow", fault="latency", at_s=1.0, targets=("node-1", "node-2"))
+    fault = FaultPlan(id="slow", fault="latency", at_s=1.0, targets=("node-1", "node-2"), duration_s=5.0)
     world = made.World(faults=[fault])
     world.start()
     world.talk(24)
@@ -387,7 +387,9 @@ def test_a_foreign_room_name_is_shown_with_its_surrogates_spelled_out(made: Modu
 
 
 def test_a_fault_without_targets_does_not_crash(made: ModuleType) -> None:
-    fault = FaultPlan(id="nobody", fault="kill", at_s=1.0, targets=(), restart_after_s=1.0)
+    fault = FaultPlan(
+        id="nobody", fault="kill", at_s=1.0, targets=(), restart_after_s=1.0, traits=("takes-down",)
+    )
     verdict = made.quiet(faults=[fault]).judge()
     assert verdict.verdict == "unknown"
     assert "nobody" in made.finding(verdict, "cut-off:nobody").evidence

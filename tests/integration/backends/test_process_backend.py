@@ -434,7 +434,9 @@ def test_a_planned_kill_is_carried_out_on_real_processes(backend, cluster, logs,
     started = backend("polite")
     started.start(cluster, run_id=RUN_ID, logs=logs)
     before = str(started.identity("node-2"))
-    plan = FaultPlan(id="crash", fault="kill", at_s=0.1, targets=("node-2",), restart_after_s=0.3)
+    plan = FaultPlan(
+        id="crash", fault="kill", at_s=0.1, targets=("node-2",), restart_after_s=0.3, traits=("takes-down",)
+    )
     with Journal(tmp_path / "faults.jsonl") as journal:
         executor = FaultExecutor((plan,), started, journal, now_ns(), lambda entry: None)
         executor.start()

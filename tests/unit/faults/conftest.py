@@ -101,6 +101,8 @@ def kill() -> Callable[..., FaultPlan]:
     """Return a maker of planned kills: `kill("a", "node-1", at=0.1, back=0.2)`."""
 
     def planned(fault_id: str, *targets: str, at: float = 0.0, back: float | None = None) -> FaultPlan:
-        return FaultPlan(id=fault_id, fault="kill", at_s=at, targets=targets, restart_after_s=back)
+        return FaultPlan(
+            id=fault_id, fault="kill", at_s=at, targets=targets, restart_after_s=back, traits=("takes-down",)
+        )
 
     return planned

@@ -89,7 +89,16 @@ def make_plan(
         bots=bots,
         messages_per_second=60.0,
         phases=tuple(PhasePlan(name=name, start_s=a, end_s=b) for name, a, b in phases),
-        faults=(FaultPlan(id="crash", fault="kill", at_s=KILL, targets=("node-2",), restart_after_s=5.0),),
+        faults=(
+            FaultPlan(
+                id="crash",
+                fault="kill",
+                at_s=KILL,
+                targets=("node-2",),
+                restart_after_s=5.0,
+                traits=("takes-down",),
+            ),
+        ),
         checks=tuple(SENTENCES),
         checks_named=False,
         limits=Limits(),
