@@ -19,8 +19,8 @@ class Impairment:
     """What is wrong with the links between one member and each of its peers.
 
     `direction` is seen from the member: `to` is what it sends to the peers, `from` what it gets from them.
-    `drop` lets bytes vanish, `reject` refuses and resets; `delay` is one way, `delay_s` ± `jitter_s`; `loss` is
-    the share of packets that vanish; `rate` is what passes, in bytes a second.
+    `drop` lets bytes vanish, `reject` refuses and resets; `delay` is one way, `delay_s` ± `jitter_s`; `loss`
+    is the share of packets that vanish; `rate` is what passes, in bytes a second.
     """
 
     member: str

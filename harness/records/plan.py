@@ -17,8 +17,8 @@ class Role(StrEnum):
     REDIS = "redis"
 
 
-# What costs something, or changes how members are started, and is there only where a fault of the plan needs it:
-# links that can be cut and slowed, a clock that can be shifted, a disk of Redis's own that can be filled.
+# What costs something, or changes how members are started, and is there only where a fault of the plan needs
+# it: links that can be cut and slowed, a clock that can be shifted, a disk of Redis's own that can be filled.
 Need = Literal["links", "clock", "disk"]
 
 
@@ -97,8 +97,8 @@ class FaultPlan:
     """One planned injection. What a scenario repeats, or does to each member in turn, is several of them.
 
     `at_s` is the time of the inject; with `after` it is the earliest that it can be, and that event decides.
-    A reversible fault is healed `duration_s` after its inject. `restart_after_s` belongs to faults that take a
-    member down: the harness brings the member back that much later, as part of the plan; `None` leaves it down.
+    A reversible fault is healed `duration_s` after its inject. `restart_after_s` belongs to faults that take
+    a member down: the harness brings it back that much later, as part of the plan; `None` leaves it down.
     `settings` are the fault's own keys as the scenario has them, `traits` what the judge must know of it.
     """
 

@@ -10,16 +10,16 @@ from harness.faults.registry import FAULTS
 
 def test_is_known_by_its_name_and_works_where_members_are_ours():
     assert FAULTS["kill"] is Kill
-    assert Kill.available("process") is None
-    assert Kill.available("docker") is None
-    assert "not ours" in (Kill.available("attach") or "")
+    assert set(Kill.spec.mechanisms) == {"process", "docker"}
+    assert all(Kill.available(backend) is None for backend in Kill.spec.mechanisms)
+    assert "not ours" in Kill.spec.why_not["attach"]
 
 
 def test_a_killed_member_is_proven_down_by_its_old_identity(run, kill):
     fault = Kill(kill("k", "node-2", back=1.0), run.backend)
     before = str(run.backend.identity("node-2"))
 
-    assert fault.undo() == {"restart": "node-2"}
+    assert fault.undo().evidence == {"restart": "node-2"}
     assert fault.inject() == {"before": before}
     assert fault.prove() == {"before": before, "after": "down"}
 
@@ -85,7 +85,7 @@ def test_a_member_that_does_not_become_ready_is_an_error_with_its_log(run, kill)
 
 def test_a_member_that_is_to_stay_down_has_nothing_to_heal(run, kill):
     fault = Kill(kill("k", "node-2"), run.backend)
-    assert "nobody" in fault.undo()["restart"]
+    assert "nobody" in fault.undo().evidence["restart"]
     fault.inject()
 
     assert fault.heal() is None
