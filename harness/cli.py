@@ -15,6 +15,7 @@ from harness import __version__, exports, judging
 from harness.backends.choose import CHOICES, check_name, choose
 from harness.errors import HarnessError, UsageError
 from harness.foreign import judge_foreign
+from harness.healing.everything import heal_and_tell
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, judge_folder, worst
 from harness.plan import make_plan, timeline
@@ -236,6 +237,16 @@ def report(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A jud
     """Write a saved run's reports again from its verdict."""
     judging.report(RunFolder(run_folder))
     typer.echo(str(RunFolder(run_folder).report))
+
+
+@app.command()
+def heal(
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="This run alone (meta.json has its id).")
+    ] = None,
+) -> None:
+    """End what is left of runs whose harness died; those that are going on are not touched."""
+    raise typer.Exit(heal_and_tell(run_id, typer.echo))
 
 
 @app.command("scenarios")
