@@ -17,7 +17,7 @@ from harness.errors import HarnessError, UsageError
 from harness.foreign import judge_foreign
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, judge_folder, worst
-from harness.plan import make_plan, timeline
+from harness.plan import make_plan
 from harness.progress import make_progress
 from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
@@ -25,6 +25,7 @@ from harness.records.verdict import RunVerdict
 from harness.runner import Order, run
 from harness.scenario.library import Source, check_backend, load, shipped
 from harness.scenario.model import LARGEST_SEED
+from harness.timeline import timeline
 
 app = typer.Typer(
     no_args_is_help=True,
