@@ -236,8 +236,7 @@ class _Lane:
         with self._targets():
             if self._stopping.is_set():
                 return
-            injected_ns = now_ns()
-            self._inject()
+            injected_ns = self._inject()
         after_s = self.plan.heal_after_s
         if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
             self.heal()
@@ -265,15 +264,16 @@ class _Lane:
                 stack.enter_context(lock)
             yield
 
-    def _inject(self) -> None:
-        verb = "undo"
+    def _inject(self) -> int:
+        """Do it and prove it; return when the inject began."""
+        verb, injected_ns = "undo", now_ns()
         try:
             undo = self._fault.undo()
-            if not self._note("undo", now_ns(), undo.evidence, undo.commands):
-                return  # What is not in the journal must not happen.
+            if not self._note("undo", injected_ns, undo.evidence, undo.commands):
+                return injected_ns  # What is not in the journal must not happen.
             self._ledger.opened(self)
-            verb, began = "inject", now_ns()
-            self._note("injected", began, self._fault.inject())
+            verb, injected_ns = "inject", now_ns()
+            self._note("injected", injected_ns, self._fault.inject())
             verb, began = "prove", now_ns()
             self._note("proved", began, self._fault.prove())
             self._events.happened("injected", began)
@@ -281,6 +281,7 @@ class _Lane:
                 self._events.happened("healed", now_ns())
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
+        return injected_ns
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""
@@ -294,10 +295,10 @@ class _Lane:
                 self.fail("heal", error)
                 return
             self._ledger.over(self)
-            self._events.happened("healed", now_ns())
             if evidence is not None:
                 self._note("healed", began, {})
                 self._note("heal_proved", began, evidence)
+            self._events.happened("healed", now_ns())
 
     def fail(self, verb: str, error: Exception) -> None:
         """Journal that a verb of the fault did not work."""
