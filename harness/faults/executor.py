@@ -13,6 +13,10 @@ The life of a fault in the journal:
 A fault is *open* from its undo entry until its heal was seen, or there proved to be nothing to heal.
 `stop` heals what is open, the youngest first; also what failed, since a fault that broke half-way may
 well have bitten.
+
+A fault may wait for another one's event instead of a time (`FaultPlan.after`): until its inject was
+proven, or until it is over. Where the other one fails before that, this one is not injected: its journal
+says so, and coverage will.
 """
 
 import contextlib
@@ -29,6 +33,7 @@ from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
 
 STOP_TIMEOUT_S = 60.0
+EVENT_POLL_S = 0.2  # How often who waits for another fault looks whether all is being stopped.
 ABORT_TIMEOUT_S = 20.0  # What the heals have when the run is over before its time.
 ABANDON_S = 2.0  # What a verb under way gets then, to end by itself.
 
@@ -55,6 +60,7 @@ class FaultExecutor:
         self._stop_lock = threading.Lock()
         self._ledger = _Ledger(journal, on_event)
         locks = {target: threading.Lock() for plan in faults for target in plan.targets}
+        events = {plan.id: _Events() for plan in faults}
         self._lanes = tuple(
             _Lane(
                 plan=plan,
@@ -64,6 +70,8 @@ class FaultExecutor:
                 ledger=self._ledger,
                 began_ns=load_began_ns,
                 stopping=self._stopping,
+                events=events[plan.id],
+                awaited=events[plan.after.id] if plan.after is not None else None,
             )
             for plan in faults
         )
@@ -184,6 +192,34 @@ class _Ledger:
         return True
 
 
+class _Events:
+    """What other faults may wait for: when a fault was injected and proven, when it was over, if ever."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_ns: dict[str, int] = {}
+        self._failed = False
+
+    def happened(self, event: Literal["injected", "healed"], at_ns: int) -> None:
+        with self._changed:
+            self._at_ns.setdefault(event, at_ns)
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+    def wait(self, event: Literal["injected", "healed"], stopping: threading.Event) -> int | None:
+        """Return when it happened; `None`: it never will."""
+        with self._changed:
+            while event not in self._at_ns:
+                if self._failed or stopping.is_set():
+                    return None
+                self._changed.wait(EVENT_POLL_S)
+            return self._at_ns[event]
+
+
 class _Lane:
     """One fault on its way through the steps."""
 
@@ -196,6 +232,8 @@ class _Lane:
         ledger: _Ledger,
         began_ns: int,
         stopping: threading.Event,
+        events: _Events,
+        awaited: _Events | None,
     ) -> None:
         self.plan = plan
         self.outlasts_the_cluster = False  # Known from its undo on.
@@ -205,18 +243,33 @@ class _Lane:
         self._ledger = ledger
         self._at_ns = began_ns + int(plan.at_s * NS)
         self._stopping = stopping
+        self._events = events
+        self._awaited = awaited
 
     def _run(self) -> None:
-        if self._stopped_before(self._at_ns):
+        at_ns = self._moment()
+        if at_ns is None or self._stopped_before(at_ns):
             return
         with self._targets():
             if self._stopping.is_set():
                 return
-            injected_ns = now_ns()
-            self._inject()
+            injected_ns = self._inject()
         after_s = self.plan.heal_after_s
         if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
             self.heal()
+
+    def _moment(self) -> int | None:
+        """Return when it is to be injected; `None`: never, which the journal says where it was planned."""
+        after = self.plan.after
+        if after is None or self._awaited is None:
+            return self._at_ns
+        happened_ns = self._awaited.wait(after.event, self._stopping)
+        if happened_ns is not None:
+            return happened_ns + int(after.delay_s * NS)
+        self._events.fail()
+        if not self._stopping.is_set():
+            self.fail("wait", HarnessError(f"it waited for {after.id} to be {after.event}, which failed"))
+        return None
 
     def _stopped_before(self, moment_ns: int) -> bool:
         return self._stopping.wait(left_s(moment_ns))
@@ -228,21 +281,26 @@ class _Lane:
                 stack.enter_context(lock)
             yield
 
-    def _inject(self) -> None:
-        verb = "undo"
+    def _inject(self) -> int:
+        """Do it and prove it; return when the inject began."""
+        verb, injected_ns = "undo", now_ns()
         try:
             undo = self._fault.undo()
             self.outlasts_the_cluster = bool(undo.commands)
             self._ledger.opened(self)  # First: whoever stops us between the two must know of it.
-            if not self._note("undo", now_ns(), undo.evidence, undo.commands):
+            if not self._note("undo", injected_ns, undo.evidence, undo.commands):
                 self._ledger.over(self)
-                return  # What is not in the journal must not happen.
-            verb, began = "inject", now_ns()
-            self._note("injected", began, self._fault.inject())
+                return injected_ns  # What is not in the journal must not happen.
+            verb, injected_ns = "inject", now_ns()
+            self._note("injected", injected_ns, self._fault.inject())
             verb, began = "prove", now_ns()
             self._note("proved", began, self._fault.prove())
+            self._events.happened("injected", began)
+            if self.plan.heal_after_s is None:
+                self._events.happened("healed", now_ns())
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
+        return injected_ns
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""
@@ -259,9 +317,11 @@ class _Lane:
             if evidence is not None:
                 self._note("healed", began, {})
                 self._note("heal_proved", began, evidence)
+            self._events.happened("healed", now_ns())
 
     def fail(self, verb: str, error: Exception) -> None:
         """Journal that a verb of the fault did not work."""
+        self._events.fail()
         kind = type(error).__name__
         self._note("failed", now_ns(), {"verb": verb, "kind": kind, "error": str(error) or kind})
 
