@@ -21,6 +21,7 @@ from harness.records.plan import (
     PhasePlan,
     Plan,
 )
+from harness.records.steady import SteadyBound
 from harness.scenario.model import Fault, Load, Phases, Scenario, Target
 from harness.scenario.targets import candidates, how_many, node_names
 
@@ -56,6 +57,9 @@ def make_plan(scenario: Scenario, *, seed: int) -> Plan:
             violates=_in_order(scenario.expect.violates),
             may_violate=_in_order(scenario.expect.may_violate),
         ),
+        steady_state=tuple(
+            SteadyBound(probe=probe.probe, least=probe.min, most=probe.max) for probe in scenario.steady_state
+        ),
     )
 
 
@@ -70,7 +74,8 @@ def _cluster(scenario: Scenario) -> ClusterPlan:
 
 
 def _limits(scenario: Scenario) -> Limits:
-    return Limits(**{f"{name}_s": limit for name, limit in scenario.limits})
+    seconds = {f"{name}_s": limit for name, limit in scenario.limits if name != "max_unavailable"}
+    return Limits(**seconds, max_unavailable=scenario.limits.max_unavailable)
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -173,6 +178,8 @@ def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
 
 
 def _phase_line(plan: Plan, phase: PhasePlan) -> str:
+    if phase.name == "steady" and plan.steady_state:
+        return f"steady: {', '.join(f'{bound.probe} {bound}' for bound in plan.steady_state)}"
     if phase.name != "warmup":
         return phase.name
     last_s = plan.bots[-1].start_at_s

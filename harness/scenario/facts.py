@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from harness.scenario.model import Cluster, Expect, Fault, Load, Phases, Scenario, Target
 from harness.scenario.shape import valid_fields
 from harness.scenario.source import Path
+from harness.scenario.steady_sense import ProbeFacts, probe_facts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +47,10 @@ class Facts:
     rooms: int | None
     spawn_rate: float | None
     warmup: float | None
+    steady: float | None
     chaos: float | None
     recovery: float | None
+    steady_state: tuple[ProbeFacts, ...] | None
     faults: tuple[FaultFacts, ...]
     checks: tuple[str, ...] | None  # `None` for `all`, too: it contains what can be named
     verdict: str | None
@@ -74,8 +77,10 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         rooms=load.get("rooms"),
         spawn_rate=load.get("spawn_rate"),
         warmup=phases.get("warmup"),
+        steady=phases.get("steady"),
         chaos=phases.get("chaos"),
         recovery=phases.get("recovery"),
+        steady_state=probe_facts(data.get("steady_state")),
         faults=tuple(
             _fault(item, index) for index, item in enumerate(listed if isinstance(listed, tuple) else ())
         ),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 from harness.records import plan
+from harness.scenario.steady import SteadyProbe
 from harness.scenario.values import (
     address,
     argument,
@@ -117,6 +118,7 @@ class Limits(Part):
     convergence: Duration = plan.Limits().convergence_s
     longest_wait: Duration = plan.Limits().longest_wait_s
     drain: Duration = plan.Limits().drain_s
+    max_unavailable: Annotated[int, whole(0, MOST_NODES)] | None = None
 
 
 class Expect(Part):
@@ -148,6 +150,7 @@ class Scenario(Part):
     cluster: Cluster = Cluster()
     load: Load
     phases: Phases
+    steady_state: tuple[SteadyProbe, ...] = ()
     faults: tuple[Fault, ...]
     checks: Checks = "all"
     limits: Limits = Limits()

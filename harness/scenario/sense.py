@@ -13,6 +13,7 @@ from harness.records.guarantees import NOT_APPLICABLE
 from harness.scenario.facts import Facts, FaultFacts
 from harness.scenario.model import Target
 from harness.scenario.source import Path
+from harness.scenario.steady_sense import steady_findings
 from harness.scenario.targets import (
     REDIS,
     NoTarget,
@@ -30,6 +31,9 @@ def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything that does not fit together, with the path of what should be mended."""
     for check in (_command, _spawn, _rooms, _ids, _times, _shapes, _checks, _expectation):
         yield from check(facts)
+    yield from steady_findings(
+        facts.steady_state, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery
+    )
     reaches: dict[int, Reach] = {}
     yield from _targets(facts, reaches)
     yield from _overlaps(facts, reaches)
