@@ -42,7 +42,7 @@ def _facts(data: object, index: int) -> ProbeFacts:
     )
 
 
-def steady_findings(
+def findings(
     probes: tuple[ProbeFacts, ...] | None,
     *,
     nodes: int | None,
