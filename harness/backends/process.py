@@ -77,17 +77,20 @@ class ProcessBackend(Prepared):
         find_redis: Callable[[], RedisBinary] = find_redis_binary,
         ready_timeout_s: float = 30.0,
         grace_s: float = 3.0,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is started or created yet.
 
         `ready_timeout_s` is what each member has to become ready at the start, `grace_s` what the
-        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL.
+        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL, `node_settings` further
+        variables of every node's environment.
         """
         self._node_command = node_command
         self._find_redis = find_redis
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
         self._run_id = ""
+        self._node_settings = dict(node_settings or {})
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
@@ -261,7 +264,7 @@ class ProcessBackend(Prepared):
             port=port,
             command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
             # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
-            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **own},
+            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **self._node_settings, **own},
             folder=folder / name,
             # For our own an empty one, because `python -m` looks for modules in the working directory first;
             # for another program ours, so that its paths mean what they mean to whoever wrote them.

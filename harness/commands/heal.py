@@ -1,4 +1,4 @@
-"""`wordaround heal`: end what is left of runs whose harness died."""
+"""`wordaround heal`: what runs whose harness died left behind."""
 
 from typing import Annotated
 
