@@ -71,6 +71,10 @@ class Interrupts:
         try:
             self._raise_pending()
             yield
+        except KeyboardInterrupt:
+            self._shielded = True
+            self._tell("Stopping: cleaning up, this takes a few seconds")
+            raise
         finally:
             self._shielded = True
 
@@ -114,7 +118,8 @@ class Interrupts:
             os._exit(INTERRUPTED)  # Whatever hangs, hangs; no `finally` of it is waited for.
 
     def _tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # The terminal may be what has gone.
+        # The terminal may be what has gone; or the signal came while something was being printed.
+        with contextlib.suppress(OSError, RuntimeError):
             self._say(text)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,8 +80,7 @@ def _eventually(look: Callable[[], list[psutil.Process]]) -> list[psutil.Process
     for _ in range(500):
         if found := look():
             return found
-        psutil.wait_procs([], timeout=0)
-        os.sched_yield()
+        time.sleep(0.02)
     raise AssertionError("nothing appeared")
 
 
