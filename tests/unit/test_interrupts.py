@@ -60,7 +60,8 @@ with Interrupts(lambda text: print(text, flush=True)) as interrupts:
 def test_the_second_warns_of_the_third_and_the_third_says_what_remains_and_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", GIVES_UP], capture_output=True, text=True, check=False)
     assert done.returncode == 130
-    first, warning, again, last = done.stdout.splitlines()
+    told, first, warning, again, last = done.stdout.splitlines()
+    assert "Stopping" in told
     assert (first, again, last) == ("cleaning up", "cleaning up", "7 things remain")
     assert "still cleaning up" in warning
     assert "left to the watchdog" in warning
