@@ -35,6 +35,7 @@ PAUSE = _HEAD + (
     "phases: {warmup: 500ms, steady: 500ms, chaos: 20s, recovery: 1s}\n"
     "faults: [{id: one, fault: pause, at: 100ms, target: {name: node-2}, duration: 15s}]\n"
 )
+SHORT_PAUSE = PAUSE.replace("chaos: 20s", "chaos: 3s").replace("duration: 15s", "duration: 2s")
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Victim:
     temporary: Path
     scenario: str = KILL
     environment: dict[str, str] = field(default_factory=dict)
+    within: tuple[str, ...] = ()  # words before the command's, that put it into a place of its own
     process: subprocess.Popen[bytes] = field(init=False)
     family: list[psutil.Process] = field(default_factory=list)
 
@@ -53,7 +55,16 @@ class Victim:
         (self.folder / "dying.yaml").write_text(self.scenario)
         with (self.folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "harness", "run", "dying.yaml", "--backend", self.backend],
+                [
+                    *self.within,
+                    sys.executable,
+                    "-m",
+                    "harness",
+                    "run",
+                    "dying.yaml",
+                    "--backend",
+                    self.backend,
+                ],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=subprocess.DEVNULL,
@@ -154,11 +165,13 @@ class Victim:
 
 
 @contextmanager
-def victim(backend: str, folder: Path, scenario: str = KILL, **environment: str) -> Iterator[Victim]:
+def victim(
+    backend: str, folder: Path, scenario: str = KILL, *, within: tuple[str, ...] = (), **environment: str
+) -> Iterator[Victim]:
     """Start a victim, and let nothing of it outlive the test, whatever the test finds."""
     # Short: a socket lies in it, whose path may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="wa-") as temporary:
-        one = Victim(backend, folder, Path(temporary), scenario, environment)
+        one = Victim(backend, folder, Path(temporary), scenario, environment, within)
         one.start()
         try:
             yield one
