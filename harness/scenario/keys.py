@@ -51,7 +51,7 @@ class Target(Part):
     value: Annotated[
         Annotated[int, whole(1, 100)] | None,
         told(
-            "Needed with `fixed` (how many members) and `percent` (of the members to choose from, rounded up); "
+            "Needed with `fixed` (how many members) and `percent` (of those to choose from, rounded up); "
             "goes with nothing else."
         ),
     ] = None
