@@ -60,21 +60,22 @@ class Driver:
 
         Raises:
             Aborted: a rule stopped the run; everything is healed, and the load has stopped.
-            HarnessError: bots, watch or journal broke; nothing more is healed.
+            HarnessError: bots, watch or journal broke; what does not end with the cluster is healed.
         """
         try:
             self._phases()
             self._load.stop_load()
             self._note(load_ended_ns=clock.now_ns())
             self._tick("healing")
+            with self._interrupts.timeless():
+                self._executor.stop()
         except Aborted as reason:
             self._heal_first(reason)
             raise
         except BaseException:
-            self._executor.stop(heal=False)  # The cluster is about to be removed.
+            with self._interrupts.shield():  # Heal first, then say what happened.
+                self._executor.abort()
             raise
-        with self._interrupts.timeless():
-            self._executor.stop()
         self._watch.sample()
 
     def _phases(self) -> None:
@@ -113,9 +114,8 @@ class Driver:
     def _heal_first(self, reason: Aborted) -> None:
         self._display.say(f"Stopping: {reason}" + ("; healing first" if self._display.active else ""))
         with self._interrupts.timeless():
-            left = self._executor.stop()
-        if left:
-            self._display.say(f"Not healed: {', '.join(left)}")
+            if left := self._executor.stop():
+                self._display.say(f"Not healed: {', '.join(left)}")
         self._load.stop_load()
         self._note(load_ended_ns=clock.now_ns())
         self._watch.sample()

@@ -28,11 +28,13 @@ from harness import __version__, clock
 from harness.aborts import Aborted, not_steady, out_of_time
 from harness.backends.base import Backend, Member
 from harness.checkers.fault_windows import left_alive
+from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.final_reads import FinalReads, read_until_stable
+from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
 from harness.load import Load
@@ -49,6 +51,7 @@ from harness.watch import MemberWatch
 TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
+WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
 READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
@@ -105,6 +108,8 @@ class _Run:
         self._progress = progress
         self._interrupts = interrupts
         self._display = Display(order.plan, progress)
+        self._clean = False  # whether bots and cluster were ended in order
+        self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
             run_id=os.urandom(4).hex(),
             backend=order.backend.name,
@@ -142,19 +147,53 @@ class _Run:
         write_json(self._folder.meta, self._meta)
 
     def _through(self) -> None:
-        """Start the cluster, use it, and end it whatever happens."""
+        """Claim what will be started; start it, use it, and end it whatever happens."""
         with self._interrupts.shield(), self._time_limit():
-            load = Load(self._bots_config, log=self._folder.logs / "bots.log")
-            try:
-                with self._interrupts.exposed():
-                    self._start(load)
-                    with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
-                        self._watched(load, members, faults)
-            finally:
+            guard = Guard(
+                Claim(
+                    run_id=self._meta.run_id,
+                    backend=self._backend.name,
+                    folder=str(self._folder.path.resolve()),
+                    command=self._meta.command,
+                )
+            )
+            with self._interrupts.giving_up(lambda: self._given_up(guard)):
                 try:
-                    load.close()
+                    self._started_and_ended()
                 finally:
-                    self._backend.close()
+                    self._leave(guard)
+
+    def _started_and_ended(self) -> None:
+        load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
+        try:
+            with self._interrupts.exposed():
+                self._start(load)
+                with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
+                    self._watched(load, members, faults)
+        finally:
+            try:
+                load.close()
+            finally:
+                self._backend.close()
+            self._clean = True
+
+    def _leave(self, guard: Guard) -> None:
+        """Let the watchdog go when all was ended and healed; else it has its turn, with fresh eyes."""
+        if self._clean and not self._unhealed:
+            if trouble := guard.release():
+                self._progress.say(trouble)
+        elif guard.abandon("the harness could not clean up", timeout_s=WATCHDOG_S):
+            self._progress.say("What could not be ended was ended by the watchdog")
+        else:
+            self._progress.say(f"Not everything could be ended: {_mend(self._meta.run_id, self._folder)}")
+
+    def _given_up(self, guard: Guard) -> str:
+        guard.abandon("interrupted by the user, who did not wait for the cleaning up")
+        self._progress.close()
+        return (
+            f"Given up: what run {self._meta.run_id} started is left to its watchdog; "
+            f"{_mend(self._meta.run_id, self._folder)}"
+        )
 
     def _time_limit(self) -> AbstractContextManager[None]:
         timeout_s = self._order.timeout_s
@@ -206,7 +245,7 @@ class _Run:
             load_began_ns=load_began,
             on_event=self._display.on_fault,
         )
-        Driver(
+        driver = Driver(
             plan=self._plan,
             load=load,
             watch=watch,
@@ -216,7 +255,11 @@ class _Run:
             note=self._save,
             check_steady=partial(self._check_steady, load),
             load_began_ns=load_began,
-        ).drive()
+        )
+        try:
+            driver.drive()
+        finally:
+            self._unhealed = executor.outlasting
 
     def _check_steady(self, load: Load) -> None:
         """Look at what the bots recorded so far.
@@ -291,3 +334,10 @@ def _machine() -> dict[str, str]:
         "cores": str(os.cpu_count() or "?"),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
     }
+
+
+def _mend(run_id: str, folder: RunFolder) -> str:
+    return (
+        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
+        f"{folder.path / 'watchdog.log'} what was done"
+    )

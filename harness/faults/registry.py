@@ -2,7 +2,15 @@
 
 from harness.faults.base import Fault
 from harness.faults.kill import Kill
+from harness.faults.pause import Pause
+from harness.faults.restart import Restart
+from harness.faults.stop import Stop
 
-KINDS: tuple[type[Fault], ...] = (Kill,)
+KINDS: tuple[type[Fault], ...] = (
+    Kill,
+    Stop,
+    Restart,
+    Pause,
+)
 
 FAULTS: dict[str, type[Fault]] = {kind.spec.name: kind for kind in KINDS}

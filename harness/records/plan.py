@@ -133,9 +133,7 @@ class Limits:
     convergence_s: float = 10.0
     longest_wait_s: float = 8.0
     drain_s: float = 15.0  # after the load stops: resends, catching up, final reads
-    max_unavailable: int | None = (
-        None  # members that may be unavailable at once; more, and the run is aborted
-    )
+    max_unavailable: int | None = None  # members that may be so at once; more, and the run is aborted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
