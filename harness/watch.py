@@ -73,6 +73,8 @@ class MemberWatch:
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
+        if self._backend.paused(member.name):
+            return MemberState.PAUSED
         if member.role is Role.REDIS or (member.url is not None and _answers(member.ready_url)):
             return MemberState.READY
         before = self._seen.get(member.name)

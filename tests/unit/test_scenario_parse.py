@@ -118,9 +118,10 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert scenario.checks == "all"
     assert scenario.expect.verdict == "pass"
     defaults = Limits()
-    assert {f"{name}_s": limit for name, limit in scenario.limits} == {
-        name: getattr(defaults, name) for name in Limits.__dataclass_fields__
+    assert {name: limit for name, limit in scenario.limits} == {
+        name.removesuffix("_s"): getattr(defaults, name) for name in Limits.__dataclass_fields__
     }
+    assert scenario.steady_state == ()
 
 
 def test_anchors_and_merges_work() -> None:
