@@ -18,6 +18,9 @@ from harness.commands.console import code_of
 # the callback where the file has an `app` with commands of its own.
 COMMANDS = {
     "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
+    "up": "Start a cluster and leave it up; returns when every member is ready.",
+    "status": "Show a cluster that `up` started: members, states, identities, addresses, since when.",
+    "down": "End a cluster that `up` started, in order; says what was ended.",
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
