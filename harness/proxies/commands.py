@@ -62,7 +62,9 @@ class Control:
 
 def _typed(arguments: dict[str, Any]) -> dict[str, Any]:
     """Undo what JSON has made of tuples and of impairments."""
-    typed = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    typed: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()
+    }
     if "impairment" in typed:
         typed["impairment"] = Impairment(**_typed(typed["impairment"]))
     return typed

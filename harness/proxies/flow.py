@@ -56,6 +56,7 @@ class Flow:
         "_loop",
         "_pipe",
         "_queue",
+        "_rules",
         "_timer_ns",
         "_unanswered",
         "finished",
@@ -68,6 +69,7 @@ class Flow:
         self._loop, self._pipe, self._back = loop, pipe, back
         self.source, self.sink = source, sink
         self._ends = ends
+        self._rules = pipe.rules  # that what waits was given its times by
         self._queue: deque[_Item] = deque()
         self._held = 0
         self._ending: Ending | None = None
@@ -116,14 +118,12 @@ class Flow:
         self.source.want(READ, wanted=False)
 
     def refresh(self) -> None:
-        """The rules have changed: what waits is given its time anew."""
+        """Rules have changed; where they are those of this pipe, what waits is given its time anew."""
         if not self._back.cut:
             self._unanswered = 0
-        now = now_ns()
-        latest = 0
-        for item in self._queue:
-            latest = item.due_ns = max(latest, self._pipe.due_ns(len(item.data), now))
-        self._timer_ns = 0
+        if self._rules is not self._pipe.rules:
+            self._rules = self._pipe.rules
+            self._give_times()
         self.writable()
 
     def writable(self) -> None:
@@ -151,6 +151,12 @@ class Flow:
 
     def _is_due(self, item: _Item, now: int) -> bool:
         return item.due_ns <= now and not self.stalled
+
+    def _give_times(self) -> None:
+        now, latest = now_ns(), 0
+        for item in self._queue:
+            latest = item.due_ns = max(latest, self._pipe.due_ns(len(item.data), now))
+        self._timer_ns = 0
 
     def _pass_on(self, data: bytes) -> None:
         sent = self._send(data)

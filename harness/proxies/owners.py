@@ -1,7 +1,7 @@
 """Who is calling: which member owns the socket that has connected.
 
-All nodes reach a node by the one address that it registers; so the address says nothing of the caller. But the
-caller is a process of this machine, in the group of a member, and the kernel knows whose socket it is.
+All nodes reach a node by the one address that it registers; so the address says nothing of the caller. But
+the caller is a process of this machine, in the group of a member, and the kernel knows whose socket it is.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class Owners:
         self._announced[port] = member
 
     def of(self, caller: Address, called: Address, *, besides: str) -> str | None:
-        """Return the member, other than `besides`, that connected from `caller` to `called`; `None`: no member."""
+        """Return the member, not `besides`, that connected from `caller` to `called`; `None`: no member."""
         announced = self._announced.pop(caller[1], None)
         if announced is not None:
             return announced

@@ -22,29 +22,18 @@ PIECES_HELD = 4
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Rule:
-    """An impairment in force, and what it has done. `free_ns`: when a rate's narrow place is free again."""
+    """An impairment in force, and what it has done."""
 
     impairment: Impairment
     bytes: int = 0  # that it delayed or slowed
     refused: int = 0  # connections that were reset as they came
     reset: int = 0  # connections that it found established and reset
-    free_ns: int = 0
 
     def holds(self, source: str, sink: str) -> bool:
         """Tell whether it is about what `source` says to `sink`."""
         it = self.impairment
         to = it.direction != "from" and source == it.member and sink in it.peers
         return to or (it.direction != "to" and sink == it.member and source in it.peers)
-
-    def due_ns(self, size: int, at_ns: int, rng: random.Random) -> int:
-        """Return when that many bytes have passed which came at `at_ns`."""
-        it = self.impairment
-        if it.effect == "rate":
-            self.free_ns = max(at_ns, self.free_ns) + size * NS // it.bytes_per_s
-            return self.free_ns
-        if it.effect == "delay":
-            return at_ns + self.lag_ns(rng)
-        return at_ns
 
     def lag_ns(self, rng: random.Random) -> int:
         """Return one draw of its delay; 0 where it has none."""
@@ -57,20 +46,27 @@ class Rule:
 class Pipe:
     """One direction between two ends."""
 
-    __slots__ = ("_rng", "cut", "most", "piece", "refused", "rules", "sink", "source")
+    __slots__ = ("_free_ns", "_rng", "cut", "most", "piece", "refused", "rules", "sink", "source")
 
     def __init__(self, source: str, sink: str, rng: random.Random) -> None:
         self.source, self.sink = source, sink
         self._rng = rng
-        self.put(())
+        self._free_ns: dict[Rule, int] = {}  # when the narrow place of a rate is free again
+        self.rules: tuple[Rule, ...] = ()
+        self.cut = self.refused = False
+        self.piece, self.most = CHUNK, HELD_MOST
 
     def put(self, rules: Iterable[Rule]) -> None:
-        """Let these rules hold, and no others."""
+        """Let these rules hold, and no others; `rules` stays the same object where nothing changes."""
         # The narrow place first: what is delayed behind it comes out as it went in.
-        self.rules = tuple(sorted(rules, key=lambda rule: rule.impairment.effect != "rate"))
+        wanted = tuple(sorted(rules, key=lambda rule: rule.impairment.effect != "rate"))
+        if wanted == self.rules:
+            return
+        self.rules = wanted
         effects = {rule.impairment.effect for rule in self.rules}
         self.cut = "drop" in effects
         self.refused = "reject" in effects and not self.cut  # Nobody hears a refusal over a link that is cut.
+        self._free_ns = dict.fromkeys(self.rules, 0)  # All flows ask anew for what waits.
         rates = [rule.impairment.bytes_per_s for rule in self.rules if rule.impairment.effect == "rate"]
         self.piece = min(CHUNK, max(SMALLEST_PIECE, min(rates) // PIECES_A_SECOND)) if rates else CHUNK
         self.most = PIECES_HELD * self.piece if rates else HELD_MOST
@@ -79,7 +75,9 @@ class Pipe:
         """Return when that many bytes may go on."""
         at = now_ns
         for rule in self.rules:
-            at = rule.due_ns(size, at, self._rng)
+            if rate := rule.impairment.bytes_per_s:
+                at = self._free_ns[rule] = max(at, self._free_ns[rule]) + size * NS // rate
+            at += rule.lag_ns(self._rng)
         return at
 
     def passed(self, size: int) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from harness.proxies.loop import Loop
 
-# Fixed, so that the kernel does not let them grow: what waits here for somebody slow must stay small, or a node
-# would not notice for megabytes that its client does not read.
+# Fixed, so that the kernel does not let them grow: what waits here for somebody slow must stay small, or a
+# node would not notice for megabytes that its client does not read.
 KERNEL_BUFFER = 256 * 1024
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -57,7 +57,7 @@ class Side:
         return int(struct.unpack("i", answer)[0])
 
     def hung_up(self) -> bool:
-        """Tell whether the other end has closed or reset, though nothing was read; without POLLRDHUP only resets."""
+        """Tell whether the other end has closed, though nothing was read; without POLLRDHUP only a reset."""
         poll = select.poll()
         poll.register(self.socket, _HUNG_UP)
         return bool(poll.poll(0))
@@ -77,7 +77,7 @@ def prepare(sock: socket.socket) -> None:
 
 
 def bounded(sock: socket.socket) -> socket.socket:
-    """Bound the kernel's buffers of a socket that is not connected yet, or of those that a listener accepts."""
+    """Bound the kernel's buffers of a socket not yet connected, or of all that a listener accepts."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
     return sock
