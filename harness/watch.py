@@ -84,7 +84,7 @@ class MemberWatch:
             return MemberState.DOWN
         if self._backend.paused(member.name):
             return MemberState.PAUSED
-        if member.role is Role.REDIS or (member.url is not None and _answers(member.ready_url)):
+        if member.role is Role.REDIS or (member.own_url is not None and _answers(member.ready_url)):
             return MemberState.READY
         before = self._seen.get(member.name)
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
