@@ -5,7 +5,7 @@ What a fault wants beside them it says in its own file (`harness/faults/`), in a
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.scenario.values import choice, duration, guarantee, name, text, whole
 
@@ -92,3 +92,20 @@ class TakesDown(FaultKeys):
     """A fault that takes its targets down; they are started again `restart_after` it, or stay down."""
 
     restart_after: Duration | None = None
+
+
+DirectionName = Annotated[Literal["both", "to", "from"], choice("both", "to", "from")]
+
+
+class Links(Part):
+    """What faults on links say: which ends they have beside the target, and in which direction they bite.
+
+    `direction` is seen from the target: `to` is what it sends to the other ends.
+    """
+
+    from_: Annotated[Side | None, Field(alias="from")] = None
+    direction: DirectionName = "both"
+
+
+class ReversibleOnLinks(Reversible, Links):
+    """A reversible fault on the links between its target and everyone else, or those that `from` names."""

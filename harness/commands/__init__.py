@@ -1,0 +1,1 @@
+"""The commands of `wordaround`, one file each: parse, call one function, print what came of it."""

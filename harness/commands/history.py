@@ -1,0 +1,33 @@
+"""`wordaround history`: what every client of a run saw, for other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import exports
+from harness.records.folder import RunFolder
+
+
+def history(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(exports.FORMATS)}.")] = "jsonl",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Where to; else JSON lines go to stdout, Parquet into the folder."),
+    ] = None,
+) -> None:
+    """Export what every client of a run saw."""
+    exports.check_format(format_)
+    folder = RunFolder(run_folder)
+    files = exports.histories(folder)
+    if format_ == "parquet":
+        path = output or folder.path / "history.parquet"
+        rows = exports.parquet(files, path)
+        typer.echo(f"{path}: {rows} events")
+    elif output is not None:
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in exports.jsonl(files))
+    else:
+        for line in exports.jsonl(files):
+            typer.echo(line)
