@@ -119,7 +119,9 @@ def _message(kind: int, flags: int, queue: int, attributes: bytes) -> bytes:
 
 def _verdict(packet: Packet, verdict: int, mark: int) -> bytes:
     attributes = _attribute(_ATTR_VERDICT, struct.pack(">II", verdict, packet.id))
-    return _message(_VERDICT, _REQUEST, packet.queue, attributes + _attribute(_ATTR_MARK, struct.pack(">I", mark)))
+    return _message(
+        _VERDICT, _REQUEST, packet.queue, attributes + _attribute(_ATTR_MARK, struct.pack(">I", mark))
+    )
 
 
 def _packets(data: bytes) -> Iterator[Packet]:

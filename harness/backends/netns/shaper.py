@@ -1,7 +1,6 @@
 """Delays and slows what a member sends and gets, packet by packet, in its network namespace.
 
     python3 -m netns.shaper --name w1 --bit 1 --out 1 --in 2 --delay 0.1 --jitter 0.02 --rate 0 --seed 7
-    python3 -m netns.shaper --name w1 --stop
 
 Rules hand packets to the queues `--out` (what the member sends) and `--in` (what it gets). Each is let go
 when its time has come, with the bit in its mark by which the rules know it.
@@ -15,13 +14,13 @@ it dies, packets pass as if it had never been there (`--queue-bypass`), but for 
 """
 
 import argparse
+import fcntl
 import heapq
 import os
 import random
 import select
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from .shape import Shape
 _IP_HEADER = 20
 _WHOLE_PACKET = 0xFFFF
 _SO_MARK = getattr(socket, "SO_MARK", 36)
-_STOPPED_S = 5.0
 
 
 class Shaper:
@@ -55,7 +53,7 @@ class Shaper:
         """Hold and release until the descriptor `stop` has something to read; then release all."""
         while True:
             wait = max(0.0, self._held[0][0] - time.monotonic()) if self._held else None
-            readable, _, _ = select.select([self._queues, stop], [], [], wait)
+            readable, _, _ = select.select([self._queues.fileno(), stop], [], [], wait)
             if stop in readable:
                 self._release(float("inf"))
                 return
@@ -91,7 +89,9 @@ class Shaper:
 
     def _send(self, packet: Packet) -> None:
         try:
-            self._sender(packet.mark | self._bit).sendto(packet.data, (socket.inet_ntoa(packet.data[16:20]), 0))
+            self._sender(packet.mark | self._bit).sendto(
+                packet.data, (socket.inet_ntoa(packet.data[16:20]), 0)
+            )
         except OSError:
             # Another rule drops it, or the network is gone: lost, as any packet may be.
             return
@@ -102,10 +102,6 @@ class Shaper:
             sender.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
             self._sockets[mark] = sender
         return self._sockets[mark]
-
-
-def _pid_file(name: str) -> Path:
-    return Path("/run") / f"wordaround-shaper-{name}"
 
 
 def _start(options: argparse.Namespace) -> None:
@@ -123,13 +119,17 @@ def _start(options: argparse.Namespace) -> None:
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told)
     signal.signal(signal.SIGTERM, lambda *_: None)
-    _let_go_of_output()
-    pid_file = _pid_file(options.name)
-    pid_file.write_text(str(os.getpid()))
-    try:
+    with _life_of(options.name).open("w") as life:
+        fcntl.flock(life, fcntl.LOCK_EX)  # Ends with us, however we end.
+        life.write(str(os.getpid()))
+        life.flush()
+        _let_go_of_output()
         shaper.run(stop)
-    finally:
-        pid_file.unlink(missing_ok=True)
+
+
+def _life_of(name: str) -> Path:
+    """Return the file that a living shaper holds locked; it has its pid. SIGTERM ends it."""
+    return Path("/run") / f"shaper-{name}"
 
 
 def _let_go_of_output() -> None:
@@ -139,36 +139,18 @@ def _let_go_of_output() -> None:
         os.dup2(null, descriptor)
 
 
-def _stop(name: str) -> None:
-    pid_file = _pid_file(name)
-    try:
-        os.kill(int(pid_file.read_text()), signal.SIGTERM)
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    deadline = time.monotonic() + _STOPPED_S
-    while pid_file.exists():
-        if time.monotonic() > deadline:
-            sys.exit(f"the shaper {name} does not end")
-        time.sleep(0.002)  # Polled: it is not our child.
-
-
 def main() -> None:
-    """Start a shaper in the background, or stop one."""
+    """Start a shaper in the background."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
-    parser.add_argument("--stop", action="store_true")
-    parser.add_argument("--bit", type=int)
+    parser.add_argument("--bit", type=int, required=True)
     parser.add_argument("--in", type=int)
     parser.add_argument("--out", type=int)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--rate", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if options.stop:
-        _stop(options.name)
-    else:
-        _start(options)
+    _start(parser.parse_args())
 
 
 if __name__ == "__main__":
