@@ -3,6 +3,8 @@
 from harness.faults.base import Fault
 from harness.faults.kill import Kill
 from harness.faults.pause import Pause
+from harness.faults.redis_clients_kill import RedisClientsKill
+from harness.faults.redis_pause import RedisPause
 from harness.faults.restart import Restart
 from harness.faults.stop import Stop
 
@@ -11,6 +13,8 @@ KINDS: tuple[type[Fault], ...] = (
     Stop,
     Restart,
     Pause,
+    RedisClientsKill,
+    RedisPause,
 )
 
 FAULTS: dict[str, type[Fault]] = {kind.spec.name: kind for kind in KINDS}
