@@ -147,6 +147,41 @@ def test_what_was_asked_is_known_when_an_error_hides_the_interrupt() -> None:
         assert interrupts.asked
 
 
+def _like_pydantic() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        words = f"SchemaError: {error!r}"
+    raise RuntimeError(words)
+
+
+def test_an_interrupt_that_a_library_made_an_error_of_is_one_still() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda text: None):
+        _like_pydantic()
+
+
+def test_an_interrupt_in_disguise_in_an_exposed_block_is_cleaned_up_after_as_one() -> None:
+    seen: list[str] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            try:
+                with interrupts.exposed():
+                    _like_pydantic()
+            except BaseException as error:
+                seen.append(type(error).__name__)
+                raise
+
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda text: None) as interrupts:
+        work(interrupts)
+    assert seen == ["KeyboardInterrupt"]
+
+
+def test_an_error_without_an_interrupt_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), Interrupts(lambda text: None):
+        raise ZeroDivisionError
+
+
 def test_undisturbed_work_is_done_to_its_end() -> None:
     assert undisturbed(lambda left, right: left + right, 1, right=2) == 3
 

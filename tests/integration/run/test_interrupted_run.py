@@ -195,11 +195,12 @@ def test_two_runs_at_a_time_do_not_touch_each_other(tmp_path: Path) -> None:
         assert first.left_behind() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend",
     [
         pytest.param("process", marks=pytest.mark.process),
-        pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.slow]),
+        pytest.param("docker", marks=pytest.mark.docker),
     ],
 )
 def test_a_target_that_dies_by_itself_in_its_fault_ends_as_a_finding(backend: str, tmp_path: Path) -> None:
