@@ -82,7 +82,9 @@ class MemberWatch:
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
-        if member.role is Role.REDIS or (member.url is not None and _answers(member.ready_url)):
+        if self._backend.paused(member.name):
+            return MemberState.PAUSED
+        if member.role is Role.REDIS or (member.own_url is not None and _answers(member.ready_url)):
             return MemberState.READY
         before = self._seen.get(member.name)
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
