@@ -72,6 +72,11 @@ class Machine:
         status: dict[str, Any] = json.loads(ended.stdout)
         return status
 
+    def access(self, cluster: dict[str, Any]) -> dict[str, str]:
+        """Return how the cluster's supervisor is reached."""
+        access: dict[str, str] = json.loads(Path(cluster["access"]).read_text())
+        return access
+
     def processes(self) -> list[psutil.Process]:
         """Return whatever runs with this temporary folder: supervisors, watchdogs, nodes."""
         return [process for process in psutil.process_iter() if _temporary_of(process) == str(self.temporary)]
