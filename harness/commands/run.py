@@ -10,6 +10,7 @@ import typer
 from harness import __version__, judging, runner
 from harness.backends.choose import CHOICES, check_name, choose
 from harness.commands.console import Json, code_of, print_verdict, say_error, stderr
+from harness.commands.options import RunsDir
 from harness.errors import HarnessError, UsageError
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
@@ -18,8 +19,6 @@ from harness.progress import make_progress
 from harness.scenario.library import Source, check_backend, check_faults, load
 from harness.scenario.model import LARGEST_SEED
 from harness.timeline import timeline
-
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
 
 
 def run(
