@@ -22,22 +22,19 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import psutil
-
-from harness import __version__, clock
+from harness import __version__, clock, ending
 from harness.aborts import Aborted, not_steady, out_of_time
 from harness.backends.base import Backend, Member
-from harness.checkers.fault_windows import left_alive
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
-from harness.final_reads import FinalReads, read_until_stable
 from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
 from harness.load import Load
+from harness.machine import machine
 from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
@@ -45,14 +42,13 @@ from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
 from harness.records.journal import Journal, MemberState
 from harness.records.meta import Meta
-from harness.records.plan import Plan, Role, wire_name
+from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
 
 TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
 WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
-READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +114,7 @@ class _Run:
             began=began,
             began_ns=clock.now_ns(),
             versions={"wordaround": __version__, "python": platform.python_version()},
-            machine=_machine(),
+            machine=machine(),
         )
 
     def make(self) -> RunFolder:
@@ -297,43 +293,14 @@ class _Run:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
 
     def _end(self, load: Load, reader: HistoryWriter) -> None:
-        """The load has stopped and the faults are healed: last answers, final reads, catching up."""
-        deadline = clock.deadline_ns(self._plan.limits.drain_s)
-        if not load.wait_resolved(deadline):
-            self._progress.say("Some sends were still without an answer at the deadline")
-        reads = read_until_stable(
+        ending.end_in_order(
+            load,
             reader,
-            self._living_nodes(),
-            map(self._wire, self._plan.rooms),
-            deadline_ns=max(deadline, clock.deadline_ns(READS_S)),
+            plan=self._plan,
+            nodes=self._nodes(),
+            run_id=self._meta.run_id,
+            say=self._progress.say,
         )
-        self._say_reads(reads)
-        behind = load.catch_up(reads.heads, max(deadline, clock.deadline_ns(READS_S)))
-        for bot, how in list(behind.items())[:5]:
-            self._progress.say(f"{bot} did not catch up: {how}")
-        load.quit()
-
-    def _say_reads(self, reads: FinalReads) -> None:
-        if not reads.stable:
-            self._progress.say(f"The final reads did not settle: {reads.trouble}")
-
-    def _living_nodes(self) -> tuple[Member, ...]:
-        """The nodes that the plan leaves alive, whether they are or not."""
-        alive = left_alive(self._plan)
-        return tuple(node for node in self._nodes() if node.name in alive)
-
-    def _wire(self, room: str) -> str:
-        return wire_name(room, self._meta.run_id)
-
-
-def _machine() -> dict[str, str]:
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "cores": str(os.cpu_count() or "?"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-    }
 
 
 def _mend(run_id: str, folder: RunFolder) -> str:
