@@ -1,4 +1,4 @@
-"""The ordered end of a run: last answers, final reads, catching up. The load has stopped, and all is healed."""
+"""The ordered end of a run whose load has stopped: last answers, final reads, catching up."""
 
 from collections.abc import Callable, Iterable
 
