@@ -74,6 +74,10 @@ class Interrupts:
             self._raise_pending()
             self._raise_expired()
             yield
+        except KeyboardInterrupt:
+            self._shielded = True
+            self._tell("Stopping: cleaning up, this takes a few seconds")
+            raise
         finally:
             self._shielded = True
 
@@ -151,7 +155,8 @@ class Interrupts:
             os._exit(INTERRUPTED)  # Whatever hangs, hangs; no `finally` of it is waited for.
 
     def _tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # The terminal may be what has gone.
+        # The terminal may be what has gone; or the signal came while something was being printed.
+        with contextlib.suppress(OSError, RuntimeError):
             self._say(text)
 
 

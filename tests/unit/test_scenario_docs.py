@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from harness.faults.registry import FAULTS
 from harness.plan import make_plan
 from harness.records.guarantees import IMPLEMENTED
 from harness.records.steady import MEANINGS, PROBE_NAMES, UNITS
+from harness.scenario.keys import FaultKeys, Links
 from harness.scenario.model import (
     LARGEST_SEED,
     MOST_NODES,
@@ -22,6 +24,7 @@ from harness.scenario.model import (
 )
 from harness.scenario.parse import ScenarioError, parse
 from harness.scenario.steady import SteadyProbe
+from tests import reference
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 SECTIONS = [
@@ -64,6 +67,19 @@ def test_defaults_and_bounds_are_the_true_ones() -> None:
     assert f"1 to {MOST_USERS} |" in rows("### `load`")["users"]
     assert f"| `{Load.model_fields['spawn_rate'].default:g}` |" in rows("### `load`")["spawn_rate"]
     assert f"0 to {LARGEST_SEED} |" in rows("## Keys")["seed"]
+
+
+def test_what_is_made_from_the_code_is_as_the_code_has_it() -> None:
+    assert reference.written(TEXT) == TEXT, "make reference"
+
+
+def test_every_fault_has_a_section_with_its_own_keys_and_their_meaning() -> None:
+    for name, kind in FAULTS.items():
+        section = TEXT.split(f"#### `{name}`\n", 1)[1].split("\n#", 1)[0]
+        own = set(kind.spec.keys.model_fields) - set(FaultKeys.model_fields) - set(Links.model_fields)
+        for key in own:
+            row = next(line for line in section.splitlines() if line.startswith(f"| `{key}`"))
+            assert row.split("|")[-2].strip(), f"what does `{key}` of {name} mean?"
 
 
 def test_every_guarantee_is_listed() -> None:
