@@ -16,6 +16,7 @@ import os
 import platform
 import shlex
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,6 +36,7 @@ from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
 from harness.load import Load
 from harness.machine import machine
+from harness.open_ended import as_it_was
 from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
@@ -44,6 +46,7 @@ from harness.records.journal import Journal, MemberState
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
+from harness.web import Web
 
 TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
@@ -62,10 +65,14 @@ class Order:
     backend_reason: str
     command: tuple[str, ...]
     timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
+    web: Web | None = None  # Locust's page; with hands, Ctrl-C is the ordered end, and the run is judged
+    label: str = ""  # which of several runs this is, for the progress line
 
 
-def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged.
+def run(
+    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+) -> RunFolder:
+    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -73,6 +80,7 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
     """
     began = clock.utc_now()
     folder = _new_folder(order, began)
+    on_folder(folder)
     progress.say(f"Run folder {folder.path}")
     return _Run(order, folder, progress, interrupts, began).make()
 
@@ -103,7 +111,8 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._interrupts = interrupts
-        self._display = Display(order.plan, progress)
+        self._display = Display(order.plan, progress, order.label)
+        self._web_port: int | None = None
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -203,6 +212,8 @@ class _Run:
             f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
             f"{self._order.backend_reason})"
         )
+        if self._order.web is not None:
+            self._web_port = self._order.web.choose_port()
         load.start()
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
@@ -226,6 +237,21 @@ class _Run:
         except Aborted:
             load.quit()  # What the bots have seen is complete on disk then.
             raise
+        finally:
+            self._tell_what_it_came_to(load)
+
+    @property
+    def _has_hands(self) -> bool:
+        return self._order.web is not None and self._order.web.hands
+
+    def _tell_what_it_came_to(self, load: Load) -> None:
+        """Where the user had the load in hand, say in the plan what became of it."""
+        began, ended = self._meta.load_began_ns, self._meta.load_ended_ns
+        if self._has_hands and began is not None and ended is not None:
+            self._plan = as_it_was(
+                self._plan, load_s=(ended - began) / clock.NS, bots=load.live.get("bots", 0)
+            )
+            write_json(self._folder.plan, self._plan)
 
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
@@ -251,11 +277,19 @@ class _Run:
             note=self._save,
             check_steady=partial(self._check_steady, load),
             load_began_ns=load_began,
+            ends_by_hand=self._has_hands,
         )
+        self._say_page()
         try:
             driver.drive()
         finally:
             self._unhealed = executor.outlasting
+
+    def _say_page(self) -> None:
+        if self._web_port is not None:
+            url = f"http://127.0.0.1:{self._web_port}"
+            hint = ": start, stop and change the load there; Ctrl-C here ends it" if self._has_hands else ""
+            self._progress.say(f"Locust's page: {url}{hint}")
 
     def _check_steady(self, load: Load) -> None:
         """Look at what the bots recorded so far.
@@ -284,6 +318,8 @@ class _Run:
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),
+            web_port=self._web_port,
+            hands=self._has_hands,
         )
 
     def _addresses(self) -> tuple[NodeAddress, ...]:

@@ -13,12 +13,13 @@ from harness.progress import make_progress
 from harness.records.folder import RunFolder
 from harness.records.plan import Plan
 from harness.records.verdict import RunVerdict
-from harness.scenario.library import Source
+from harness.scenario.library import Source, check_faults
+from harness.web import Web
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """What to run, and how; `options` are those of the command that make it again, beside backend and seed."""
+    """What to run, and how; `options`: what makes it again beside backend and seed."""
 
     source: Source
     plan: Plan
@@ -27,7 +28,7 @@ class Task:
     command: str = "run"
     options: tuple[str, ...] = ()
     timeout_s: float | None = None
-    web: runner.Web | None = None
+    web: Web | None = None
     label: str = ""  # which of several runs this is, for the progress line
 
 
@@ -62,6 +63,8 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
 def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
     plan = task.plan
     backend, reason = choose(task.backend, say, foreign=plan.cluster.command is not None)
+    if plan.faults:
+        check_faults(task.source, backend.name)
     again = ("wordaround", task.command, task.source.argument, "--backend", backend.name)
     return runner.Order(
         plan=plan,

@@ -89,6 +89,4 @@ def _last_words(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> str:
     _await_end(process)
     output.seek(0)
     said = output.read().decode("utf-8", "replace").strip()
-    return (
-        f"the supervisor ended (status {process.returncode}), the cluster is not up: {said or 'silently'}"
-    )
+    return f"the supervisor ended (status {process.returncode}), the cluster is not up: {said or 'silently'}"
