@@ -99,6 +99,11 @@ class Interrupts:
         finally:
             self._give_up = None
 
+    def taken(self) -> None:
+        """What was raised was a wish that was granted: the next signal counts as the first."""
+        self._raised = self._pending = False
+        self._count = 0
+
     @contextlib.contextmanager
     def within(self, seconds: float, expired: Exception) -> Iterator[None]:
         """Raise `expired` once in an exposed block when the block around it lasts longer than that."""
