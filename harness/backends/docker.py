@@ -23,7 +23,7 @@ import redis
 from docker.errors import NotFound
 
 from harness.backends.base import Identity, Member
-from harness.backends.docker_container import Slot, create_container, lay_out, object_name
+from harness.backends.docker_container import ContainerCable, Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
 from harness.backends.docker_helper import Helper
 from harness.backends.docker_links import DockerLinks
@@ -162,19 +162,11 @@ class DockerBackend(Prepared):
             slot.log.follow()
 
     def _start(self, slot: Slot) -> None:
-        def start() -> None:
-            self._api.start(slot.container)
-
-        def freeze(still: bool) -> None:
-            with engine_errors(
-                f"{'freeze' if still else 'thaw'} {slot.name} until its links are as they were"
-            ):
-                (self._api.pause if still else self._api.unpause)(slot.container)
-
+        cable = ContainerCable(self._api, slot, self._network)
         if self._cluster_links is None:
-            start()
+            cable.start()
         else:
-            self._cluster_links.start(slot.name, start=start, freeze=freeze)
+            self._cluster_links.start(slot.name, cable)
 
     def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
         """Do it for all at once; the first failure is raised as soon as it happens."""

@@ -2,8 +2,8 @@
 
 What an impairment needs is put in force at one member, by its helper (docker_helper.py): rules that act
 themselves (docker_rules.py), and for delays and rates a program that decides when packets pass
-(netns/shaper.py). A member that starts again has a new namespace without rules: it is frozen as soon as it
-runs, until they are there.
+(netns/shaper.py). A member that starts again has a new namespace without rules: it is started without a
+network, and gets that when they are there.
 
 When a helper dies, rules stay, since they are the namespace's; what its shaper delayed passes at once.
 """
@@ -11,6 +11,7 @@ When a helper dies, rules stay, since they are the namespace's; what its shaper 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from harness.backends.abilities import Evidence, Impairment
 from harness.backends.docker_container import Slot
@@ -67,6 +68,19 @@ class _InForce:
         zero = (0, 0)
         before, last = self.before.get(side, zero), self.last.get(side, zero)
         return before[0] + last[0], before[1] + last[1]
+
+
+class Cable(Protocol):
+    """How the backend starts a member, and connects it with the run's network."""
+
+    def start(self) -> None:
+        """Start the container, with or without the network."""
+
+    def unplug(self) -> None:
+        """Take the container, which is down, off the network."""
+
+    def plug(self) -> None:
+        """Connect it again: same address, same names, same published port."""
 
 
 class DockerLinks:
@@ -181,33 +195,36 @@ class DockerLinks:
 
     # --- what the backend does ---------------------------------------------------------------------------
 
-    def start(self, member: str, *, start: Callable[[], None], freeze: Callable[[bool], None]) -> None:
-        """Start the member, and have what is in force for it hold before it can do anything.
+    def start(self, member: str, cable: Cable) -> None:
+        """Start the member; what is in force for it holds before anything can reach it.
 
-        `freeze(True)` lets the running member stand still, `freeze(False)` go on.
+        Raises:
+            HarnessError: the engine refuses.
         """
         with self._locks[member]:
             self._leave(member)
-            start()
+            if not self._of(member):
+                cable.start()
+                self._enter(member)
+                return
+            cable.unplug()
             try:
-                self._enter(member, freeze)
-            except HarnessError:
-                if self._alive(member):
-                    raise
-                # It has died meanwhile, which whoever waits for it will say better.
+                cable.start()
+                self._enter(member)
+            finally:
+                cable.plug()
 
-    def _enter(self, member: str, freeze: Callable[[bool], None]) -> None:
-        mine = self._of(member)
-        if mine:
-            freeze(True)
+    def _enter(self, member: str) -> None:
+        """Have what is in force hold in the member's new namespace."""
         try:
             self._helpers[member].join()
             self._choose_kind(member)
-            for known in mine:
+            for known in self._of(member):
                 self._place(known)
-        finally:
-            if mine:
-                freeze(False)
+        except HarnessError:
+            if self._alive(member):
+                raise
+            # It has died meanwhile, which whoever waits for it will say better.
 
     def _leave(self, member: str) -> None:
         """Note what rules have hit in a namespace that is about to go."""
