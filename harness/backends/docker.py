@@ -122,11 +122,12 @@ class DockerBackend(Prepared):
 
     def _prepare_links(self, images: Images) -> DockerLinks:
         image = ensure_helper_image(self._engine, images.python, say=self._say)
-        helpers = {name: Helper(self._api, slot, self._gate) for name, slot in self._slots.items()}
-        for created in [
-            self._pool.submit(each.create, image, run_id=self._run_id) for each in helpers.values()
-        ]:
-            created.result()
+        helpers = {name: Helper(self._api, name, self._gate) for name in self._slots}
+
+        def create(slot: Slot) -> None:
+            helpers[slot.name].create(image, run_id=self._run_id, network=f"container:{slot.container}")
+
+        self._all(create, self._slots.values())
         return DockerLinks(self._slots, helpers, lambda member: self.identity(member) is not None)
 
     def _create_network(self) -> IPv4Network:

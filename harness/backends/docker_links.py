@@ -16,32 +16,14 @@ from typing import Protocol
 from harness.backends.abilities import Evidence, Impairment
 from harness.backends.docker_container import Slot
 from harness.backends.docker_helper import Helper
+from harness.backends.docker_iptables import apply_rules, iptables_kind
 from harness.backends.docker_rules import GETS, SENDS, Ruling, check, counted, sockets
 from harness.backends.netns import probe
 from harness.backends.readiness import LOOPBACK
 from harness.errors import HarnessError
 from harness.records.plan import CLIENTS
 
-_KINDS = ("nft", "legacy")
 _MARK_BITS = 32
-
-# Whatever our rules can do, in chains that no packet passes and that are gone at the end of the transaction.
-_TRY = """\
-*filter
-:WORDAROUND-TRY - [0:0]
--A WORDAROUND-TRY -m statistic --mode random --probability 0.5 -j DROP
--A WORDAROUND-TRY -p tcp -j REJECT --reject-with tcp-reset
--F WORDAROUND-TRY
--X WORDAROUND-TRY
-COMMIT
-*mangle
-:WORDAROUND-TRY - [0:0]
--A WORDAROUND-TRY -m mark --mark 1/1 -j NFQUEUE --queue-num 1 --queue-bypass
--F WORDAROUND-TRY
--X WORDAROUND-TRY
-COMMIT
-"""
-
 
 # Prints the rules with what they hit; removes them, if they are there, and ends their shaper, if it runs.
 _END = """
@@ -250,22 +232,8 @@ class DockerLinks:
     # --- in the namespace --------------------------------------------------------------------------------
 
     def _choose_kind(self, member: str) -> None:
-        """Find out by doing which of the two kinds of iptables the kernel can do all of this with."""
-        if self._kind:
-            return
-        errors = []
-        for kind in _KINDS:
-            try:
-                _apply(self._helpers[member], kind, _TRY)
-            except HarnessError as error:
-                errors.append(str(error))
-            else:
-                self._kind = kind
-                return
-        raise HarnessError(
-            "this kernel lacks what links are cut and slowed with (iptables with statistic, REJECT and "
-            f"NFQUEUE), as legacy and as nft: {'; '.join(errors)}"
-        )
+        if not self._kind:
+            self._kind = iptables_kind(self._helpers[member])
 
     def _place(self, known: _InForce) -> None:
         ruling = known.ruling
@@ -273,7 +241,7 @@ class DockerLinks:
         known.placed = True  # Also when it fails half-way: what is there must be removed.
         if ruling.shaped:
             helper.run(*_shaper(ruling))
-        _apply(helper, self._kind, ruling.added())
+        apply_rules(helper, self._kind, ruling.added())
         if ruling.impairment.effect == "reject":
             # What stands idle would not notice; it is refused now as well.
             which = sockets(ruling.impairment.peers, self._addresses)
@@ -298,11 +266,6 @@ class DockerLinks:
 
     def _helper(self, ruling: Ruling) -> Helper:
         return self._helpers[ruling.impairment.member]
-
-
-def _apply(helper: Helper, kind: str, rules: str) -> None:
-    restore = f'printf %s "$1" | iptables-{kind}-restore --noflush --wait'
-    helper.run("sh", "-c", restore, "sh", rules)
 
 
 def _shaper(ruling: Ruling) -> tuple[str, ...]:

@@ -9,25 +9,31 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 import redis
 
+from harness.backends import docker_helper
 from harness.backends.abilities import Direction, Effect, Impairment
 from harness.backends.docker import DockerBackend
 from harness.backends.docker_engine import MEMBER_LABEL, RUN_LABEL
 from harness.backends.docker_helper import HELPER_LABEL
+from harness.backends.docker_iptables import links_lacking
 from harness.backends.images import cluster_source
 from harness.errors import HarnessError
 from harness.records.plan import CLIENTS, ClusterPlan
 
 pytestmark = pytest.mark.docker
 
+Impair = Callable[..., str]
+Inside = Callable[[str, str], str]
+
 PLAN = ClusterPlan(nodes=("node-1", "node-2"), delivery="durable", appendfsync="no", needs=("links",))
 PATIENCE_S = 1.5  # What an exchange has: longer than the first repetition of a lost packet takes.
 CUT_S = 0.3  # What an exchange has that must not be answered.
-QUICK_S = 0.09  # An exchange on a link that nothing is wrong with takes far less, also on a busy machine.
+QUICK_S = 0.15  # An exchange on a link that nothing is wrong with takes a hundredth of it.
 
 # Answers `/health` at once, `/bytes/N` with N bytes.
 ANSWERS = """
@@ -82,11 +88,25 @@ def healthy_again(cluster: DockerBackend) -> Iterator[None]:
     """Every test begins, and ends, with links that work."""
     yield
     for member, peer in (("node-1", "redis"), ("node-1", CLIENTS), ("redis", CLIENTS)):
-        assert asked(cluster, member, peer) < QUICK_S
+        assert works(cluster, member, peer)
 
 
 @pytest.fixture
-def inside(engine: docker.DockerClient, run: str) -> Callable[[str, str], str]:
+def impair(cluster: DockerBackend) -> Iterator[Impair]:
+    """Impairs links and returns the handle; what a test leaves is restored at its end."""
+    handles: list[str] = []
+
+    def put(member: str, *peers: str, effect: Effect, **more: Any) -> str:
+        handles.append(cluster.links.impair(Impairment(member=member, peers=peers, effect=effect, **more)))
+        return handles[-1]
+
+    yield put
+    for handle in handles:
+        cluster.links.restore(handle)
+
+
+@pytest.fixture
+def inside(engine: docker.DockerClient, run: str) -> Inside:
     """Runs a Python program in a member's own container, and returns what it printed."""
 
     def execute(member: str, program: str) -> str:
@@ -116,6 +136,11 @@ def asked(cluster: DockerBackend, member: str, peer: str, patience_s: float = PA
     return float("inf") if taken is None else taken
 
 
+def works(cluster: DockerBackend, member: str, peer: str) -> bool:
+    """Return whether a link is as fast as it should be; a busy machine may be late once, a delay is always."""
+    return any(asked(cluster, member, peer) < QUICK_S for _ in range(3))
+
+
 def hit(cluster: DockerBackend, handle: str) -> dict[str, int]:
     """Return the packets that the rules of an impairment have hit, by direction."""
     evidence = cluster.links.evidence(handle)
@@ -142,24 +167,23 @@ DIRECTIONS: dict[Direction, set[str]] = {
     ],
 )
 def test_a_cut_link_gives_no_answer_until_it_is_restored_and_all_others_do(
-    cluster: DockerBackend, effect: Effect, direction: Direction, peer: str
+    cluster: DockerBackend, impair: Impair, effect: Effect, direction: Direction, peer: str
 ) -> None:
     links = cluster.links
-    before = asked(cluster, "node-1", peer)
-    handle = links.impair(Impairment(member="node-1", peers=(peer,), effect=effect, direction=direction))
+    handle = impair("node-1", peer, effect=effect, direction=direction)
     during = asked(cluster, "node-1", peer, CUT_S)
-    others = asked(cluster, "node-1", "node-2"), asked(cluster, "node-2", "redis")
+    others = works(cluster, "node-1", "node-2"), works(cluster, "node-2", "redis")
     found = hit(cluster, handle)
     links.restore(handle)
     assert during == float("inf")
-    assert max(others) < QUICK_S
+    assert others == (True, True)
     assert found.keys() == DIRECTIONS[direction]
     assert sum(found.values()) > 0
-    assert asked(cluster, "node-1", peer) < QUICK_S
+    assert works(cluster, "node-1", peer)
 
 
 def test_a_rejected_connection_is_refused_at_once_where_a_dropped_one_hangs(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, inside: Inside
 ) -> None:
     try_it = f"""
 import socket, time
@@ -171,13 +195,13 @@ except OSError as error:
 """
     said = {}
     for effect in ("drop", "reject"):
-        handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect=effect))
+        handle = impair("node-1", "redis", effect=effect)
         said[effect] = inside("node-1", try_it)
         cluster.links.restore(handle)
     assert said == {"drop": "TimeoutError", "reject": "ConnectionRefusedError"}
 
 
-def cluster_address(inside: Callable[[str, str], str], member: str) -> str:
+def cluster_address(inside: Inside, member: str) -> str:
     """Return a member's address in the run's network."""
     return inside("node-1", f"import socket; print(socket.gethostbyname({member!r}))")
 
@@ -196,7 +220,7 @@ except OSError as error:
 """
 
 
-def held_open(cluster: DockerBackend, inside: Callable[[str, str], str], act: Callable[[], None]) -> str:
+def held_open(cluster: DockerBackend, inside: Inside, act: Callable[[], object]) -> str:
     """Have node-1 hold a connection to Redis, idle, do something meanwhile; return what became of it."""
     said: list[str] = []
     with redis.Redis.from_url(cluster.members()[0].url or "") as store:
@@ -213,25 +237,20 @@ def held_open(cluster: DockerBackend, inside: Callable[[str, str], str], act: Ca
 
 
 def test_an_idle_connection_is_cut_by_a_rejection_as_well(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, inside: Inside
 ) -> None:
-    handles: list[str] = []
-    impairment = Impairment(member="redis", peers=("node-1",), effect="reject")
-    said = held_open(cluster, inside, lambda: handles.append(cluster.links.impair(impairment)))
+    said = held_open(cluster, inside, lambda: impair("redis", "node-1", effect="reject"))
     assert said == "ConnectionResetError"
-    cluster.links.restore(handles[0])
 
 
-def test_a_reset_cuts_what_is_connected_and_only_that(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
-) -> None:
+def test_a_reset_cuts_what_is_connected_and_only_that(cluster: DockerBackend, inside: Inside) -> None:
     cut: list[int] = []
     said = held_open(cluster, inside, lambda: cut.append(cluster.links.reset("node-1", ("redis",))))
     assert said in {"ConnectionAbortedError", "ConnectionResetError"}
     assert cut == [1]
     assert cluster.links.reset("node-1", ("redis",)) == 0
     assert cluster.links.reset("node-1", ("node-2",)) == 0
-    assert asked(cluster, "node-1", "redis") < QUICK_S
+    assert works(cluster, "node-1", "redis")
 
 
 def test_a_reset_of_clients_cuts_those_that_came_through_the_published_port(cluster: DockerBackend) -> None:
@@ -244,35 +263,37 @@ def test_a_reset_of_clients_cuts_those_that_came_through_the_published_port(clus
             assert client.recv(1) == b""
 
 
-@pytest.mark.parametrize("peer", ["redis", CLIENTS])
-@pytest.mark.parametrize(("direction", "ways"), [("both", 2), ("to", 1), ("from", 1)])
+@pytest.mark.parametrize(
+    ("peer", "direction", "ways"),
+    [
+        ("redis", "both", 2),
+        ("redis", "to", 1),
+        ("redis", "from", 1),
+        (CLIENTS, "both", 2),
+        pytest.param(CLIENTS, "to", 1, marks=pytest.mark.slow),
+        pytest.param(CLIENTS, "from", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_delay_holds_for_each_way_that_it_is_about(
-    cluster: DockerBackend, direction: Direction, ways: int, peer: str
+    cluster: DockerBackend, impair: Impair, direction: Direction, ways: int, peer: str
 ) -> None:
     links = cluster.links
-    handle = links.impair(
-        Impairment(
-            member="node-1", peers=(peer,), effect="delay", direction=direction, delay_s=0.1, jitter_s=0.01
-        )
-    )
-    during = min(asked(cluster, "node-1", peer) for _ in range(2))
-    other = asked(cluster, "node-1", "node-2")
+    handle = impair("node-1", peer, effect="delay", direction=direction, delay_s=0.2, jitter_s=0.02)
+    during = asked(cluster, "node-1", peer)
+    other = works(cluster, "node-1", "node-2")
     found = hit(cluster, handle)
     links.restore(handle)
     # A client's first request waits in the engine's proxy for the proxy's own connection.
-    most = ways * 0.11 * (2 if peer == CLIENTS else 1)
-    assert ways * 0.09 <= during < most + QUICK_S
-    assert other < QUICK_S
+    most = ways * 0.22 * (2 if peer == CLIENTS else 1)
+    assert ways * 0.18 <= during < most + QUICK_S
+    assert other
     assert found.keys() == DIRECTIONS[direction]
     assert min(found.values()) > 0
 
 
-def test_delays_of_one_link_add_up_and_each_ends_by_itself(cluster: DockerBackend) -> None:
+def test_delays_of_one_link_add_up_and_each_ends_by_itself(cluster: DockerBackend, impair: Impair) -> None:
     links = cluster.links
-    first, second = (
-        links.impair(Impairment(member="node-1", peers=("redis",), effect="delay", delay_s=delay_s))
-        for delay_s in (0.05, 0.1)
-    )
+    first, second = (impair("node-1", "redis", effect="delay", delay_s=delay_s) for delay_s in (0.05, 0.1))
     together = asked(cluster, "node-1", "redis")
     links.restore(first)
     one = asked(cluster, "node-1", "redis")
@@ -282,11 +303,9 @@ def test_delays_of_one_link_add_up_and_each_ends_by_itself(cluster: DockerBacken
 
 
 def test_what_is_delayed_arrives_complete_and_in_order(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, inside: Inside
 ) -> None:
-    handle = cluster.links.impair(
-        Impairment(member="node-1", peers=("node-2",), effect="delay", delay_s=0.01, jitter_s=0.005)
-    )
+    handle = impair("node-1", "node-2", effect="delay", delay_s=0.01, jitter_s=0.005)
     size = 500_000
     digest = inside("node-1", download(size, "hashlib.sha256(body).hexdigest()"))
     cluster.links.restore(handle)
@@ -304,46 +323,41 @@ print({say})
 """
 
 
-@pytest.mark.parametrize("direction", ["from", "both"])
+@pytest.mark.parametrize("direction", ["from", pytest.param("both", marks=pytest.mark.slow)])
 def test_a_rate_lets_so_many_bytes_a_second_pass(
-    cluster: DockerBackend, inside: Callable[[str, str], str], direction: Direction
+    cluster: DockerBackend, impair: Impair, inside: Inside, direction: Direction
 ) -> None:
     took = download(100_000, "time.monotonic() - began")
     before = float(inside("node-1", took))
-    handle = cluster.links.impair(
-        Impairment(
-            member="node-1", peers=("node-2",), effect="rate", direction=direction, bytes_per_s=100_000
-        )
-    )
+    handle = impair("node-1", "node-2", effect="rate", direction=direction, bytes_per_s=100_000)
     during = float(inside("node-1", took))
-    other = asked(cluster, "node-1", "redis")
+    other = works(cluster, "node-1", "redis")
     cluster.links.restore(handle)
     assert before < 0.5
     assert 0.9 < during < 3.0
-    assert other < QUICK_S
+    assert other
 
 
+@pytest.mark.slow
 def test_a_share_of_packets_is_lost_and_counted_and_all_arrives_nevertheless(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, inside: Inside
 ) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("node-2",), effect="loss", loss=0.1))
-    inside("node-1", download(300_000, "len(body)"))
-    found = hit(cluster, handle)
-    cluster.links.restore(handle)
-    assert found["packets received"] > 0
+    handle = impair("node-1", "node-2", effect="loss", loss=0.2)
+    for _ in range(3):  # Large segments travel in one piece between containers: few packets are many bytes.
+        assert inside("node-1", download(200_000, "len(body)")) == "200000"
+    assert sum(hit(cluster, handle).values()) > 0
 
 
-def test_everything_is_lost_where_the_share_is_one(cluster: DockerBackend) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="loss", loss=1.0))
+def test_everything_is_lost_where_the_share_is_one(cluster: DockerBackend, impair: Impair) -> None:
+    impair("node-1", "redis", effect="loss", loss=1.0)
     assert asked(cluster, "node-1", "redis", CUT_S) == float("inf")
-    cluster.links.restore(handle)
 
 
 # Tries to connect to Redis again and again, for so long that a restart lies within; prints how often it did.
 BESIEGE = """
 import socket, time
 address = socket.gethostbyname("redis")
-until = time.monotonic() + 3.0
+until = time.monotonic() + 2.0
 count = 0
 while time.monotonic() < until:
     try:
@@ -356,9 +370,9 @@ print(count)
 
 
 def test_a_member_that_starts_again_is_cut_off_from_its_first_moment(
-    cluster: DockerBackend, inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, inside: Inside
 ) -> None:
-    handle = cluster.links.impair(Impairment(member="redis", peers=("node-1",), effect="drop"))
+    handle = impair("redis", "node-1", effect="drop")
     said: list[str] = []
     besieger = threading.Thread(target=lambda: said.append(inside("node-1", BESIEGE)))
     besieger.start()
@@ -368,53 +382,55 @@ def test_a_member_that_starts_again_is_cut_off_from_its_first_moment(
     cluster.wait_ready("redis", timeout_s=10)
     besieger.join()
     after = hit(cluster, handle)
-    cut, open_ = asked(cluster, "redis", "node-1", CUT_S), asked(cluster, "redis", "node-2")
+    cut, open_ = asked(cluster, "redis", "node-1", CUT_S), works(cluster, "redis", "node-2")
     cluster.links.restore(handle)
     assert said == ["0"]
-    assert (cut, open_ < QUICK_S) == (float("inf"), True)
+    assert (cut, open_) == (float("inf"), True)
     assert after["packets received"] > before["packets received"]
 
 
-def test_a_delay_survives_a_restart_and_its_count_goes_on(cluster: DockerBackend) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="delay", delay_s=0.1))
+def test_a_delay_survives_a_restart_and_its_count_goes_on(cluster: DockerBackend, impair: Impair) -> None:
+    handle = impair("node-1", "redis", effect="delay", delay_s=0.2)
     asked(cluster, "node-1", "redis")
     before = hit(cluster, handle)
     cluster.kill("node-1")
     cluster.restart("node-1")
     cluster.wait_ready("node-1", timeout_s=10)
     assert hit(cluster, handle)["packets sent"] >= before["packets sent"] > 0
-    assert asked(cluster, "node-1", "redis") >= 0.2
-    cluster.links.restore(handle)
+    assert asked(cluster, "node-1", "redis") >= 0.4
 
 
-def test_what_is_ended_while_its_member_is_down_does_not_come_back(cluster: DockerBackend) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="drop"))
+def test_what_is_ended_while_its_member_is_down_does_not_come_back(
+    cluster: DockerBackend, impair: Impair
+) -> None:
+    handle = impair("node-1", "redis", effect="drop")
     cluster.kill("node-1")
     cluster.links.restore(handle)
     cluster.links.restore(handle)
     cluster.restart("node-1")
     cluster.wait_ready("node-1", timeout_s=10)
-    assert asked(cluster, "node-1", "redis") < QUICK_S
+    assert works(cluster, "node-1", "redis")
 
 
-def test_what_is_put_in_force_while_its_member_is_down_holds_when_it_starts(cluster: DockerBackend) -> None:
+def test_what_is_put_in_force_while_its_member_is_down_holds_when_it_starts(
+    cluster: DockerBackend, impair: Impair
+) -> None:
     cluster.kill("node-1")
     assert cluster.links.round_trip("node-1", "redis", timeout_s=0.3) is None
     assert cluster.links.reset("node-1", ("redis",)) == 0
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="drop"))
+    impair("node-1", "redis", effect="drop")
     cluster.restart("node-1")
     cluster.wait_ready("node-1", timeout_s=10)
     assert asked(cluster, "node-1", "redis", CUT_S) == float("inf")
-    cluster.links.restore(handle)
 
 
 def test_rules_outlive_their_helper_and_are_restored_by_another(
-    cluster: DockerBackend, kill_helper: Callable[[str], None], inside: Callable[[str, str], str]
+    cluster: DockerBackend, impair: Impair, kill_helper: Callable[[str], None], inside: Inside
 ) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="drop"))
+    handle = impair("node-1", "redis", effect="drop")
     kill_helper("node-1")
     try_it = "import socket; print(socket.socket().connect_ex((socket.gethostbyname('redis'), 6379)))"
-    hangs = try_it.replace("print", "socket.setdefaulttimeout(CUT_S); print")
+    hangs = try_it.replace("print", "socket.setdefaulttimeout(0.4); print")
     assert inside("node-1", hangs) != "0"
     assert hit(cluster, handle)["packets sent"] > 0
     cluster.links.restore(handle)
@@ -422,12 +438,12 @@ def test_rules_outlive_their_helper_and_are_restored_by_another(
 
 
 def test_a_delay_ends_with_its_helper_and_the_evidence_says_so(
-    cluster: DockerBackend, kill_helper: Callable[[str], None]
+    cluster: DockerBackend, impair: Impair, kill_helper: Callable[[str], None]
 ) -> None:
-    handle = cluster.links.impair(Impairment(member="node-1", peers=("redis",), effect="delay", delay_s=0.2))
+    handle = impair("node-1", "redis", effect="delay", delay_s=0.2)
     assert cluster.links.evidence(handle)["shaper"] == "runs"
     kill_helper("node-1")
-    assert asked(cluster, "node-1", "redis") < QUICK_S
+    assert works(cluster, "node-1", "redis")
     assert cluster.links.evidence(handle)["shaper"].startswith("gone")
     cluster.links.restore(handle)
     cluster.links.restore(handle)
@@ -446,7 +462,7 @@ def test_two_runs_do_not_meet_and_labels_find_the_helpers(
     other.start(PLAN, run_id=other_run, logs=logs)
     other.links.impair(Impairment(member="node-1", peers=("redis", "node-2", CLIENTS), effect="drop"))
     assert asked(other, "node-1", "redis", CUT_S) == float("inf")
-    assert asked(cluster, "node-1", "redis") < QUICK_S
+    assert works(cluster, "node-1", "redis")
     assert f"/wordaround-{other_run}-node-1-helper" in left_behind(other_run)
     other.close()
     assert left_behind(other_run) == []
@@ -467,3 +483,14 @@ def test_what_cannot_be_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(HarnessError, match=said):
         cluster.links.impair(impairment)
+
+
+def test_whether_links_can_be_had_is_found_out_by_doing(
+    monkeypatch: pytest.MonkeyPatch, engine: docker.DockerClient
+) -> None:
+    assert links_lacking.__wrapped__() is None
+    monkeypatch.setattr(docker_helper, "_CAPABILITIES", [])
+    said = links_lacking.__wrapped__()
+    assert said is not None
+    assert "this kernel lacks what links are cut and slowed with" in said
+    assert engine.containers.list(all=True, filters={"label": f"{HELPER_LABEL}=trial"}) == []
