@@ -18,8 +18,8 @@ SHARED_MEMORY_SIZE = 16 * 2**20  # bytes
 
 _FOLDERS = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib*/faketime", "/opt/*/lib/faketime")
 _LIBRARY = "libfaketimeMT.so.1"  # The one for programs with threads.
-# Behind it, so that the C library's malloc is taken and not jemalloc, which Debian's Redis is linked with: that
-# one looks at the clock while it begins, and the library allocates while it begins; neither gets anywhere.
+# Behind it, so that the C library's malloc is taken and not jemalloc, which Debian's Redis is linked with:
+# that one looks at the clock while it begins, and the library allocates while it begins, without an end.
 _C_LIBRARY = "libc.so.6"
 _READ_S = 10.0
 
@@ -74,6 +74,7 @@ class ProcessClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_TIMESTAMP_FILE": self._file(member),
             "FAKETIME_NO_CACHE": "1",
+            "NO_FAKE_STAT": "1",  # The files' times are the disk's, not the clock's.
         }
         return ("env", *(f"{name}={value}" for name, value in settings.items()), *command)
 
