@@ -15,7 +15,7 @@ from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
 from harness.plan import make_plan
 from harness.progress import make_progress
-from harness.scenario.library import Source, check_backend, load
+from harness.scenario.library import Source, check_backend, check_faults, load
 from harness.scenario.model import LARGEST_SEED
 from harness.timeline import timeline
 
@@ -46,7 +46,7 @@ def run(
     sources = _load_all(scenarios, backend)
     if dry_run:
         for source in sources:
-            _print_timeline(source, seed)
+            _print_timeline(source, seed, backend)
         return
     codes = [
         code_of(functools.partial(_run_one, source, backend, seed, runs_dir, as_json=as_json))
@@ -78,10 +78,11 @@ def _seed_for(source: Source, asked: int | None) -> int:
     return random.SystemRandom().randrange(10**6)
 
 
-def _print_timeline(source: Source, seed: int | None) -> None:
+def _print_timeline(source: Source, seed: int | None, backend_name: str) -> None:
     plan = make_plan(source.scenario, seed=_seed_for(source, seed))
-    typer.echo(f"{plan.scenario}, seed {plan.seed}")
-    for line in timeline(plan):
+    backend, reason = choose(backend_name, stderr.print, foreign=plan.cluster.command is not None)
+    typer.echo(f"{plan.scenario}, seed {plan.seed}, {backend.name} ({reason})")
+    for line in timeline(plan, backend=backend.name):
         typer.echo(f"  {line}")
 
 
@@ -93,6 +94,7 @@ def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
             backend, reason = choose(backend_name, progress.say, foreign=plan.cluster.command is not None)
+            check_faults(source, backend.name)
             command = (
                 "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
             )  # fmt: skip

@@ -21,6 +21,7 @@ class ProbeFacts:
     probe: ProbeName | None
     bounds: dict[str, float | None]  # by key; a key that is not valid is missing
     raw: dict[str, object]
+    misspelt: bool  # it has an unknown key, which may have been meant for one of them
 
 
 def probe_facts(data: object) -> tuple[ProbeFacts, ...] | None:
@@ -39,6 +40,7 @@ def _facts(data: object, index: int) -> ProbeFacts:
         probe=valid.get("probe"),
         bounds=bounds,
         raw={key: given[key] for key, bound in bounds.items() if bound is not None},
+        misspelt=not given.keys() <= SteadyProbe.model_fields.keys(),
     )
 
 
@@ -70,7 +72,7 @@ def findings(
 
 
 def _bounds(probe: ProbeFacts, nodes: int | None) -> Iterator[Finding]:
-    if probe.bounds == dict.fromkeys(KEYS):
+    if probe.bounds == dict.fromkeys(KEYS) and not probe.misspelt:
         yield probe.path, "a probe wants `min` or `max`, or both; without them it holds whatever happens"
     least, most = probe.bounds.get("min"), probe.bounds.get("max")
     if least is not None and most is not None and least > most:
