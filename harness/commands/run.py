@@ -9,6 +9,7 @@ import typer
 
 from harness import __version__, judging, runner
 from harness.backends.choose import CHOICES, check_name, choose
+from harness.commands import complete
 from harness.commands.console import Json, code_of, print_verdict, say_error, stderr
 from harness.commands.options import RunsDir
 from harness.errors import HarnessError, UsageError
@@ -23,15 +24,30 @@ from harness.timeline import timeline
 
 def run(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO", help="YAML files, or bare names of shipped scenarios.")
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO",
+            help="YAML files, or bare names of shipped scenarios.",
+            autocompletion=complete.scenarios,
+        ),
     ],
     backend: Annotated[
-        str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
+        str,
+        typer.Option(
+            "--backend",
+            metavar="BACKEND",
+            help=f"One of {', '.join(CHOICES)}.",
+            autocompletion=complete.backends,
+        ),
     ] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, max=LARGEST_SEED, help="Makes the same choices again; drawn when absent."
+            "--seed",
+            metavar="N",
+            min=0,
+            max=LARGEST_SEED,
+            help="Makes the same choices again; drawn when absent.",
         ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
