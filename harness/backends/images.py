@@ -80,8 +80,8 @@ def ensure_images(client: docker.DockerClient, *, say: Say, source: Path | None 
     Raises:
         BackendUnavailable: an image is not there and can be neither pulled nor built.
     """
-    redis = _ensure_base(client, REDIS, say)
-    python = _ensure_base(client, PYTHON, say)
+    redis = ensure_base(client, REDIS, say)
+    python = ensure_base(client, PYTHON, say)
     node = ensure_node_image(client, source or cluster_source(), python, say=say)
     return Images(node=node, redis=redis, python=python)
 
@@ -134,7 +134,12 @@ def states(client: docker.DockerClient) -> Iterator[ImageState]:
 # --- base images -----------------------------------------------------------------------------------------
 
 
-def _ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
+def ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
+    """Return a base image's reference, after pulling it if it is missing.
+
+    Raises:
+        BackendUnavailable: it is not there and cannot be pulled.
+    """
     if (found := _local(client, base)) is not None:
         return found
     # Asked first, with a short deadline: a pull waits for an unreachable registry for minutes.
