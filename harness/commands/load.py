@@ -44,7 +44,7 @@ def load(
     runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Start a cluster and bots under Locust's web page; judge what was seen when it is stopped (Ctrl-C)."""
+    """Start a cluster and bots under Locust's web page; when it is stopped, judge and report."""
     check_name(backend)
     run_time_s = duration_option("--run-time", run_time)
     source = load_scenario(scenario)
