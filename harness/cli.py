@@ -25,6 +25,8 @@ COMMANDS = {
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
+    "runs": "List saved runs, and remove old ones.",
+    "doctor": "Examine this machine: what is there, what is missing, and how to mend it.",
     "faults": "List the faults, and for each backend whether this machine can have it; why not, where not.",
     "heal": "End what is left of runs whose harness died; those that are going on are not touched.",
     "scenarios": "List the scenarios that ship with WordAround.",

@@ -1,5 +1,6 @@
 """Options and arguments that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from harness.errors import UsageError
 from harness.scenario.values import seconds
 
+RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Where run folders are kept.")]
 ClusterId = Annotated[
     str | None,
     typer.Argument(metavar="ID", help="Which cluster, where several are up; the beginning is enough."),

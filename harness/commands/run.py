@@ -9,7 +9,7 @@ import typer
 
 from harness.backends.choose import CHOICES, check_name, choose
 from harness.commands.console import Json, code_of, print_verdict, stderr, stdout
-from harness.commands.options import WebFlag, duration_option
+from harness.commands.options import RunsDir, WebFlag, duration_option
 from harness.commands.running import Task, carry_out
 from harness.errors import HarnessError, UsageError
 from harness.judge import exit_code, worst
@@ -23,7 +23,6 @@ from harness.series import Outcome, seeds, summarize, table
 from harness.timeline import timeline
 from harness.web import Web
 
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
 MOST_REPEATS = 10_000
 
 
