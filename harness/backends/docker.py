@@ -12,7 +12,7 @@ tear it apart half-way.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -23,11 +23,13 @@ import redis
 from docker.errors import NotFound
 
 from harness.backends.base import Identity, Member
-from harness.backends.docker_container import Slot, create_container, lay_out, object_name
+from harness.backends.docker_container import ContainerCable, Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
+from harness.backends.docker_helper import Helper
+from harness.backends.docker_links import DockerLinks
 from harness.backends.docker_network import create_network
 from harness.backends.gate import Gate
-from harness.backends.images import Images, ensure_images, lacking
+from harness.backends.images import Images, ensure_helper_image, ensure_images, lacking
 from harness.backends.prepared import Prepared
 from harness.backends.readiness import LOOPBACK, NotReady, tail_lines, wait_http_ready, wait_redis_ready
 from harness.clock import deadline_ns, left_s
@@ -60,22 +62,26 @@ class DockerBackend(Prepared):
         node_source: Path | None = None,
         ready_timeout_s: float = 30.0,
         grace_s: int = 3,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is created yet, and no engine is asked.
 
         `say` is told when an image is pulled or built, which takes long.
         `node_source` is the build context of the nodes' image (default: the installed `cluster`),
         `ready_timeout_s` what each member has to become ready at the start, `grace_s` what the nodes
-        have to end on SIGTERM before they get SIGKILL.
+        have to end on SIGTERM before they get SIGKILL, `node_settings` further variables of every node's
+        environment.
         """
         self._tell = say
         self._node_source = node_source
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
+        self._node_settings = dict(node_settings or {})
         self._run_id = ""
         self._slots: dict[str, Slot] = {}
         self._versions: dict[str, str] = {}
         self._client: docker.DockerClient | None = None
+        self._cluster_links: DockerLinks | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._gate = Gate()
         self._close_lock = threading.Lock()
@@ -113,7 +119,21 @@ class DockerBackend(Prepared):
         volume.result()
         slots = lay_out(cluster, images, subnet=subnet, run_id=self._run_id, logs=logs)
         self._slots = {slot.name: slot for slot in slots}
+        for node in cluster.nodes:
+            self._slots[node].environment.update(self._node_settings)
         self._all(self._create_container, self._slots.values())
+        if "links" in cluster.needs:
+            self._links = self._cluster_links = self._prepare_links(images)
+
+    def _prepare_links(self, images: Images) -> DockerLinks:
+        image = ensure_helper_image(self._engine, images.python, say=self._say)
+        helpers = {name: Helper(self._api, name, self._gate) for name in self._slots}
+
+        def create(slot: Slot) -> None:
+            helpers[slot.name].create(image, run_id=self._run_id, network=f"container:{slot.container}")
+
+        self._all(create, self._slots.values())
+        return DockerLinks(self._slots, helpers, lambda member: self.identity(member) is not None)
 
     def _create_network(self) -> IPv4Network:
         with self._gate.step():
@@ -135,7 +155,7 @@ class DockerBackend(Prepared):
     def _launch(self, slot: Slot) -> None:
         try:
             with self._gate.step(), engine_errors(f"start {slot.name}"):
-                self._api.start(slot.container)
+                self._start(slot)
         except HarnessError as error:
             if "address already in use" in str(error) or "already allocated" in str(error):
                 raise MemberError(
@@ -146,6 +166,13 @@ class DockerBackend(Prepared):
             raise MemberError(str(error), member=slot.name, log_tail=self.log_tail(slot.name)) from error
         if slot.log is not None:
             slot.log.follow()
+
+    def _start(self, slot: Slot) -> None:
+        cable = ContainerCable(self._api, slot, self._network)
+        if self._cluster_links is None:
+            cable.start()
+        else:
+            self._cluster_links.start(slot.name, cable)
 
     def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
         """Do it for all at once; the first failure is raised as soon as it happens."""
@@ -340,9 +367,13 @@ class DockerBackend(Prepared):
 
     @property
     def _api(self) -> docker.APIClient:
+        return self._engine.api
+
+    @property
+    def _engine(self) -> docker.DockerClient:
         if self._client is None:
             raise HarnessError("this cluster was not started")
-        return self._client.api
+        return self._client
 
     def _slot(self, member: str) -> Slot:
         slot = self._slots.get(member)

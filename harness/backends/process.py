@@ -20,6 +20,7 @@ from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
+from harness.backends.process_needs import Needs
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -33,6 +34,7 @@ from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.interrupts import undisturbed
+from harness.labels import labelled, temporary_folder
 from harness.placeholders import fill
 from harness.records.plan import ClusterPlan, Role
 
@@ -77,19 +79,24 @@ class ProcessBackend(Prepared):
         find_redis: Callable[[], RedisBinary] = find_redis_binary,
         ready_timeout_s: float = 30.0,
         grace_s: float = 3.0,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is started or created yet.
 
         `ready_timeout_s` is what each member has to become ready at the start, `grace_s` what the
-        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL.
+        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL, `node_settings` further
+        variables of every node's environment.
         """
         self._node_command = node_command
         self._find_redis = find_redis
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
+        self._run_id = ""
+        self._node_settings = dict(node_settings or {})
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
+        self._needs: Needs | None = None
         self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
         self._preparing = threading.Lock()
         self._closing = threading.Event()
@@ -219,6 +226,8 @@ class ProcessBackend(Prepared):
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
         if self._proxies is not None:
             self._proxies.close()
+        if self._needs is not None:
+            self._needs.close()
         if self._folder is not None:
             self._folder.cleanup()
         if errors:
@@ -228,7 +237,8 @@ class ProcessBackend(Prepared):
         with self._preparing:
             if self._slots or self._closing.is_set():
                 raise HarnessError("this backend was used already; another cluster needs one of its own")
-            self._folder = tempfile.TemporaryDirectory(prefix=f"wordaround-{run_id}-")
+            self._run_id = run_id
+            self._folder = temporary_folder(run_id)
             folder = Path(self._folder.name)
             ports = LinkPorts.chosen(cluster) if "links" in cluster.needs else LinkPorts()
             slots = self._lay_out(cluster, ports, folder, logs)
@@ -240,6 +250,14 @@ class ProcessBackend(Prepared):
                     cluster, ports, folder=folder, log=logs / "links.log", run_id=run_id
                 )
             self._slots = {slot.name: slot for slot in slots}
+            self._prepare_needs(cluster, Path(self._folder.name))
+
+    def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
+        data = self._slots[cluster.redis].folder
+        self._needs = Needs(cluster, folder=folder, data=data, environment=self._inherited())
+        for slot in self._slots.values():
+            slot.command = self._needs.command(slot.name, slot.command)
+        self._disk, self._clock = self._needs.disk, self._needs.clock
 
     def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)
@@ -256,7 +274,7 @@ class ProcessBackend(Prepared):
             member=Member(name=name, role=Role.REDIS, url=f"redis://{LOOPBACK}:{port}/0"),
             port=port,
             command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
-            environment=_inherited(),
+            environment=self._inherited(),
             folder=data,
             working_folder=data,
             log=logs / f"{name}.log",
@@ -294,13 +312,18 @@ class ProcessBackend(Prepared):
             port=port,
             command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
             # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
-            environment={**_inherited(), "PYTHONUNBUFFERED": "1", **own},
+            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **self._node_settings, **own},
             folder=folder / name,
             # For our own an empty one, because `python -m` looks for modules in the working directory first;
             # for another program ours, so that its paths mean what they mean to whoever wrote them.
             working_folder=Path.cwd() if cluster.command else folder / name,
             log=logs / f"{name}.log",
         )
+
+    def _inherited(self) -> dict[str, str]:
+        """Return the environment less what would configure a node behind the plan's back, labelled."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}
+        return labelled(clean, self._run_id)
 
     def _redis(self) -> RedisBinary:
         if self._redis_binary is None:
@@ -426,8 +449,3 @@ def _require_port(slot: _Slot) -> None:
                 f"program ({error.strerror}); run again, a new run chooses other ports",
                 member=slot.name,
             ) from error
-
-
-def _inherited() -> dict[str, str]:
-    """Return the environment less what would configure a node behind the plan's back."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}
