@@ -3,11 +3,11 @@
 The order of things, and why:
 
 1. the folder with scenario, plan and meta is on disk before anything starts;
-2. the cluster is ready before the bots' process exists;
-3. time zero of the plan is the moment when the bots may begin; phases and faults count from there, but
-   the recovery phase waits until every planned heal was seen, since there is nothing to recover before;
-4. the load stops, then every open fault is healed, then the bots get their last answers, then the nodes
-   are read until two rounds agree, and last the bots catch up with what was read;
+2. the bots' process starts beside the cluster, and learns where the nodes are when all of them are ready;
+3. time zero of the plan is the moment when the bots may begin; what follows, until the load has stopped and
+   every fault is healed, is told in `driving.py`;
+4. the bots get their last answers, then the nodes are read until two rounds agree, and last the bots catch
+   up with what was read; a run that was aborted (`aborts.py`) has none of this;
 5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
    can be judged too, and the verdict will say that it was.
 """
@@ -16,36 +16,42 @@ import os
 import platform
 import shlex
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-import psutil
-
-from harness import __version__, clock
+from harness import __version__, clock, ending
+from harness.aborts import Aborted, not_steady, out_of_time
 from harness.backends.base import Backend, Member
-from harness.checkers.fault_windows import left_alive
+from harness.claims import Claim
+from harness.display import Display
+from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
-from harness.final_reads import FinalReads, read_until_stable
+from harness.guard import Guard
 from harness.interrupts import Interrupts
+from harness.judge.folder import steady_before
 from harness.load import Load
-from harness.progress import Progress, Status
+from harness.machine import machine
+from harness.open_ended import as_it_was
+from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
-from harness.records.journal import FaultEntry, Journal, MemberState
+from harness.records.journal import Journal, MemberState
 from harness.records.meta import Meta
-from harness.records.plan import Plan, Role, wire_name
+from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
+from harness.web import Web
 
-TICK_S = 0.1
+TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
-RATE_WINDOW_S = 1.5
-HEAL_PATIENCE_S = 40.0  # for heals that are not over when the chaos phase is; above what a heal may take
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
-READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
+WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +64,15 @@ class Order:
     backend: Backend
     backend_reason: str
     command: tuple[str, ...]
+    timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
+    web: Web | None = None  # Locust's page; with hands, Ctrl-C is the ordered end, and the run is judged
+    label: str = ""  # which of several runs this is, for the progress line
 
 
-def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged.
+def run(
+    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+) -> RunFolder:
+    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -69,6 +80,7 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
     """
     began = clock.utc_now()
     folder = _new_folder(order, began)
+    on_folder(folder)
     progress.say(f"Run folder {folder.path}")
     return _Run(order, folder, progress, interrupts, began).make()
 
@@ -82,21 +94,6 @@ def _new_folder(order: Order, began: datetime) -> RunFolder:
         raise UsageError(
             f"--runs-dir {order.runs_dir}: no run folder can be made there: {error.strerror or error}"
         ) from error
-
-
-@dataclass
-class _Rates:
-    """Acknowledged and delivered messages a second, from the totals that the bots report."""
-
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
-
-    def add(self, at_s: float, acked: int, delivered: int) -> tuple[float, float]:
-        self.samples = [s for s in self.samples if at_s - s[0] <= RATE_WINDOW_S] + [(at_s, acked, delivered)]
-        then, acked_then, delivered_then = self.samples[0]
-        elapsed = at_s - then
-        if elapsed < 0.5:
-            return 0.0, 0.0
-        return (acked - acked_then) / elapsed, (delivered - delivered_then) / elapsed
 
 
 class _Run:
@@ -114,8 +111,10 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._interrupts = interrupts
-        self._rates = _Rates()
-        self._active_faults: dict[str, str] = {}
+        self._display = Display(order.plan, progress, order.label)
+        self._web_port: int | None = None
+        self._clean = False  # whether bots and cluster were ended in order
+        self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
             run_id=os.urandom(4).hex(),
             backend=order.backend.name,
@@ -124,7 +123,7 @@ class _Run:
             began=began,
             began_ns=clock.now_ns(),
             versions={"wordaround": __version__, "python": platform.python_version()},
-            machine=_machine(),
+            machine=machine(),
         )
 
     def make(self) -> RunFolder:
@@ -133,6 +132,8 @@ class _Run:
         self._save()
         try:
             self._through()
+        except Aborted as reason:  # It is judged like any other: the verdict will say that it was.
+            self._save(aborted=str(reason))
         except KeyboardInterrupt:
             self._save(aborted="interrupted by the user")
             raise
@@ -151,26 +152,69 @@ class _Run:
         write_json(self._folder.meta, self._meta)
 
     def _through(self) -> None:
-        """Start the cluster, use it, and end it whatever happens."""
-        with self._interrupts.shield():
-            load = Load(self._bots_config, log=self._folder.logs / "bots.log")
-            try:
-                with self._interrupts.exposed():
-                    self._start()
-                    with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
-                        self._watched(load, members, faults)
-            finally:
+        """Claim what will be started; start it, use it, and end it whatever happens."""
+        with self._interrupts.shield(), self._time_limit():
+            guard = Guard(
+                Claim(
+                    run_id=self._meta.run_id,
+                    backend=self._backend.name,
+                    folder=str(self._folder.path.resolve()),
+                    command=self._meta.command,
+                )
+            )
+            with self._interrupts.giving_up(lambda: self._given_up(guard)):
                 try:
-                    load.close()
+                    self._started_and_ended()
                 finally:
-                    self._backend.close()
+                    self._leave(guard)
 
-    def _start(self) -> None:
+    def _started_and_ended(self) -> None:
+        load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
+        try:
+            with self._interrupts.exposed():
+                self._start(load)
+                with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
+                    self._watched(load, members, faults)
+        finally:
+            try:
+                load.close()
+            finally:
+                self._backend.close()
+            self._clean = True
+
+    def _leave(self, guard: Guard) -> None:
+        """Let the watchdog go when all was ended and healed; else it has its turn, with fresh eyes."""
+        if self._clean and not self._unhealed:
+            if trouble := guard.release():
+                self._progress.say(trouble)
+        elif guard.abandon("the harness could not clean up", timeout_s=WATCHDOG_S):
+            self._progress.say("What could not be ended was ended by the watchdog")
+        else:
+            self._progress.say(f"Not everything could be ended: {_mend(self._meta.run_id, self._folder)}")
+
+    def _given_up(self, guard: Guard) -> str:
+        guard.abandon("interrupted by the user, who did not wait for the cleaning up")
+        self._progress.close()
+        return (
+            f"Given up: what run {self._meta.run_id} started is left to its watchdog; "
+            f"{_mend(self._meta.run_id, self._folder)}"
+        )
+
+    def _time_limit(self) -> AbstractContextManager[None]:
+        timeout_s = self._order.timeout_s
+        if timeout_s is None:
+            return nullcontext()
+        return self._interrupts.within(timeout_s, out_of_time(timeout_s))
+
+    def _start(self, load: Load) -> None:
         plan = self._plan
         self._progress.say(
             f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
             f"{self._order.backend_reason})"
         )
+        if self._order.web is not None:
+            self._web_port = self._order.web.choose_port()
+        load.start()
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
 
@@ -180,34 +224,83 @@ class _Run:
         try:
             reader = HistoryWriter(self._folder.history, "reader")
             try:
-                self._drive(load, watch, faults)
-                self._end(load, reader)
+                self._drive_and_end(load, watch, faults, reader)
             finally:
                 reader.close()
         finally:
             watch.stop()
 
+    def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
+        try:
+            self._drive(load, watch, faults)
+            self._end(load, reader)
+        except Aborted:
+            load.quit()  # What the bots have seen is complete on disk then.
+            raise
+        finally:
+            self._tell_what_it_came_to(load)
+
+    @property
+    def _has_hands(self) -> bool:
+        return self._order.web is not None and self._order.web.hands
+
+    def _tell_what_it_came_to(self, load: Load) -> None:
+        """Where the user had the load in hand, say in the plan what became of it."""
+        began, ended = self._meta.load_began_ns, self._meta.load_ended_ns
+        if self._has_hands and began is not None and ended is not None:
+            self._plan = as_it_was(
+                self._plan, load_s=(ended - began) / clock.NS, bots=load.live.get("bots", 0)
+            )
+            write_json(self._folder.plan, self._plan)
+
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
-        load.start()
+        load.greet()
         self._await_ready(watch)
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
-        load.go(load_began)
+        load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
         executor = FaultExecutor(
-            self._plan.faults, self._backend, faults, load_began_ns=load_began, on_event=self._on_fault
+            self._plan.faults,
+            self._backend,
+            faults,
+            load_began_ns=load_began,
+            on_event=self._display.on_fault,
         )
-        executor.start()
+        driver = Driver(
+            plan=self._plan,
+            load=load,
+            watch=watch,
+            executor=executor,
+            display=self._display,
+            interrupts=self._interrupts,
+            note=self._save,
+            check_steady=partial(self._check_steady, load),
+            load_began_ns=load_began,
+            ends_by_hand=self._has_hands,
+        )
+        self._say_page()
         try:
-            self._watch_phases(load, watch, executor, load_began)
-            load.stop_load()
-            self._save(load_ended_ns=clock.now_ns())
-            self._tick("healing", load, watch, load_began)
-        except BaseException:
-            executor.stop(heal=False)  # The cluster is about to be removed.
-            raise
-        executor.stop()
-        watch.sample()
+            driver.drive()
+        finally:
+            self._unhealed = executor.outlasting
+
+    def _say_page(self) -> None:
+        if self._web_port is not None:
+            url = f"http://127.0.0.1:{self._web_port}"
+            hint = ": start, stop and change the load there; Ctrl-C here ends it" if self._has_hands else ""
+            self._progress.say(f"Locust's page: {url}{hint}")
+
+    def _check_steady(self, load: Load) -> None:
+        """Look at what the bots recorded so far.
+
+        Raises:
+            Aborted: the steady state did not hold; says which probe had which value.
+        """
+        load.flush()
+        broken = steady_before(self._folder, self._plan, self._meta)
+        if broken:
+            raise not_steady(broken)
 
     def _await_ready(self, watch: MemberWatch) -> None:
         """Begin in health: on a busy machine the start of the bots may have kept a node from answering."""
@@ -222,103 +315,32 @@ class _Run:
             run_id=self._meta.run_id,
             bots=plan.bots,
             delivery=plan.cluster.delivery,
-            nodes=tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes()),
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),
+            web_port=self._web_port,
+            hands=self._has_hands,
         )
+
+    def _addresses(self) -> tuple[NodeAddress, ...]:
+        return tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes())
 
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
 
-    def _watch_phases(self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int) -> None:
-        late_ns = 0
-        for phase in self._plan.phases:
-            start, end = (load_began + late_ns + int(s * clock.NS) for s in (phase.start_s, phase.end_s))
-            if phase.name == "recovery":
-                self._wait_for_heals(load, watch, executor, load_began)
-                late_ns = clock.now_ns() - start
-                self._save(recovery_began_ns=clock.now_ns())
-                end += late_ns
-            while (left := clock.left_s(end)) > 0:
-                self._tick(phase.name, load, watch, load_began)
-                time.sleep(min(TICK_S, left))  # the phases are lengths of time
-
-    def _wait_for_heals(
-        self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int
-    ) -> None:
-        deadline = clock.deadline_ns(HEAL_PATIENCE_S)
-        while not executor.wait(timeout_s=TICK_S) and clock.left_s(deadline):
-            self._tick("chaos", load, watch, load_began)
-
-    def _tick(self, phase: str, load: Load, watch: MemberWatch, load_began: int) -> None:
-        load.check()
-        watch.check()
-        self._show(phase, load, watch, (clock.now_ns() - load_began) / clock.NS)
-
-    def _show(self, phase: str, load: Load, watch: MemberWatch, at_s: float) -> None:
-        live = load.live
-        acked, delivered = self._rates.add(at_s, live.get("acked", 0), live.get("delivered", 0))
-        self._progress.show(
-            Status(
-                phase=phase,
-                at_s=max(0.0, at_s),
-                of_s=self._plan.load_s,
-                members=watch.states,
-                faults=tuple(self._active_faults.values()),
-                joined=live.get("joined", 0),
-                bots=len(self._plan.bots),
-                acked_per_s=acked,
-                delivered_per_s=delivered,
-            )
-        )
-
-    def _on_fault(self, entry: FaultEntry) -> None:
-        targets = ", ".join(entry.targets)
-        match entry.step:
-            case "injected":
-                self._active_faults[entry.fault_id] = f"{entry.fault} {targets}"
-            case "heal_proved":
-                self._active_faults.pop(entry.fault_id, None)
-            case "failed":
-                why = entry.evidence.get("error", "")
-                self._progress.say(f"Fault {entry.fault_id} ({entry.fault} {targets}) failed: {why}")
-
     def _end(self, load: Load, reader: HistoryWriter) -> None:
-        """The load has stopped and the faults are healed: last answers, final reads, catching up."""
-        deadline = clock.deadline_ns(self._plan.limits.drain_s)
-        if not load.wait_resolved(deadline):
-            self._progress.say("Some sends were still without an answer at the deadline")
-        reads = read_until_stable(
+        ending.end_in_order(
+            load,
             reader,
-            self._living_nodes(),
-            map(self._wire, self._plan.rooms),
-            deadline_ns=max(deadline, clock.deadline_ns(READS_S)),
+            plan=self._plan,
+            nodes=self._nodes(),
+            run_id=self._meta.run_id,
+            say=self._progress.say,
         )
-        self._say_reads(reads)
-        behind = load.catch_up(reads.heads, max(deadline, clock.deadline_ns(READS_S)))
-        for bot, how in list(behind.items())[:5]:
-            self._progress.say(f"{bot} did not catch up: {how}")
-        load.quit()
-
-    def _say_reads(self, reads: FinalReads) -> None:
-        if not reads.stable:
-            self._progress.say(f"The final reads did not settle: {reads.trouble}")
-
-    def _living_nodes(self) -> tuple[Member, ...]:
-        """The nodes that the plan leaves alive, whether they are or not."""
-        alive = left_alive(self._plan)
-        return tuple(node for node in self._nodes() if node.name in alive)
-
-    def _wire(self, room: str) -> str:
-        return wire_name(room, self._meta.run_id)
 
 
-def _machine() -> dict[str, str]:
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "cores": str(os.cpu_count() or "?"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-    }
+def _mend(run_id: str, folder: RunFolder) -> str:
+    return (
+        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
+        f"{folder.path / 'watchdog.log'} what was done"
+    )

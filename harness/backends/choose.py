@@ -1,6 +1,6 @@
 """Which backend a run uses, and why, in one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from harness.backends import docker as docker_backend
 from harness.backends.base import Backend
@@ -17,10 +17,17 @@ def check_name(asked: str) -> None:
         raise UsageError(f"--backend {asked}: there is no such backend; choose one of {', '.join(CHOICES)}")
 
 
-def choose(asked: str, say: Callable[[str], None], *, foreign: bool = False) -> tuple[Backend, str]:
+def choose(
+    asked: str,
+    say: Callable[[str], None],
+    *,
+    foreign: bool = False,
+    node_settings: Mapping[str, str] | None = None,
+) -> tuple[Backend, str]:
     """Return the backend and the reason for it; `say` gets what takes long at its start.
 
-    `foreign`: the nodes are another program, which is started as processes only.
+    `foreign`: the nodes are another program, which is started as processes only. `node_settings` are
+    further variables of every node's environment.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -28,19 +35,20 @@ def choose(asked: str, say: Callable[[str], None], *, foreign: bool = False) -> 
     """
     match asked:
         case "process":
-            return ProcessBackend(), "asked for"
+            return ProcessBackend(node_settings=node_settings), "asked for"
         case "docker":
             if missing := docker_backend.available():
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
-            return DockerBackend(say=say), "asked for"
+            return DockerBackend(say=say, node_settings=node_settings), "asked for"
     check_name(asked)
     if foreign:
         return ProcessBackend(), "auto: the scenario has a command of its own for its nodes"
-    return _auto(say)
+    return _auto(say, node_settings)
 
 
-def _auto(say: Callable[[str], None]) -> tuple[Backend, str]:
+def _auto(say: Callable[[str], None], node_settings: Mapping[str, str] | None) -> tuple[Backend, str]:
     missing = docker_backend.available()
     if missing is None:
-        return DockerBackend(say=say), "auto: a Docker engine answers, and the images are there or can be had"
-    return ProcessBackend(), f"auto: no Docker ({missing})"
+        docker = DockerBackend(say=say, node_settings=node_settings)
+        return docker, "auto: a Docker engine answers, and the images are there or can be had"
+    return ProcessBackend(node_settings=node_settings), f"auto: no Docker ({missing})"

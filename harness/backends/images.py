@@ -12,7 +12,7 @@ import io
 import os
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,34 @@ def lacking() -> str | None:
         if reason := _unreachable_soon(base.wanted):
             return _not_there(base, reason)
     return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageState:
+    """An image, for people: `found` where the engine has it; `missing` why it cannot be had, if so."""
+
+    what: str
+    wanted: str
+    found: str | None
+    missing: str | None
+
+
+def states(client: docker.DockerClient) -> Iterator[ImageState]:
+    """Yield all images that clusters need: the bases, and what is built on one of them.
+
+    Raises:
+        HarnessError: the engine does not answer any more.
+    """
+    for what, base in (("Python", PYTHON), ("Redis", REDIS)):
+        found = _local(client, base)
+        reason = "" if found else _unreachable_soon(base.wanted)
+        missing = _not_there(base, reason) if reason else None
+        yield ImageState(what=what, wanted=base.wanted, found=found, missing=missing)
+    python_id = image_id(client, _local(client, PYTHON) or PYTHON.wanted) or ""
+    for what, source, repository in (("node", cluster_source(), _NODE), ("helper", _HELPER_SOURCE, _HELPER)):
+        tag = context_tag(read_context(source), python_id, repository)
+        found = tag if image_id(client, tag) else None
+        yield ImageState(what=what, wanted=tag, found=found, missing=None)
 
 
 # --- base images -----------------------------------------------------------------------------------------

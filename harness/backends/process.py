@@ -19,6 +19,8 @@ from typing import ParamSpec
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
 from harness.backends.process_group import ProcessGroup, spoken_end
+from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
+from harness.backends.process_needs import Needs
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -32,6 +34,7 @@ from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.interrupts import undisturbed
+from harness.labels import labelled, temporary_folder
 from harness.placeholders import fill
 from harness.records.plan import ClusterPlan, Role
 
@@ -76,19 +79,25 @@ class ProcessBackend(Prepared):
         find_redis: Callable[[], RedisBinary] = find_redis_binary,
         ready_timeout_s: float = 30.0,
         grace_s: float = 3.0,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is started or created yet.
 
         `ready_timeout_s` is what each member has to become ready at the start, `grace_s` what the
-        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL.
+        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL, `node_settings` further
+        variables of every node's environment.
         """
         self._node_command = node_command
         self._find_redis = find_redis
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
+        self._run_id = ""
+        self._node_settings = dict(node_settings or {})
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
+        self._needs: Needs | None = None
+        self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
         self._preparing = threading.Lock()
         self._closing = threading.Event()
 
@@ -101,6 +110,8 @@ class ProcessBackend(Prepared):
         """
         undisturbed(self._prepare, cluster, run_id, logs)
         redis, *nodes = self._slots.values()
+        if self._proxies is not None:
+            self._proxies.listen({slot.name: slot.port for slot in self._slots.values()})
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
@@ -111,7 +122,13 @@ class ProcessBackend(Prepared):
         return tuple(slot.member for slot in self._slots.values())
 
     def identity(self, member: str) -> Identity | None:
-        """Return the identity of the living member; `None` when it is down (a zombie is down)."""
+        """Return the identity of the living member; `None` when it is down (a zombie is down).
+
+        Raises:
+            HarnessError: there is no such member, or what carries its links has ended.
+        """
+        if self._proxies is not None:
+            self._proxies.check()
         group = self._slot(member).group
         return group.identity if group is not None and group.lives else None
 
@@ -207,6 +224,10 @@ class ProcessBackend(Prepared):
             slots = tuple(self._slots.values())
         nodes = [slot for slot in slots if slot.member.role is Role.NODE]
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
+        if self._proxies is not None:
+            self._proxies.close()
+        if self._needs is not None:
+            self._needs.close()
         if self._folder is not None:
             self._folder.cleanup()
         if errors:
@@ -216,17 +237,35 @@ class ProcessBackend(Prepared):
         with self._preparing:
             if self._slots or self._closing.is_set():
                 raise HarnessError("this backend was used already; another cluster needs one of its own")
-            self._folder = tempfile.TemporaryDirectory(prefix=f"wordaround-{run_id}-")
-            slots = self._lay_out(cluster, Path(self._folder.name), logs)
+            self._run_id = run_id
+            self._folder = temporary_folder(run_id)
+            folder = Path(self._folder.name)
+            ports = LinkPorts.chosen(cluster) if "links" in cluster.needs else LinkPorts()
+            slots = self._lay_out(cluster, ports, folder, logs)
             logs.mkdir(parents=True, exist_ok=True)
             for slot in slots:
                 slot.folder.mkdir()
+            if ports:
+                self._links = self._proxies = ProcessLinks(
+                    cluster, ports, folder=folder, log=logs / "links.log", run_id=run_id
+                )
             self._slots = {slot.name: slot for slot in slots}
+            self._prepare_needs(cluster, Path(self._folder.name))
 
-    def _lay_out(self, cluster: ClusterPlan, folder: Path, logs: Path) -> tuple[_Slot, ...]:
+    def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
+        data = self._slots[cluster.redis].folder
+        self._needs = Needs(cluster, folder=folder, data=data, environment=self._inherited())
+        for slot in self._slots.values():
+            slot.command = self._needs.command(slot.name, slot.command)
+        self._disk, self._clock = self._needs.disk, self._needs.clock
+
+    def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)
         redis_url = f"redis://{LOOPBACK}:{redis.port}/0"
-        return (redis, *(self._node_slot(cluster, name, redis_url, folder, logs) for name in cluster.nodes))
+        nodes = (
+            self._node_slot(cluster, name, ports.get(name), redis_url, folder, logs) for name in cluster.nodes
+        )
+        return (redis, *nodes)
 
     def _redis_slot(self, cluster: ClusterPlan, folder: Path, logs: Path) -> _Slot:
         name, port = cluster.redis, free_port()
@@ -235,36 +274,56 @@ class ProcessBackend(Prepared):
             member=Member(name=name, role=Role.REDIS, url=f"redis://{LOOPBACK}:{port}/0"),
             port=port,
             command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
-            environment=_inherited(),
+            environment=self._inherited(),
             folder=data,
             working_folder=data,
             log=logs / f"{name}.log",
         )
 
-    def _node_slot(self, cluster: ClusterPlan, name: str, redis_url: str, folder: Path, logs: Path) -> _Slot:
+    def _node_slot(
+        self,
+        cluster: ClusterPlan,
+        name: str,
+        proxied: NodePorts | None,
+        redis_url: str,
+        folder: Path,
+        logs: Path,
+    ) -> _Slot:
         port = free_port()
-        url = f"http://{LOOPBACK}:{port}"
+        direct = f"http://{LOOPBACK}:{port}"
         own = node_environment(
-            cluster, name=name, host=LOOPBACK, port=port, public_url=url, redis_url=redis_url
+            cluster,
+            name=name,
+            host=LOOPBACK,
+            port=port,
+            public_url=f"http://{LOOPBACK}:{proxied.clients}" if proxied else direct,
+            sync_url=f"http://{LOOPBACK}:{proxied.nodes}" if proxied else None,
+            redis_url=f"redis://{LOOPBACK}:{proxied.redis}/0" if proxied else redis_url,
         )
         values = _values(cluster, own, folder / name)
         return _Slot(
             member=Member(
                 name=name,
                 role=Role.NODE,
-                url=url,
-                ready=fill(cluster.ready, values) if cluster.ready else None,
+                url=own["WORDAROUND_PUBLIC_URL"],
+                direct=direct,
+                ready=fill(cluster.ready, {**values, "url": direct}) if cluster.ready else None,
             ),
             port=port,
             command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
             # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
-            environment={**_inherited(), "PYTHONUNBUFFERED": "1", **own},
+            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **self._node_settings, **own},
             folder=folder / name,
             # For our own an empty one, because `python -m` looks for modules in the working directory first;
             # for another program ours, so that its paths mean what they mean to whoever wrote them.
             working_folder=Path.cwd() if cluster.command else folder / name,
             log=logs / f"{name}.log",
         )
+
+    def _inherited(self) -> dict[str, str]:
+        """Return the environment less what would configure a node behind the plan's back, labelled."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}
+        return labelled(clean, self._run_id)
 
     def _redis(self) -> RedisBinary:
         if self._redis_binary is None:
@@ -291,6 +350,8 @@ class ProcessBackend(Prepared):
                 slot.group.end()  # It may have ended by itself, and left something of its group.
             _require_port(slot)
             slot.group = _spawn(slot)
+            if self._proxies is not None:
+                self._proxies.started(slot.name, slot.group.pid)
 
     def _wait_all(self, slots: list[_Slot]) -> None:
         """Wait for members that start together; one that dies ends the wait for all."""
@@ -388,8 +449,3 @@ def _require_port(slot: _Slot) -> None:
                 f"program ({error.strerror}); run again, a new run chooses other ports",
                 member=slot.name,
             ) from error
-
-
-def _inherited() -> dict[str, str]:
-    """Return the environment less what would configure a node behind the plan's back."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}

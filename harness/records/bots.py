@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.records.plan import BotPlan
 
-TOKEN_VARIABLE = "WORDAROUND_CONTROL_TOKEN"
+TOKEN_VARIABLE = "WORDAROUND_BOTS_TOKEN"
 CLIENT_QUIT = "client quit"  # the reason of a DISCONNECT that the bot itself wished: the end of the run
 
 
@@ -28,10 +28,12 @@ class BotsConfig:
     run_id: str
     bots: tuple[BotPlan, ...]
     delivery: Literal["durable", "pubsub"]
-    nodes: tuple[NodeAddress, ...]
     history: str  # the folder of the history files
     metrics: str  # the folder for `bots.json` and `locust.json`
     control_socket: str
+    nodes: tuple[NodeAddress, ...] = ()  # told with `go`: the process starts beside the cluster
+    web_port: int | None = None  # where Locust's page is served, on 127.0.0.1
+    hands: bool = False  # whether it may start, stop and change the load
     worker: str = "bots-1"  # the name of its history files
     send_patience_s: float = 5.0  # a send that is not answered for so long is sent again
     connect_timeout_s: float = 1.0

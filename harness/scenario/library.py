@@ -6,7 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import BackendUnavailable, UsageError
+from harness.faults.availability import alternatives, lacking
 from harness.scenario.model import Scenario
 from harness.scenario.parse import located, parse
 from harness.scenario.values import did_you_mean
@@ -50,6 +51,27 @@ def check_backend(source: Source, backend: str) -> None:
     if source.scenario.cluster.command is not None and backend == "docker":
         sentence = "`command` starts processes of this machine, not containers; use `--backend process`"
         raise located(source.text, source.argument, ("cluster", "command"), sentence)
+
+
+def check_faults(source: Source, backend: str) -> None:
+    """Refuse a scenario with a fault that the backend, or this machine, cannot have. Tries each out.
+
+    Raises:
+        ScenarioError: the backend has no way to do it; says which has.
+        BackendUnavailable: this machine lacks something for it; says what.
+    """
+    missing = lacking((fault.fault for fault in source.scenario.faults), backend)
+    for index, fault in enumerate(source.scenario.faults):
+        if (able := missing.get(fault.fault)) is None:
+            continue
+        sentence = (
+            f"the fault `{fault.fault}` cannot be had with `--backend {backend}`: {able.missing}"
+            f"{alternatives(fault.fault, backend)}"
+        )
+        error = located(source.text, source.argument, ("faults", index, "fault"), sentence)
+        if able.mechanism is None:
+            raise error
+        raise BackendUnavailable(str(error))
 
 
 def shipped() -> dict[str, str]:
