@@ -54,7 +54,6 @@ class _Late(TyperGroup):
 app = typer.Typer(
     cls=_Late,
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
