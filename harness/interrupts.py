@@ -106,7 +106,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def within(self, seconds: float | None, expired: Callable[[float], Exception]) -> Iterator[None]:
-        """Raise what `expired` makes once in an exposed block, when the block around it lasts longer than that.
+        """Raise once what `expired` makes, in an exposed block, when the block around it lasts longer.
 
         `seconds` of `None`: it may last as long as it wants.
         """
