@@ -72,7 +72,10 @@ def test_a_steady_state_that_does_not_hold_stops_the_run_before_the_first_fault(
         "faults:"
     )
     code, out, err, run = wordaround(tmp_path, SCENARIO.replace("faults:", probes))
-    why = "the steady state did not hold before the first fault, so none was injected: ready_nodes was 2 (at most 1)"
+    why = (
+        "the steady state did not hold before the first fault, so none was injected: "
+        "ready_nodes was 2 (at most 1)"
+    )
     assert code == 3
     assert f"Stopping: {why}\n" in err
     assert meta(run)["aborted"] == why
