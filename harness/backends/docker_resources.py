@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 _PERIOD_US = (
     100_000  # The kernel's usual one: a member at its limit stands still for less than this at a time.
 )
-_NO_LIMIT = -1
+_NO_QUOTA = -1
 _NS = 1e9
 # What was read from files and can be had again at any time is no member's: version 2 of control groups, 1.
 _CACHED = ("inactive_file", "total_inactive_file")
@@ -36,7 +36,7 @@ class DockerResources:
         Raises:
             HarnessError: there is no such member, or the engine refuses.
         """
-        quota = _NO_LIMIT if cores is None else round(cores * _PERIOD_US)
+        quota = _NO_QUOTA if cores is None else round(cores * _PERIOD_US)
         with engine_errors(f"limit the CPU of {member}"):
             self._api.update_container(self._container(member), cpu_period=_PERIOD_US, cpu_quota=quota)
         return {"limit": "none" if cores is None else f"{cores:g} cores"}
@@ -50,8 +50,7 @@ class DockerResources:
         with engine_errors(f"limit the memory of {member}"):
             # The engine takes no word for "no limit" back: all of the machine's memory is none.
             limit = self._api.info()["MemTotal"] if bytes_ is None else bytes_
-            swap = _NO_LIMIT if bytes_ is None else bytes_
-            self._api.update_container(self._container(member), mem_limit=limit, memswap_limit=swap)
+            self._api.update_container(self._container(member), mem_limit=limit, memswap_limit=limit)
         return {"limit": "none" if bytes_ is None else f"{bytes_} bytes"}
 
     def usage(self, member: str) -> tuple[float, int]:
