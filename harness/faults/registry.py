@@ -2,6 +2,7 @@
 
 from harness.faults.base import Fault
 from harness.faults.clock_skew import ClockSkew
+from harness.faults.cpu import Cpu
 from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
 from harness.faults.pause import Pause
@@ -22,6 +23,7 @@ KINDS: tuple[type[Fault], ...] = (
     RedisDataLoss,
     ReconnectStorm,
     ClockSkew,
+    Cpu,
     DiskFull,
 )
 

@@ -131,8 +131,9 @@ class Connection:
     def _dialled(self, status: int) -> None:
         assert self._called is not None
         self._called.want(WRITE, wanted=False)
-        if status:
+        if status == errno.ECONNREFUSED:
             self._target.refused()
+        if status:
             self.reset()
             return
         caller, called = self._caller, self._called

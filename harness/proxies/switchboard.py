@@ -74,6 +74,13 @@ class Switchboard:
             connection.reset()
         return len(between)
 
+    def close(self) -> None:
+        """Listen no more, and reset what is connected."""
+        for listener in self._listeners:
+            listener.close()
+        for connection in self._connections():
+            connection.reset()
+
     def _connections(self) -> Iterator[Connection]:
         for listener in self._listeners:
             yield from tuple(listener.connections)
