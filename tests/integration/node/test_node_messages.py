@@ -172,7 +172,7 @@ def test_leave__then_messages__none_after_the_acknowledgement(pair: Any, world: 
 def test_leave__right_after_a_message_was_acknowledged__has_delivered_it(
     pair: Any, world: Any, room: str
 ) -> None:
-    """Found by the scenario two-faults-at-once: a busy node let a member go before its tail had the message."""
+    """Found by two-faults-at-once: a busy node let a member go before its tail had the message."""
     ann, bob = world.client(pair[0]), world.client(pair[1], "bob")
     epoch = ann.join(room)["epoch"]
     seq = 0
