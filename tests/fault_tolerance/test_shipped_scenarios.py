@@ -2,7 +2,7 @@
 
 Each test runs the command as a user would, in an empty folder. Where one fails, its report is named.
 
-    python -m pytest tests/fault_tolerance                                        # all of them, about 25 minutes
+    python -m pytest tests/fault_tolerance               # all of them, about 25 minutes
     python -m pytest tests/fault_tolerance -m "not slow"                          # the fast half
     python -m pytest tests/fault_tolerance --scenario-backend process --scenario-seed 7 -k redis
 """
