@@ -61,12 +61,17 @@ def make_plan(scenario: Scenario, *, seed: int) -> Plan:
 
 def _cluster(scenario: Scenario) -> ClusterPlan:
     return ClusterPlan(
-        nodes=node_names(scenario.cluster.nodes),
+        nodes=node_names(_node_count(scenario)),
         delivery=scenario.cluster.delivery,
         appendfsync=scenario.cluster.redis.appendfsync,
         command=scenario.cluster.command,
         ready=scenario.cluster.ready,
+        attach=scenario.cluster.attach or (),
     )
+
+
+def _node_count(scenario: Scenario) -> int:
+    return len(scenario.cluster.attach or ()) or scenario.cluster.nodes
 
 
 def _limits(scenario: Scenario) -> Limits:
@@ -118,7 +123,7 @@ def _faults(scenario: Scenario, seed: int, *, chaos_s: float) -> tuple[FaultPlan
     hit: dict[str, tuple[str, ...]] = {}
     planned: list[FaultPlan] = []
     for fault in scenario.faults:
-        hit[fault.id] = _targets(fault, scenario.cluster.nodes, hit, seed)
+        hit[fault.id] = _targets(fault, _node_count(scenario), hit, seed)
         planned.append(
             FaultPlan(
                 id=fault.id,
@@ -169,6 +174,9 @@ def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
         yield phase.start_s, _phase_line(plan, phase)
     if plan.cluster.command is not None:
         yield 0.0, f"each node is `{shlex.join(plan.cluster.command)}`"
+    if plan.cluster.attach:
+        nodes = zip(plan.cluster.nodes, plan.cluster.attach, strict=True)
+        yield 0.0, f"attached, and not started: {', '.join(f'{name} {url}' for name, url in nodes)}"
     yield plan.load_s, f"load stops; within {plan.limits.drain_s:g} s all is resent, caught up and read"
 
 

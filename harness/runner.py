@@ -167,9 +167,9 @@ class _Run:
 
     def _start(self) -> None:
         plan = self._plan
+        what = "Attaching to" if plan.cluster.attach else "Starting Redis and"
         self._progress.say(
-            f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
-            f"{self._order.backend_reason})"
+            f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
@@ -222,7 +222,7 @@ class _Run:
             run_id=self._meta.run_id,
             bots=plan.bots,
             delivery=plan.cluster.delivery,
-            nodes=tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes()),
+            nodes=tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes()),
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),

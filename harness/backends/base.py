@@ -15,12 +15,14 @@ class Member:
     `url` is where clients of this machine reach a node (`http://127.0.0.1:PORT`), and stays the same
     over restarts; for Redis it is `redis://127.0.0.1:PORT/0`, or `None` where the host cannot reach it.
     `ready` is what a node answers with 200 when clients can be served; `None`: `/ready` of its `url`.
+    `called` is the name that a node has for itself and among its peers; `None`: `name` is.
     """
 
     name: str
     role: Role
     url: str | None
     ready: str | None = None
+    called: str | None = None
 
     @property
     def ready_url(self) -> str:
@@ -36,12 +38,14 @@ class Identity:
     word for when it began (never our clock), so that a reused pid is not mistaken for the old process.
     """
 
-    kind: str  # "process" | "container"
-    host_pid: int
-    started: str
+    kind: str  # "process" | "container" | "attached"
+    host_pid: int  # 0 where it is attached: its process is out of sight
+    started: str  # of an attached node: the incarnation that it says it is, if any
     container: str = ""  # the container's short id
 
     def __str__(self) -> str:
+        if self.kind == "attached":
+            return f"attached, incarnation {self.started}" if self.started else "attached"
         of = f"container {self.container} " if self.container else ""
         return f"{of}pid {self.host_pid} started {self.started}"
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from harness.backends import docker as docker_backend
+from harness.backends.attach import AttachBackend
 from harness.backends.base import Backend
 from harness.backends.docker import DockerBackend
 from harness.backends.process import ProcessBackend
 from harness.errors import BackendUnavailable, UsageError
 
-CHOICES = ("auto", "docker", "process")
+CHOICES = ("auto", "docker", "process", "attach")
 
 
 def check_name(asked: str) -> None:
@@ -17,10 +18,13 @@ def check_name(asked: str) -> None:
         raise UsageError(f"--backend {asked}: there is no such backend; choose one of {', '.join(CHOICES)}")
 
 
-def choose(asked: str, say: Callable[[str], None], *, foreign: bool = False) -> tuple[Backend, str]:
+def choose(
+    asked: str, say: Callable[[str], None], *, foreign: bool = False, attached: bool = False
+) -> tuple[Backend, str]:
     """Return the backend and the reason for it; `say` gets what takes long at its start.
 
-    `foreign`: the nodes are another program, which is started as processes only.
+    `foreign`: the nodes are another program, which is started as processes only. `attached`: the nodes run
+    already.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -29,11 +33,15 @@ def choose(asked: str, say: Callable[[str], None], *, foreign: bool = False) -> 
     match asked:
         case "process":
             return ProcessBackend(), "asked for"
+        case "attach":
+            return AttachBackend(), "asked for"
         case "docker":
             if missing := docker_backend.available():
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
             return DockerBackend(say=say), "asked for"
     check_name(asked)
+    if attached:
+        return AttachBackend(), "auto: the scenario attaches to nodes that run already"
     if foreign:
         return ProcessBackend(), "auto: the scenario has a command of its own for its nodes"
     return _auto(say)

@@ -15,10 +15,19 @@ from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
 from harness.plan import make_plan, timeline
 from harness.progress import make_progress
-from harness.scenario.library import Source, check_backend, load
+from harness.scenario.library import Source, check_backend, check_targets, load
 from harness.scenario.model import LARGEST_SEED
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
+
+AllowRemote = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-remote",
+        metavar="HOST",
+        help="Attach to nodes on this host, which is not this machine. Repeatable.",
+    ),
+]
 
 
 def run(
@@ -35,6 +44,7 @@ def run(
         ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
+    allow_remote: AllowRemote = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved timeline; start nothing.")
     ] = False,
@@ -47,8 +57,10 @@ def run(
         for source in sources:
             _print_timeline(source, seed)
         return
+    remote = tuple(allow_remote or ())
+    _refuse_remote(sources, remote)
     codes = [
-        code_of(functools.partial(_run_one, source, backend, seed, runs_dir, as_json=as_json))
+        code_of(functools.partial(_run_one, source, backend, seed, runs_dir, remote, as_json=as_json))
         for source in sources
     ]
     raise typer.Exit(worst(codes))
@@ -69,6 +81,13 @@ def _load_all(arguments: list[str], backend: str) -> list[Source]:
     return sources
 
 
+def _refuse_remote(sources: list[Source], allowed: tuple[str, ...]) -> None:
+    """Refuse to attach to anything that is not this machine and was not allowed by its name."""
+    problems = [str(error) for source in sources if (error := check_targets(source, allowed)) is not None]
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
 def _seed_for(source: Source, asked: int | None) -> int:
     if asked is not None:
         return asked
@@ -84,16 +103,30 @@ def _print_timeline(source: Source, seed: int | None) -> None:
         typer.echo(f"  {line}")
 
 
-def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path, *, as_json: bool) -> int:
+def _run_one(
+    source: Source,
+    backend_name: str,
+    seed: int | None,
+    runs_dir: Path,
+    remote: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
     plan = make_plan(source.scenario, seed=_seed_for(source, seed))
     progress = make_progress(stderr)
     interrupts = Interrupts(progress.say)
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            backend, reason = choose(backend_name, progress.say, foreign=plan.cluster.command is not None)
+            backend, reason = choose(
+                backend_name,
+                progress.say,
+                foreign=plan.cluster.command is not None,
+                attached=bool(plan.cluster.attach),
+            )
             command = (
-                "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
+                "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed),
+                *(word for host in remote for word in ("--allow-remote", host)),
             )  # fmt: skip
             folder = runner.run(
                 runner.Order(

@@ -42,6 +42,8 @@ class Facts:
     command: tuple[str, ...] | None  # `None`, too, where it is left out
     no_command: bool  # it is left out, for certain
     ready: str | None  # as `command`
+    attach: tuple[str, ...] | None  # as `command`
+    cluster_keys: frozenset[str]  # what the scenario says of its cluster, right or wrong
     users: int | None
     rooms: int | None
     spawn_rate: float | None
@@ -64,12 +66,17 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     )
     listed = data.get("faults")
     checks = top.get("checks")
+    written = data.get("cluster")
+    cluster_keys = frozenset(written if isinstance(written, Mapping) else ())
+    attach = cluster.get("attach")
     return Facts(
-        nodes=cluster.get("nodes"),
+        nodes=cluster.get("nodes") if "attach" not in cluster_keys else len(attach or ()) or None,
         delivery=cluster.get("delivery"),
         command=cluster.get("command"),
         no_command=cluster.get("command", ()) is None,
         ready=cluster.get("ready"),
+        attach=attach,
+        cluster_keys=cluster_keys,
         users=load.get("users"),
         rooms=load.get("rooms"),
         spawn_rate=load.get("spawn_rate"),

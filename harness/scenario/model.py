@@ -17,6 +17,7 @@ from harness.scenario.values import (
     guarantee,
     listed,
     name,
+    node_url,
     rate,
     text,
     whole,
@@ -55,6 +56,7 @@ class Cluster(Part):
     """The cluster to start: Redis and nodes `node-1` … `node-<nodes>`.
 
     `command` starts another program as each node, `ready` is the URL that answers 200 when it can serve.
+    `attach` are the URLs of nodes that run already: nothing is started, and `nodes` is their number.
     """
 
     nodes: Annotated[int, whole(1, MOST_NODES)] = 3
@@ -62,6 +64,7 @@ class Cluster(Part):
     redis: Redis = Redis()
     command: tuple[Annotated[str, argument()], ...] | None = None
     ready: Annotated[str, address()] | None = None
+    attach: tuple[Annotated[str, node_url()], ...] | None = None
 
 
 class Load(Part):

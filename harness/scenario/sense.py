@@ -11,7 +11,7 @@ from itertools import combinations
 
 from harness.records.guarantees import NOT_APPLICABLE
 from harness.scenario.facts import Facts, FaultFacts
-from harness.scenario.model import Target
+from harness.scenario.model import MOST_NODES, Target
 from harness.scenario.source import Path
 from harness.scenario.targets import (
     REDIS,
@@ -28,7 +28,7 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything that does not fit together, with the path of what should be mended."""
-    for check in (_command, _spawn, _rooms, _ids, _times, _shapes, _checks, _expectation):
+    for check in (_command, _attach, _spawn, _rooms, _ids, _times, _shapes, _checks, _expectation):
         yield from check(facts)
     reaches: dict[int, Reach] = {}
     yield from _targets(facts, reaches)
@@ -44,6 +44,19 @@ def _command(facts: Facts) -> Iterator[Finding]:
             ("cluster", "ready"),
             "`ready` goes with `command` only; our own node has its own",
         )
+
+
+def _attach(facts: Facts) -> Iterator[Finding]:
+    if "attach" not in facts.cluster_keys:
+        return
+    for key in ("nodes", "redis", "command", "ready"):
+        if key in facts.cluster_keys:
+            yield ("cluster", key), f"`{key}` does not go with `attach`, which uses nodes as they run already"
+    if facts.attach == ():
+        yield ("cluster", "attach"), "`attach` wants the URL of each node; there is none"
+    elif len(facts.attach or ()) > MOST_NODES:
+        yield ("cluster", "attach"), f"`attach` wants {MOST_NODES} nodes at most"
+    yield from _repeated(("cluster", "attach"), facts.attach)
 
 
 def _spawn(facts: Facts) -> Iterator[Finding]:
@@ -143,7 +156,9 @@ def _reach(facts: Facts, index: int, earlier: Mapping[str, Reach]) -> Reach | No
     target = facts.faults[index].target
     if facts.nodes is None or target is None or any(_shape(target)):
         return None
-    members = member_names(facts.nodes)
+    members = _members(facts)
+    if target.role == REDIS and REDIS not in members:
+        raise NoTarget("role", f"an attached cluster has no Redis that we know; there are {listed(members)}")
     if target.name is not None and target.name not in members:
         raise NoTarget("name", f"there is no member {target.name!r}; there are {listed(members)}")
     if target.exclude is None:
@@ -158,6 +173,10 @@ def _reach(facts: Facts, index: int, earlier: Mapping[str, Reach]) -> Reach | No
     return None
 
 
+def _members(facts: Facts) -> tuple[str, ...]:
+    return member_names(facts.nodes or 0, redis="attach" not in facts.cluster_keys)
+
+
 def _unknown_exclude(exclude: str, facts: Facts, index: int) -> str:
     """Say what is wrong with an `exclude` that leads to nothing; "" where only the fault it names is."""
     before = {fault.id for fault in facts.faults[:index]}
@@ -165,7 +184,7 @@ def _unknown_exclude(exclude: str, facts: Facts, index: int) -> str:
         return ""
     if exclude in {fault.id for fault in facts.faults[index:]}:
         return f"and {exclude!r} is listed {'later' if exclude != facts.faults[index].id else 'here'}"
-    options = sorted({*(id_ for id_ in before if id_), *member_names(facts.nodes or 0)})
+    options = sorted({*(id_ for id_ in before if id_), *_members(facts)})
     return f"not {exclude!r}{_instead(exclude, options)}"
 
 

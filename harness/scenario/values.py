@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
@@ -135,6 +136,26 @@ def address() -> BeforeValidator:
         written = _with_placeholders(value)
         if not written.startswith(("http://", "{url}")):
             raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
+        return written
+
+    return BeforeValidator(check)
+
+
+def node_url() -> BeforeValidator:
+    """Accept the `http://HOST:PORT` of a node that runs already; the slash at its end is dropped."""
+    wanted = "the http://HOST:PORT of a node, without path, user or query"
+
+    def check(value: object) -> str:
+        written = value.strip().removesuffix("/") if isinstance(value, str) else ""
+        try:
+            parts = urlsplit(written)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # brackets that do not close, or a port that is no number
+            host, port = None, None
+        if not host or port == 0 or parts.scheme != "http" or written != f"http://{parts.netloc}":
+            raise ValueError(f"wants {wanted}, not {shown(value)}")
+        if "@" in parts.netloc or any(map(str.isspace, written)):
+            raise ValueError(f"wants {wanted}, not {shown(value)}")
         return written
 
     return BeforeValidator(check)
