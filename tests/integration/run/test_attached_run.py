@@ -1,0 +1,103 @@
+"""`wordaround run` against nodes that somebody else runs: it judges them, and leaves them as they were."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.backends.process import ProcessBackend
+from harness.http_get import get
+from harness.records.plan import ClusterPlan
+
+pytestmark = pytest.mark.process
+
+SCENARIO = """\
+version: 1
+name: attached
+cluster: {{attach: {urls}}}
+load: {{users: 6, spawn_rate: 20, rooms: 2, messages_per_second: 30}}
+phases: {{warmup: 1s, steady: 1500ms, chaos: 4s, recovery: 2s}}
+faults: {faults}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theirs:
+    """A cluster that is not the run's, under names of its own."""
+
+    backend: ProcessBackend
+    urls: tuple[str, ...]
+
+    def identities(self) -> list[str]:
+        return [str(self.backend.identity(member.name)) for member in self.backend.members()]
+
+    def pid(self, member: str) -> int:
+        identity = self.backend.identity(member)
+        assert identity is not None
+        return identity.host_pid
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
+    backend = ProcessBackend()
+    cluster = ClusterPlan(nodes=("chat-a", "chat-b"), delivery="durable", appendfsync="always")
+    try:
+        members = backend.start(cluster, run_id="0badcafe", logs=tmp_path_factory.mktemp("logs"))
+        yield Theirs(backend=backend, urls=tuple(str(member.url) for member in members[1:]))
+    finally:
+        backend.close()
+
+
+def wordaround(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def scenario(folder: Path, urls: tuple[str, ...], faults: str = "[]") -> str:
+    """Write the scenario and return its path. The URLs come in another order than the nodes' names."""
+    path = folder / "attached.yaml"
+    path.write_text(SCENARIO.format(urls=json.dumps(urls[::-1]), faults=faults))
+    return str(path)
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def record(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_a_sound_cluster_that_runs_already_passes_and_goes_on_running(theirs: Theirs, tmp_path: Path) -> None:
+    before = theirs.identities()
+    done = wordaround("run", scenario(tmp_path, theirs.urls), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Attaching to 2 nodes (attach: auto: the scenario attaches to nodes that run already)" in done.stderr
+    assert theirs.identities() == before
+    assert all(get(f"{url}/ready", timeout_s=3)[0] == 200 for url in theirs.urls)
+
+    run = the_run(tmp_path)
+    verdict, meta = record(run / "verdict.json"), record(run / "meta.json")
+    assert (verdict["verdict"], verdict["backend"]) == ("pass", "attach")
+    assert meta["versions"]["attached node-1"].startswith(f"{theirs.urls[1]}, calls itself chat-b, incarnation")
+    assert "redis" not in meta["versions"]
+    assert [path.name for path in (run / "logs").iterdir()] == ["bots.log"]
+    seen = [json.loads(line) for line in (run / "members.jsonl").read_text().splitlines()]
+    assert {(entry["member"], entry["state"]) for entry in seen} == {("node-1", "ready"), ("node-2", "ready")}
+    assert all(entry["identity"].startswith("attached, incarnation ") for entry in seen)
