@@ -40,6 +40,7 @@ class AttachBackend:
 
     def __init__(self, *, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
         """Prepare; nobody is asked anything yet. `ready_timeout_s` is what all nodes have together."""
+        self.run_id = ""
         self._ready_timeout_s = ready_timeout_s
         self._members: dict[str, Member] = {}
         self._infos: dict[str, _Info] = {}
@@ -52,6 +53,7 @@ class AttachBackend:
             MemberError: a node is not ready in time.
             UsageError: two URLs lead to one node, or a node delivers otherwise than the scenario says.
         """
+        self.run_id = run_id
         deadline = deadline_ns(self._ready_timeout_s)
         for name, url in zip(cluster.nodes, cluster.attach, strict=True):
             self._wait(Member(name=name, role=Role.NODE, url=url), left_s(deadline))

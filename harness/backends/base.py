@@ -62,6 +62,10 @@ class Backend(Protocol):
     def name(self) -> str:
         """`process`, `docker` or `attach`."""
 
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+
     def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
         """Start Redis, then the nodes, until all are ready; logs go to `logs/<member>.log`.
 

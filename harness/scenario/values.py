@@ -5,6 +5,7 @@ that the sentence of a located error is written where the rule is.
 """
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -124,16 +125,16 @@ def text() -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def argument() -> BeforeValidator:
-    """Accept an argument of a command, as it is; it may have placeholders."""
-    return BeforeValidator(_with_placeholders)
+def argument(known: Iterable[str] = PLACEHOLDERS) -> BeforeValidator:
+    """Accept an argument of a command, as it is; it may have these placeholders."""
+    return BeforeValidator(functools.partial(_with_placeholders, known=tuple(known)))
 
 
 def address() -> BeforeValidator:
     """Accept an HTTP URL, which may have placeholders."""
 
     def check(value: object) -> str:
-        written = _with_placeholders(value)
+        written = _with_placeholders(value, known=tuple(PLACEHOLDERS))
         if not written.startswith(("http://", "{url}")):
             raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
         return written
@@ -161,20 +162,20 @@ def node_url() -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _with_placeholders(value: object) -> str:
+def _with_placeholders(value: object, *, known: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"wants a text, not {shown(value)}{_quotes(value)}")  # noqa: TRY004  as above
     if "\0" in value:
         raise ValueError("wants an argument of a command, which cannot hold the character U+0000")
     for name in names_in(value):
-        if name not in PLACEHOLDERS:
+        if name not in known:
             plain = f"({{{{{name}}}}} is the word in braces)"
-            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name)} {plain}")
+            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name, known)} {plain}")
     return value
 
 
-def _instead(placeholder: str) -> str:
-    return did_you_mean(placeholder, PLACEHOLDERS) or f"; there are {listed(PLACEHOLDERS)}"
+def _instead(placeholder: str, known: tuple[str, ...]) -> str:
+    return did_you_mean(placeholder, known) or f"; there are {listed(known)}"
 
 
 def _quotes(value: object) -> str:
