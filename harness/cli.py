@@ -1,19 +1,50 @@
-"""The `wordaround` command: its root, and the list of its commands (one file each in `commands/`)."""
+"""The `wordaround` command: its root, and the list of its commands (one file each in `commands/`).
 
+A command's file is imported when the command is called, or its help asked for: what the commands work with
+takes half a second of CPU to import, and `--version`, `--help` and the shell's completion need nothing of it.
+"""
+
+import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from harness import __version__
-from harness.commands.check import check
 from harness.commands.console import code_of
-from harness.commands.history import history
-from harness.commands.report import report
-from harness.commands.run import run
-from harness.commands.scenarios import scenarios
+
+# In the order of --help. The line is the first of the docstring of `harness.commands.<name>.<name>`, or of
+# the callback where the file has an `app` with commands of its own.
+COMMANDS = {
+    "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
+    "check": "Judge saved runs again, and write their verdicts and reports anew.",
+    "history": "Export what every client of a run saw.",
+    "report": "Write a saved run's reports again from its verdict.",
+    "scenarios": "List the scenarios that ship with WordAround.",
+}
+
+
+def load(name: str) -> Any:
+    """Import a command and return it as Typer's own object."""
+    module = importlib.import_module(f"harness.commands.{name}")
+    command = getattr(module, "app", None)
+    if command is None:
+        command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        command.command(name)(getattr(module, name))
+    return typer.main.get_command(command)
+
+
+class _Late(TyperGroup):
+    """Knows its commands by name and line; imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
+
 
 app = typer.Typer(
+    cls=_Late,
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -27,7 +58,7 @@ def main() -> None:
 
 
 def _app_code() -> int:
-    return int(app(standalone_mode=True) or 0)
+    return int(app(prog_name="wordaround", standalone_mode=True) or 0)
 
 
 def _version(wanted: bool) -> None:
@@ -49,5 +80,9 @@ def root(
     """
 
 
-for command in (run, check, history, report, scenarios):  # In the order of --help.
-    app.command()(command)
+def _only_listed() -> None:
+    raise AssertionError("`_Late` puts the command itself in the place of this one")
+
+
+for _name, _line in COMMANDS.items():
+    app.command(_name, help=_line)(_only_listed)

@@ -11,6 +11,7 @@ tear it apart half-way.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from ipaddress import IPv4Network
@@ -27,12 +28,15 @@ from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_
 from harness.backends.docker_network import create_network
 from harness.backends.gate import Gate
 from harness.backends.images import Images, ensure_images, lacking
+from harness.backends.prepared import Prepared
 from harness.backends.readiness import LOOPBACK, NotReady, tail_lines, wait_http_ready, wait_redis_ready
+from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.records.plan import ClusterPlan, Role
 
 _THREADS = 64  # Made as needed; waits for members must not keep `close` from its work.
 _GONE_S = 10  # The engine's own word that a killed container ended comes within milliseconds.
+_POLL_S = 0.05  # How often the engine is asked whether a container that was asked to end has ended.
 _QUIET_S = 45.0  # Longer than one call to the engine may take.
 
 
@@ -44,7 +48,7 @@ def available() -> str | None:
         return str(error)
 
 
-class DockerBackend:
+class DockerBackend(Prepared):
     """A cluster of containers (see `harness.backends.base.Backend`)."""
 
     name = "docker"
@@ -151,30 +155,39 @@ class DockerBackend:
 
     # --- while it runs -----------------------------------------------------------------------------------
 
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
+
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""
         return tuple(slot.member for slot in self._slots.values())
 
     def identity(self, member: str) -> Identity | None:
         """Return the identity of the living member's container; `None` when it is not running."""
-        slot = self._slot(member)
-        if self._closed or not slot.container:
-            return None
-        try:
-            with engine_errors(f"inspect {member}"):
-                state = self._api.inspect_container(slot.container)["State"]
-        except HarnessError as error:
-            if isinstance(error.__cause__, NotFound):  # Removed by hand, or by `close`.
-                return None
-            raise
-        if not state["Running"]:
+        state = self._state(member)
+        if not state.get("Running"):
             return None
         return Identity(
             kind="container",
             host_pid=state["Pid"],
             started=state["StartedAt"],
-            container=slot.container[:12],
+            container=self._slot(member).container[:12],
         )
+
+    def _state(self, member: str) -> dict[str, Any]:
+        """Return the engine's word on the member's container; nothing when there is none any more."""
+        slot = self._slot(member)
+        if self._closed or not slot.container:
+            return {}
+        try:
+            with engine_errors(f"inspect {member}"):
+                return dict(self._api.inspect_container(slot.container)["State"])
+        except HarnessError as error:
+            if isinstance(error.__cause__, NotFound):  # Removed by hand, or by `close`.
+                return {}
+            raise
 
     def kill(self, member: str) -> None:
         """SIGKILL the member's container; returns when the engine says that it has ended.
@@ -182,12 +195,54 @@ class DockerBackend:
         Raises:
             HarnessError: there is no such member, it is down already, or it does not end.
         """
-        slot = self._slot(member)
-        if self.identity(member) is None:
-            raise HarnessError(f"{member} cannot be killed: it is down already")
+        container = self._living(member, "killed")
         with engine_errors(f"kill {member}"):
-            self._api.kill(slot.container, signal="SIGKILL")
-            self._api.wait(slot.container, timeout=_GONE_S)
+            self._api.kill(container, signal="SIGKILL")
+            self._api.wait(container, timeout=_GONE_S)
+
+    def terminate(self, member: str, *, timeout_s: float) -> None:
+        """SIGTERM to the member's first process; returns when the engine says that the container has ended.
+
+        Raises:
+            HarnessError: there is no such member, it is down already, or still alive after `timeout_s`.
+        """
+        container = self._living(member, "asked to end")
+        with engine_errors(f"ask {member} to end"):
+            self._api.kill(container, signal="SIGTERM")
+        self.resume(member)  # A frozen process takes no signal.
+        deadline = deadline_ns(timeout_s)
+        while self.identity(member) is not None:
+            if not left_s(deadline):
+                raise HarnessError(f"{member} is still alive {timeout_s:g} s after SIGTERM")
+            time.sleep(_POLL_S)
+
+    def pause(self, member: str) -> None:
+        """Freeze all processes of the member's container.
+
+        Raises:
+            HarnessError: there is no such member, it is down, or the engine cannot freeze it.
+        """
+        container = self._living(member, "paused")
+        if not self.paused(member):
+            with engine_errors(f"pause {member}"):
+                self._api.pause(container)
+
+    def resume(self, member: str) -> None:
+        """Thaw the member's container; no harm where it runs or is down."""
+        if self.paused(member):
+            with engine_errors(f"unpause {member}"):
+                self._api.unpause(self._slot(member).container)
+
+    def paused(self, member: str) -> bool:
+        """Return whether the member lives and the engine says that its container is frozen."""
+        state = self._state(member)
+        return bool(state.get("Running") and state.get("Paused"))
+
+    def _living(self, member: str, done: str) -> str:
+        """Return the living member's container."""
+        if self.identity(member) is None:
+            raise HarnessError(f"{member} cannot be {done}: it is down already")
+        return self._slot(member).container
 
     def restart(self, member: str) -> None:
         """Start the same container again: same address, same port, for Redis the same data.

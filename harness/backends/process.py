@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 from harness.backends.base import Identity, Member
+from harness.backends.prepared import Prepared
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.readiness import (
     LOOPBACK,
@@ -63,7 +64,7 @@ class _Slot:
         return group is not None and group.lives
 
 
-class ProcessBackend:
+class ProcessBackend(Prepared):
     """A cluster of local processes (see `harness.backends.base.Backend`)."""
 
     name = "process"
@@ -90,6 +91,7 @@ class ProcessBackend:
         self._redis_binary: RedisBinary | None = None
         self._preparing = threading.Lock()
         self._closing = threading.Event()
+        self.run_id = ""
 
     def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
         """Start Redis, then all nodes at once, and wait until everybody is ready.
@@ -98,6 +100,7 @@ class ProcessBackend:
             BackendUnavailable: there is no Redis to run.
             MemberError: a member died or did not become ready; has its last log lines.
         """
+        self.run_id = run_id
         undisturbed(self._prepare, cluster, run_id, logs)
         redis, *nodes = self._slots.values()
         for together in ([redis], nodes):
@@ -122,9 +125,48 @@ class ProcessBackend:
         """
         slot = self._slot(member)
         with slot.lock:
-            if slot.group is None or not slot.lives:
-                raise HarnessError(f"{member} cannot be killed: it is down already")
-            slot.group.end()
+            _living(slot, "killed").end()
+
+    def terminate(self, member: str, *, timeout_s: float) -> None:
+        """SIGTERM to the member's group; returns when the member has ended and nothing of its group is left.
+
+        Raises:
+            HarnessError: there is no such member, it is down already, or still alive after `timeout_s`.
+        """
+        slot = self._slot(member)
+        with slot.lock:
+            group = _living(slot, "asked to end")
+            group.terminate()
+            deadline = deadline_ns(timeout_s)
+            while group.lives:
+                if not left_s(deadline):
+                    raise HarnessError(f"{member} is still alive {timeout_s:g} s after SIGTERM")
+                if self._closing.is_set():
+                    raise HarnessError(f"{member} was not waited for any longer: the cluster is being closed")
+                time.sleep(_POLL_S)
+            group.end()
+
+    def pause(self, member: str) -> None:
+        """SIGSTOP to the member's group; returns when every process in it stands still.
+
+        Raises:
+            HarnessError: there is no such member, it is down, or a process of it does not stop.
+        """
+        slot = self._slot(member)
+        with slot.lock:
+            _living(slot, "paused").pause()
+
+    def resume(self, member: str) -> None:
+        """SIGCONT to the member's group; no harm where it runs or is down."""
+        slot = self._slot(member)
+        with slot.lock:
+            if slot.group is not None:
+                slot.group.resume()
+
+    def paused(self, member: str) -> bool:
+        """Return whether the member lives and the kernel says that all its processes are stopped."""
+        group = self._slot(member).group
+        return group is not None and group.lives and group.stands
 
     def restart(self, member: str) -> None:
         """Start a member that is down again, on its old port and, for Redis, on its old data.
@@ -313,6 +355,12 @@ def _spawn(slot: _Slot) -> ProcessGroup:
         )
     except OSError as error:
         raise MemberError(f"{slot.name} could not be started: {error}", member=slot.name) from error
+
+
+def _living(slot: _Slot, done: str) -> ProcessGroup:
+    if slot.group is None or not slot.lives:
+        raise HarnessError(f"{slot.name} cannot be {done}: it is down already")
+    return slot.group
 
 
 def _ended(slot: _Slot) -> str:

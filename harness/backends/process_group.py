@@ -24,6 +24,7 @@ from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
 
 _POLL_S = 0.01  # How often a group that was killed is looked at.
+_STOP_S = 5.0  # SIGSTOP works at once, unless the kernel itself hangs.
 _KILL_S = 10.0  # Nobody can refuse SIGKILL; it takes this long only where the kernel itself hangs.
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
@@ -71,9 +72,39 @@ class ProcessGroup:
             return False
 
     def terminate(self) -> None:
-        """Ask the group to end (SIGTERM)."""
+        """Ask the group to end (SIGTERM), also where it stands still: only who runs can end politely."""
         with self._ending:
             self._signal(signal.SIGTERM)
+            self._signal(signal.SIGCONT)
+
+    def pause(self) -> None:
+        """Stop every process of the group where it stands; returns once the kernel says so.
+
+        Raises:
+            HarnessError: a process does not stop; the group was set going again.
+        """
+        with self._ending:
+            self._signal(signal.SIGSTOP)
+            deadline = deadline_ns(_STOP_S)
+            while not self.stands:
+                if not left_s(deadline):
+                    self._signal(signal.SIGCONT)
+                    raise HarnessError(
+                        f"process group {self.pid} did not stop within {_STOP_S:g} s of SIGSTOP"
+                    )
+                time.sleep(_POLL_S)
+
+    def resume(self) -> None:
+        """Let the group go on (SIGCONT). Idempotent."""
+        with self._ending:
+            self._signal(signal.SIGCONT)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the group lives and every process in it is stopped."""
+        if _status(self.pid) != psutil.STATUS_STOPPED:  # Most often; and cheaper than to look at everybody.
+            return False
+        return all(_status(pid) == psutil.STATUS_STOPPED for pid in self._members_alive())
 
     def end(self) -> int:
         """SIGKILL what is left of the group; return the child's return code. Idempotent.
@@ -129,7 +160,11 @@ def _group_of(pid: int) -> int | None:
 
 
 def _is_alive(pid: int) -> bool:
+    return _status(pid) not in _ENDED
+
+
+def _status(pid: int) -> str:
     try:
-        return psutil.Process(pid).status() not in _ENDED
+        return str(psutil.Process(pid).status())
     except psutil.NoSuchProcess:
-        return False
+        return str(psutil.STATUS_DEAD)

@@ -2,8 +2,8 @@
 
 - *A destroyed log.* A fault of the plan that destroys the log (trait `destroys-log`) and was proven takes
   with it what lies past the surviving head. A message is excused if its acknowledged place is gone
-  (`positions.py`), it was acknowledged before the fault was over, and no bot resumed in its room from a cursor past the
-  surviving end with `recovered: true`: who was told that nothing is missing was lied to.
+  (`positions.py`), it was acknowledged before the fault was over, and no bot resumed in its room from a
+  cursor past the surviving end with `recovered: true`: who was told that nothing is missing was lied to.
 - *Retention.* Where the plan keeps only the last `retention` messages of a room, those before them are.
 
 Restart, kill and pause excuse nothing.

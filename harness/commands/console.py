@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from harness import judging
 from harness.errors import HarnessError
-from harness.records.codec import dump_json
-from harness.records.verdict import RunVerdict
+
+if TYPE_CHECKING:
+    from harness.records.verdict import RunVerdict
 
 Json = Annotated[bool, typer.Option("--json", help="Print verdict.json, and nothing else, on stdout.")]
 
@@ -43,8 +43,12 @@ def say_error(error: HarnessError) -> None:
     stderr.print(f"wordaround: {error}", style="red", markup=False, soft_wrap=True)
 
 
-def print_verdict(where: Path, verdict: RunVerdict, *, as_json: bool) -> None:
+def print_verdict(where: Path, verdict: "RunVerdict", *, as_json: bool) -> None:
     """Print a verdict as a summary, or `verdict.json` alone."""
+    # Here, since `cli.py` imports this file for every command: they take long.
+    from harness import judging
+    from harness.records.codec import dump_json
+
     if as_json:
         typer.echo(dump_json(verdict).decode())
         return

@@ -13,10 +13,11 @@ from harness.commands.console import Json, code_of, print_verdict, say_error, st
 from harness.errors import HarnessError, UsageError
 from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
-from harness.plan import make_plan, timeline
+from harness.plan import make_plan
 from harness.progress import make_progress
 from harness.scenario.library import Source, check_backend, check_targets, load
 from harness.scenario.model import LARGEST_SEED
+from harness.timeline import timeline
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
 

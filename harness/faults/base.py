@@ -49,6 +49,7 @@ class Spec:
     roles: tuple[str, ...] = ("node", "redis")  # whom it can hit
     needs: tuple[Need, ...] = ()
     traits: tuple[Trait, ...] = ()
+    of_its_own: bool = False  # each may be something else, so that two may hold one member
 
 
 class Fault(Protocol):

@@ -9,8 +9,8 @@ taken to be cut off by it. Its targets are whom the judge takes to be hurt; all 
 """
 
 import os
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from harness.backends.base import Backend
 from harness.errors import HarnessError
@@ -36,6 +36,22 @@ class CommandKeys(FaultKeys):
     duration: Duration | None = None
     timeout: Duration = TIMEOUT_S  # for each of the programs
 
+    @classmethod
+    def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Say where a program is missing, half of a heal, or the target of a placeholder."""
+        for verb in ("inject", "prove", "heal"):
+            words = valid.get(verb)
+            if words is None:
+                continue
+            if not any(words[:1]):
+                yield (verb,), f"`{verb}` wants a program and its arguments; the program is missing"
+            elif valid.get("target", ...) is None and (of := _of_a_target(words)):
+                yield (verb,), f"`{verb}` has the placeholder {{{of}}}, and the fault no `target`"
+        heal, duration = valid.get("heal", ...), valid.get("duration", ...)
+        if ... not in (heal, duration) and (heal is None) != (duration is None):
+            key = "heal" if duration is None else "duration"
+            yield (key,), "`heal` and `duration` come together: how it is ended, and when"
+
 
 class Command:
     """Runs the scenario's programs (see the module)."""
@@ -45,6 +61,7 @@ class Command:
         summary="Programs of your own inject it, prove that it bit, and heal it.",
         keys=CommandKeys,
         mechanisms=dict.fromkeys(("process", "docker", "attach"), "the scenario's own programs"),
+        of_its_own=True,
     )
 
     @classmethod
@@ -88,27 +105,32 @@ class Command:
         """Run the scenario's `heal`, which must not mind that there is nothing to heal.
 
         Raises:
-            HarnessError: it did not end with 0, or not in time.
+            HarnessError: it did not end with 0, or not in time; of several targets, all were tried.
         """
         self._programs.allow()
-        outcomes = [self._outcome(command) for command in self._commands("heal").values()]
-        if wrong := [_wrong("heal", outcome) for outcome in outcomes if not outcome.well]:
+        outcomes = list(self._outcomes("heal"))
+        wrong = [_wrong("heal", outcome) for _, outcome in outcomes if not outcome.well]
+        if wrong:
             raise HarnessError("; ".join(wrong))
-        return self._run("heal") if self._commands("heal") else None
+        return {what: str(outcome) for what, outcome in outcomes} or None
 
     def cancel(self) -> None:
         """End the program that runs: the run is over. A heal may still come."""
         self._programs.cancel()
 
     def _run(self, verb: str) -> Evidence:
-        environment = {**os.environ, **self._environment()}
         evidence: dict[str, str] = {}
-        for what, command in self._commands(verb).items():
-            outcome = self._programs.run(command, environment=environment, timeout_s=self._timeout_s)
+        for what, outcome in self._outcomes(verb):
             evidence[what] = str(outcome)
             if not outcome.well:
                 raise HarnessError(_wrong(verb, outcome))
         return evidence
+
+    def _outcomes(self, verb: str) -> Iterator[tuple[str, Outcome]]:
+        """Run the verb's programs one by one, each when it is asked for."""
+        environment = {**os.environ, **self._environment()}
+        for what, command in self._commands(verb).items():
+            yield what, self._programs.run(command, environment=environment, timeout_s=self._timeout_s)
 
     @property
     def _timeout_s(self) -> float:
@@ -120,7 +142,7 @@ class Command:
         words = self._plan.settings.get(verb)
         if not isinstance(words, tuple) or not words:
             return {}
-        if not any(name in OF_A_TARGET for word in words for name in names_in(word)):
+        if _of_a_target(words) is None:
             return {verb: self._filled(words, "", "")}
         urls = self._urls()
         return {f"{verb} {name}": self._filled(words, name, urls[name]) for name in self._plan.targets}
@@ -140,6 +162,11 @@ class Command:
 
     def _urls(self) -> dict[str, str]:
         return {member.name: member.url or "" for member in self._backend.members()}
+
+
+def _of_a_target(words: tuple[str, ...]) -> str | None:
+    """Return the first placeholder that makes a command run for each target."""
+    return next((name for word in words for name in names_in(word) if name in OF_A_TARGET), None)
 
 
 def _wrong(verb: str, outcome: Outcome) -> str:

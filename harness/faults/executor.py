@@ -13,6 +13,10 @@ The life of a fault in the journal:
 A fault is *open* from its undo entry until its heal was seen, or there proved to be nothing to heal.
 `stop` heals what is open, the youngest first; also what failed, since a fault that broke half-way may
 well have bitten.
+
+A fault may wait for another one's event instead of a time (`FaultPlan.after`): until its inject was
+proven, or until it is over. Where the other one fails before that, this one is not injected: its journal
+says so, and coverage will.
 """
 
 import contextlib
@@ -29,6 +33,7 @@ from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
 
 STOP_TIMEOUT_S = 60.0
+EVENT_POLL_S = 0.2  # How often who waits for another fault looks whether all is being stopped.
 ABANDON_S = 2.0  # What a verb under way gets when nothing will be healed any more.
 
 Step = Literal["undo", "injected", "proved", "healed", "heal_proved", "failed"]
@@ -54,6 +59,7 @@ class FaultExecutor:
         self._stop_lock = threading.Lock()
         self._ledger = _Ledger(journal, on_event)
         locks = {target: threading.Lock() for plan in faults for target in plan.targets}
+        events = {plan.id: _Events() for plan in faults}
         self._lanes = tuple(
             _Lane(
                 plan=plan,
@@ -63,6 +69,8 @@ class FaultExecutor:
                 ledger=self._ledger,
                 began_ns=load_began_ns,
                 stopping=self._stopping,
+                events=events[plan.id],
+                awaited=events[plan.after.id] if plan.after is not None else None,
             )
             for plan in faults
         )
@@ -168,6 +176,34 @@ class _Ledger:
         return True
 
 
+class _Events:
+    """What other faults may wait for: when a fault was injected and proven, when it was over, if ever."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_ns: dict[str, int] = {}
+        self._failed = False
+
+    def happened(self, event: Literal["injected", "healed"], at_ns: int) -> None:
+        with self._changed:
+            self._at_ns.setdefault(event, at_ns)
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+    def wait(self, event: Literal["injected", "healed"], stopping: threading.Event) -> int | None:
+        """Return when it happened; `None`: it never will."""
+        with self._changed:
+            while event not in self._at_ns:
+                if self._failed or stopping.is_set():
+                    return None
+                self._changed.wait(EVENT_POLL_S)
+            return self._at_ns[event]
+
+
 class _Lane:
     """One fault on its way through the steps."""
 
@@ -180,6 +216,8 @@ class _Lane:
         ledger: _Ledger,
         began_ns: int,
         stopping: threading.Event,
+        events: _Events,
+        awaited: _Events | None,
     ) -> None:
         self.plan = plan
         self.thread = threading.Thread(target=self._run, name=f"fault {plan.id}", daemon=True)
@@ -188,9 +226,12 @@ class _Lane:
         self._ledger = ledger
         self._at_ns = began_ns + int(plan.at_s * NS)
         self._stopping = stopping
+        self._events = events
+        self._awaited = awaited
 
     def _run(self) -> None:
-        if self._stopped_before(self._at_ns):
+        at_ns = self._moment()
+        if at_ns is None or self._stopped_before(at_ns):
             return
         with self._targets():
             if self._stopping.is_set():
@@ -200,6 +241,19 @@ class _Lane:
         after_s = self.plan.heal_after_s
         if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
             self.heal()
+
+    def _moment(self) -> int | None:
+        """Return when it is to be injected; `None`: never, which the journal says where it was planned."""
+        after = self.plan.after
+        if after is None or self._awaited is None:
+            return self._at_ns
+        happened_ns = self._awaited.wait(after.event, self._stopping)
+        if happened_ns is not None:
+            return happened_ns + int(after.delay_s * NS)
+        self._events.fail()
+        if not self._stopping.is_set():
+            self.fail("wait", HarnessError(f"it waited for {after.id} to be {after.event}, which failed"))
+        return None
 
     def _stopped_before(self, moment_ns: int) -> bool:
         return self._stopping.wait(left_s(moment_ns))
@@ -222,6 +276,9 @@ class _Lane:
             self._note("injected", began, self._fault.inject())
             verb, began = "prove", now_ns()
             self._note("proved", began, self._fault.prove())
+            self._events.happened("injected", began)
+            if self.plan.heal_after_s is None:
+                self._events.happened("healed", now_ns())
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
 
@@ -237,12 +294,14 @@ class _Lane:
                 self.fail("heal", error)
                 return
             self._ledger.over(self)
+            self._events.happened("healed", now_ns())
             if evidence is not None:
                 self._note("healed", began, {})
                 self._note("heal_proved", began, evidence)
 
     def fail(self, verb: str, error: Exception) -> None:
         """Journal that a verb of the fault did not work."""
+        self._events.fail()
         kind = type(error).__name__
         self._note("failed", now_ns(), {"verb": verb, "kind": kind, "error": str(error) or kind})
 

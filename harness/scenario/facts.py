@@ -3,34 +3,43 @@
 `None` always means "not known, something is wrong there"; whoever needs it has nothing to say then.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
-from harness.scenario.model import Cluster, Expect, Fault, Load, Phases, Scenario, Target
+from harness.faults.base import Spec
+from harness.faults.registry import FAULTS
+from harness.scenario.keys import After, OneShot, Repeat, Reversible, Side, TakesDown, Target
+from harness.scenario.model import Cluster, Expect, Load, Phases, Scenario, fault_model
 from harness.scenario.shape import valid_fields
 from harness.scenario.source import Path
+from harness.scenario.targets import member_names
+from harness.scenario.times import Timing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaultFacts:
-    """What is known of one fault; `restart_after` is infinite where the member stays down."""
+    """What is known of one fault. Of `at` and `after`, `None` is what is left out, too."""
 
     path: Path
+    written: frozenset[str]  # the keys that stand there
+    valid: Mapping[str, Any]  # all its keys that are valid on their own
+    spec: Spec | None
     id: str | None
     at: float | None
-    restart_after: float | None
+    after: After | None
+    repeat: Repeat | None
+    timing: Timing | None
     target: Target | None
+    side: Side | None
+    groups: tuple[tuple[str, ...], ...] | None
 
     @property
-    def down(self) -> tuple[float, float] | None:
-        """From when to when its targets are down, in seconds from the start of chaos."""
-        if self.at is None or self.restart_after is None:
-            return None
-        return self.at, round(self.at + self.restart_after, 6)
+    def takes_down(self) -> bool:
+        """Whether its targets' processes end."""
+        return self.spec is not None and "takes-down" in self.spec.traits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +65,16 @@ class Facts:
     violates: tuple[str, ...] | None
     may_violate: tuple[str, ...] | None
 
+    @property
+    def attached(self) -> bool:
+        """Whether it uses nodes that run already."""
+        return "attach" in self.cluster_keys
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members, Redis first where it is ours; no node where their number is not known."""
+        return member_names(self.nodes or 0, redis=not self.attached)
+
 
 def facts_of(data: Mapping[str, Any]) -> Facts:
     """Collect what is valid in a scenario's plain data."""
@@ -69,8 +88,9 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     written = data.get("cluster")
     cluster_keys = frozenset(written if isinstance(written, Mapping) else ())
     attach = cluster.get("attach")
+    nodes = cluster.get("nodes") if "attach" not in cluster_keys else len(attach or ()) or None
     return Facts(
-        nodes=cluster.get("nodes") if "attach" not in cluster_keys else len(attach or ()) or None,
+        nodes=nodes,
         delivery=cluster.get("delivery"),
         command=cluster.get("command"),
         no_command=cluster.get("command", ()) is None,
@@ -83,9 +103,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         warmup=phases.get("warmup"),
         chaos=phases.get("chaos"),
         recovery=phases.get("recovery"),
-        faults=tuple(
-            _fault(item, index) for index, item in enumerate(listed if isinstance(listed, tuple) else ())
-        ),
+        faults=_faults(listed if isinstance(listed, tuple) else (), nodes),
         checks=checks if isinstance(checks, tuple) else None,
         verdict=expect.get("verdict"),
         violates=expect.get("violates"),
@@ -102,19 +120,57 @@ def _section(
     return valid_fields(model, {}) if name in top else {}
 
 
-def _fault(data: object, index: int) -> FaultFacts:
-    valid = valid_fields(Fault, data)
-    return FaultFacts(
-        path=("faults", index),
-        id=valid.get("id"),
-        at=valid.get("at"),
-        restart_after=_restart_after(valid),
-        target=valid.get("target"),
+def _faults(listed: tuple[object, ...], nodes: int | None) -> tuple[FaultFacts, ...]:
+    found: list[FaultFacts] = []
+    timings: dict[str, Timing] = {}
+    for index, item in enumerate(listed):
+        valid = valid_fields(fault_model(item), item)
+        timing = _timing(valid, item, timings, nodes)
+        fault = FaultFacts(
+            path=("faults", index),
+            written=frozenset(item) if isinstance(item, Mapping) else frozenset(),
+            valid=valid,
+            spec=FAULTS[valid["fault"]].spec if valid.get("fault") in FAULTS else None,
+            id=valid.get("id"),
+            at=valid.get("at"),
+            after=valid.get("after"),
+            repeat=valid.get("repeat"),
+            timing=timing,
+            target=valid.get("target"),
+            side=valid.get("from_"),
+            groups=valid.get("groups"),
+        )
+        found.append(fault)
+        if fault.id is not None and timing is not None:
+            timings.setdefault(fault.id, timing)
+    return tuple(found)
+
+
+def _timing(
+    valid: Mapping[str, Any], item: object, known: Mapping[str, Timing], nodes: int | None
+) -> Timing | None:
+    """Return when the fault happens, as far as that can be told: nothing that it needs may be wrong."""
+    model = fault_model(item)
+    target = valid.get("target")
+    needed = {"at", "after", "repeat"} | ({"restart_after"} if issubclass(model, TakesDown) else set())
+    if needed - set(valid) or nodes is None or (issubclass(model, Reversible) and "duration" not in valid):
+        return None
+    each = nodes if isinstance(target, Target) and target.mode == "each" and target.role == "node" else 1
+    return Timing.of(
+        at=valid["at"],
+        after=valid["after"],
+        repeat=valid["repeat"],
+        each=each,
+        length=_length(model, valid),
+        known=known,
     )
 
 
-def _restart_after(valid: Mapping[str, Any]) -> float | None:
-    if "restart_after" not in valid:
-        return None
+def _length(model: type[BaseModel], valid: Mapping[str, Any]) -> float | None:
+    """Return for how long one inject holds its target; `None`: for good."""
+    if "duration" in valid and valid["duration"] is not None:
+        return float(valid["duration"])
+    if issubclass(model, OneShot) or not issubclass(model, TakesDown):
+        return 0.0
     length: float | None = valid["restart_after"]
-    return math.inf if length is None else length
+    return length

@@ -3,9 +3,10 @@
 What a fault wants beside them it says in its own file (`harness/faults/`), in a subclass of one of these.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.scenario.values import choice, duration, guarantee, name, text, whole
 
@@ -77,6 +78,11 @@ class FaultKeys(Part):
     repeat: Repeat | None = None
     target: Target
 
+    @classmethod
+    def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what does not fit together among the keys that are valid on their own: which key, and why."""
+        yield from ()
+
 
 class Reversible(FaultKeys):
     """A fault that lasts for a while and is healed."""
@@ -92,3 +98,20 @@ class TakesDown(FaultKeys):
     """A fault that takes its targets down; they are started again `restart_after` it, or stay down."""
 
     restart_after: Duration | None = None
+
+
+DirectionName = Annotated[Literal["both", "to", "from"], choice("both", "to", "from")]
+
+
+class Links(Part):
+    """What faults on links say: which ends they have beside the target, and in which direction they bite.
+
+    `direction` is seen from the target: `to` is what it sends to the other ends.
+    """
+
+    from_: Annotated[Side | None, Field(alias="from")] = None
+    direction: DirectionName = "both"
+
+
+class ReversibleOnLinks(Reversible, Links):
+    """A reversible fault on the links between its target and everyone else, or those that `from` names."""

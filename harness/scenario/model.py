@@ -1,49 +1,29 @@
 """A scenario as typed, frozen data: the one definition of its keys, their types and defaults.
 
-`parse.py` makes it from YAML and says what is wrong with it, `docs/scenarios.md` explains every key.
-Times are seconds. What depends on several keys at once is checked in `sense.py`.
+`parse.py` makes it from YAML and says what is wrong with it, `docs/scenarios.md` explains every key. What
+faults have in common is in `keys.py`, what each has beside that in its own file. Times are seconds.
+What depends on several keys at once is checked in `sense.py`.
 """
 
-from typing import Annotated, Literal, get_args
+import functools
+import operator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import ConfigDict, Discriminator, Tag, create_model
 
+from harness.faults.registry import FAULTS
 from harness.records import plan
-from harness.scenario.values import (
-    address,
-    argument,
-    choice,
-    duration,
-    guarantee,
-    listed,
-    name,
-    node_url,
-    rate,
-    text,
-    whole,
-)
+from harness.scenario.keys import Duration, DurationOrZero, FaultKeys, GuaranteeName, Name, Part, Text
+from harness.scenario.values import address, argument, choice, listed, node_url, rate, whole
 
-FaultName = Literal["kill"]
-FAULT_NAMES: tuple[str, ...] = get_args(FaultName)  # harness/faults has one file for each
+FAULT_NAMES = tuple(FAULTS)  # harness/faults has one file for each
 
 # A seed must survive JSON readers that know no integers but doubles.
 LARGEST_SEED = 2**53 - 1
 # The history keeps a bot's ordinal in 16 bits.
 MOST_USERS = 2**16 - 1
 MOST_NODES = 32
-
-Duration = Annotated[float, duration()]
-DurationOrZero = Annotated[float, duration(zero=True)]
-Name = Annotated[str, name()]
-GuaranteeName = Annotated[str, guarantee()]
-RoleName = Annotated[Literal["node", "redis"], choice("node", "redis")]
-Mode = Annotated[Literal["one", "all", "fixed", "percent"], choice("one", "all", "fixed", "percent")]
-
-
-class Part(BaseModel):
-    """What all parts of a scenario have in common: frozen, no conversions, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class Redis(Part):
@@ -66,6 +46,11 @@ class Cluster(Part):
     ready: Annotated[str, address()] | None = None
     attach: tuple[Annotated[str, node_url()], ...] | None = None
 
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        return self.nodes if self.attach is None else len(self.attach)
+
 
 class Load(Part):
     """The bots and what they send, all together."""
@@ -85,30 +70,46 @@ class Phases(Part):
     recovery: Duration
 
 
-class Target(Part):
-    """Which members a fault hits: one by its name, or some of a role.
-
-    `value` is a number of members (mode fixed) or a percentage (mode percent); `exclude` names a member,
-    or an earlier fault whose targets are left out.
-    """
-
-    name: Annotated[str, text()] | None = None
-    role: RoleName | None = None
-    mode: Mode | None = None
-    value: Annotated[int, whole(1, 100)] | None = None
-    exclude: Annotated[str, text()] | None = None
+_ANY_FAULT = "any"
+_fault_name = choice(*FAULT_NAMES, wanted=f"the name of a fault (there are: {listed(FAULT_NAMES)})")
 
 
-class Fault(Part):
-    """One injection. `at` counts from the start of the chaos phase, `restart_after` from `at`."""
+class AnyFault(FaultKeys):
+    """What can be said of a fault whose name is wrong or missing: what they all have in common."""
 
-    id: Name
-    fault: Annotated[
-        FaultName, choice(*FAULT_NAMES, wanted=f"the name of a fault (there are: {listed(FAULT_NAMES)})")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    fault: Annotated[Literal["any"], _fault_name]
+
+
+def _model_of(name: str) -> type[FaultKeys]:
+    """Return the keys of one fault, `fault` being its name and no other."""
+    keys = FAULTS[name].spec.keys
+    fault: Any = (Annotated[Literal[name], choice(name)], ...)
+    title = "".join(word.title() for word in name.split("-"))
+    return create_model(title, __base__=keys, __doc__=FAULTS[name].spec.summary, fault=fault)
+
+
+FAULT_MODELS: dict[str, type[FaultKeys]] = {name: _model_of(name) for name in FAULT_NAMES}
+
+
+def fault_model(data: object) -> type[FaultKeys]:
+    """Return the model that the plain data of a fault has to meet."""
+    return FAULT_MODELS.get(_tag(data), AnyFault)
+
+
+def _tag(data: object) -> str:
+    name = data.get("fault") if isinstance(data, Mapping) else getattr(data, "fault", None)
+    return name if isinstance(name, str) and name in FAULT_MODELS else _ANY_FAULT
+
+
+if TYPE_CHECKING:  # The union is made from the registry, which a type checker cannot follow.
+    Fault = FaultKeys
+else:
+    _tagged = [Annotated[model, Tag(name)] for name, model in FAULT_MODELS.items()]
+    Fault = Annotated[
+        functools.reduce(operator.or_, _tagged, Annotated[AnyFault, Tag(_ANY_FAULT)]), Discriminator(_tag)
     ]
-    at: DurationOrZero
-    target: Target
-    restart_after: Duration | None = None
 
 
 class Limits(Part):
@@ -146,7 +147,7 @@ class Scenario(Part):
 
     version: Annotated[Literal[1], whole(1, 1)]
     name: Name
-    description: Annotated[str, text()] = ""
+    description: Text = ""
     seed: Annotated[int, whole(0, LARGEST_SEED)] | None = None
     cluster: Cluster = Cluster()
     load: Load

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.scenario.model import Scenario
+from harness.scenario.model import Fault, Scenario, fault_model
 from harness.scenario.source import Document, Path, Problem
 from harness.scenario.values import did_you_mean, listed, meant, shown
 
@@ -28,14 +28,20 @@ def valid_fields(model: type[BaseModel], data: object) -> dict[str, Any]:
     """
     if not isinstance(data, Mapping):
         return {}
-    misspelt = {meant(key, model.model_fields) for key in data if key not in model.model_fields}
+    keys = written_keys(model)
+    misspelt = {meant(key, keys) for key in data if key not in keys}
     valid: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        if name in data:
-            valid.update(_valid(model, name, data[name]))
-        elif not field.is_required() and name not in misspelt:
-            valid[name] = field.default
+    for key, name in keys.items():
+        if key in data:
+            valid.update(_valid(model, name, data[key]))
+        elif not model.model_fields[name].is_required() and key not in misspelt:
+            valid[name] = model.model_fields[name].default
     return valid
+
+
+def written_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Return the model's keys as scenarios write them, each with its name in Python (`from` is `from_`)."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
 
 
 def _valid(model: type[BaseModel], name: str, value: object) -> dict[str, Any]:
@@ -66,7 +72,7 @@ class _Wrong:
 
     def problems(self) -> list[Problem]:
         # A misspelt key is one mistake: what it was meant to be is not reported as missing too.
-        misspelt = {(*path[:-1], meant(str(path[-1]), _keys_of(path[:-1]))) for path in self._unknown}
+        misspelt = {(*path[:-1], meant(str(path[-1]), self._keys(path[:-1]))) for path in self._unknown}
         return [
             *(self._unknown_key(path) for path in self._unknown),
             *(self._missing_key(path) for path in self._missing if path not in misspelt),
@@ -74,9 +80,21 @@ class _Wrong:
         ]
 
     def _unknown_key(self, path: Path) -> Problem:
-        known = _keys_of(path[:-1])
+        known = self._keys(path[:-1])
         instead = did_you_mean(str(path[-1]), known) or f"; known are {listed(known)}"
         return Problem(self._document.where_key(path), f"unknown key `{path[-1]}`{_inside(path)}{instead}")
+
+    def _keys(self, path: Path) -> tuple[str, ...]:
+        """Return the keys that the mapping at this place may have."""
+        model: Any = Scenario
+        data: Any = self._document.data
+        for part in path:
+            data = data[part]
+            if isinstance(part, int):
+                model = fault_model(data) if model is Fault else model
+            else:
+                model = _kind(model, part)
+        return tuple(written_keys(model))
 
     def _missing_key(self, path: Path) -> Problem:
         return Problem(self._document.where_key(path[:-1]), f"the key `{path[-1]}` is missing{_inside(path)}")
@@ -107,7 +125,11 @@ def _path(error: ErrorDetails, document: Document) -> Path:
     """Drop from pydantic's location what is no key of the data: the names of a union's branches."""
     data: Any = document.data
     path: list[int | str] = []
+    branches = 0 if error["loc"][:1] != ("faults",) else 1  # A fault's branch is called as the fault is.
     for part in error["loc"]:
+        if branches and len(path) == 2 and isinstance(part, str):
+            branches = 0
+            continue
         in_list = isinstance(data, tuple) and isinstance(part, int)
         if in_list or (isinstance(data, Mapping) and part in data):
             data = data[part]
@@ -115,14 +137,13 @@ def _path(error: ErrorDetails, document: Document) -> Path:
     return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
 
 
-def _keys_of(path: Path) -> tuple[str, ...]:
-    """Return the keys that the mapping at this place may have."""
-    model: Any = Scenario
-    for part in path:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
-    return tuple(model.model_fields)
+def _kind(model: type[BaseModel], key: str) -> Any:
+    """Return what stands at a key: a part, or what a list is of."""
+    annotation = model.model_fields[written_keys(model)[key]].annotation
+    if get_origin(annotation) is tuple:
+        return get_args(annotation)[0]
+    options = [option for option in get_args(annotation) if option is not type(None)]  # `X | None`
+    return options[0] if options else annotation
 
 
 def _inside(path: Path) -> str:

@@ -7,7 +7,7 @@ wrong with a target is known before a seed is drawn.
 import re
 from dataclasses import dataclass
 
-from harness.scenario.model import Target
+from harness.scenario.keys import Target
 
 REDIS = "redis"
 _MEMBER = re.compile(r"redis|node-[0-9]+", re.ASCII)
@@ -80,7 +80,7 @@ def how_many(target: Target, size: int) -> int:
     """
     value = target.value or 0
     match target.mode:
-        case "all":
+        case "all" | "each":
             return size
         case "fixed" if value > size:
             raise NoTarget("value", f"wants {value} of role {target.role}; there are {size} to choose from")
@@ -90,3 +90,9 @@ def how_many(target: Target, size: int) -> int:
             return -(-size * value // 100)
         case _:
             return 1
+
+
+def cut_off(groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Return whom a partition into groups takes away: all that are not with Redis, or with the most."""
+    kept = next((group for group in groups if REDIS in group), max(groups, key=len, default=()))
+    return tuple(member for group in groups if group is not kept for member in group)

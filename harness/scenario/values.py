@@ -5,14 +5,15 @@ that the sentence of a located error is written where the rule is.
 """
 
 import difflib
-import functools
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from harness.placeholders import PLACEHOLDERS, names_in
 from harness.records.guarantees import IMPLEMENTED
@@ -22,6 +23,18 @@ _UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60)}
 _LONGEST_S = 24 * 60 * 60
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _NAME_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(BeforeValidator):
+    """A validator that also says what editors are told of the values that it accepts (JSON Schema)."""
+
+    schema: JsonSchemaValue | None = field(default=None, hash=False)
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return dict(self.schema) if self.schema is not None else handler(core)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ def seconds(text: str) -> float | None:
     return float(Decimal(match[1]) * _UNIT_S[match[2]]) if match else None
 
 
-def duration(*, zero: bool = False) -> BeforeValidator:
+def duration(*, zero: bool = False) -> Kind:
     """Accept a duration as text, up to a day, and turn it into seconds."""
     wanted = f"a duration {'' if zero else 'above zero '}like 500ms, 5s or 2m"
 
@@ -88,10 +101,11 @@ def duration(*, zero: bool = False) -> BeforeValidator:
             raise ValueError(f"wants {wanted}{limit}, not {shown(value)}{_with_unit(value)}")
         return length
 
-    return BeforeValidator(check)
+    example = {"examples": ["500ms", "5s", "2m"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m)$"}
+    return Kind(check, schema={"type": "string", **example})
 
 
-def whole(least: int, most: int) -> BeforeValidator:
+def whole(least: int, most: int) -> Kind:
     """Accept a whole number; bounds are included."""
 
     def check(value: object) -> int:
@@ -100,10 +114,10 @@ def whole(least: int, most: int) -> BeforeValidator:
             raise ValueError(f"wants {wanted}, not {shown(value)}")
         return value
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "integer", "minimum": least, "maximum": most})
 
 
-def rate(most: float) -> BeforeValidator:
+def rate(most: float) -> Kind:
     """Accept a number per second, above zero."""
 
     def check(value: object) -> float:
@@ -111,10 +125,10 @@ def rate(most: float) -> BeforeValidator:
             raise ValueError(f"wants a number above 0, up to {most:g}, not {shown(value)}")
         return float(value)
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "number", "exclusiveMinimum": 0, "maximum": most})
 
 
-def text() -> BeforeValidator:
+def text() -> Kind:
     """Accept any text; white space around it is dropped."""
 
     def check(value: object) -> str:
@@ -122,47 +136,51 @@ def text() -> BeforeValidator:
             raise ValueError(f"wants a text, not {shown(value)}")  # noqa: TRY004  pydantic collects ValueError
         return value.strip()
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "string"})
 
 
-def argument(known: Iterable[str] = PLACEHOLDERS) -> BeforeValidator:
+def argument(known: Iterable[str] = PLACEHOLDERS) -> Kind:
     """Accept an argument of a command, as it is; it may have these placeholders."""
-    return BeforeValidator(functools.partial(_with_placeholders, known=tuple(known)))
+    names = tuple(known)
+    return Kind(lambda value: _with_placeholders(value, names), schema={"type": "string"})
 
 
-def address() -> BeforeValidator:
+def address() -> Kind:
     """Accept an HTTP URL, which may have placeholders."""
 
     def check(value: object) -> str:
-        written = _with_placeholders(value, known=tuple(PLACEHOLDERS))
+        written = _with_placeholders(value, tuple(PLACEHOLDERS))
         if not written.startswith(("http://", "{url}")):
             raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
         return written
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "string", "pattern": r"^(http://|\{url\})"})
 
 
-def node_url() -> BeforeValidator:
+def node_url() -> Kind:
     """Accept the `http://HOST:PORT` of a node that runs already; the slash at its end is dropped."""
     wanted = "the http://HOST:PORT of a node, without path, user or query"
 
     def check(value: object) -> str:
         written = value.strip().removesuffix("/") if isinstance(value, str) else ""
-        try:
-            parts = urlsplit(written)
-            host, port = parts.hostname, parts.port
-        except ValueError:  # brackets that do not close, or a port that is no number
-            host, port = None, None
-        if not host or port == 0 or parts.scheme != "http" or written != f"http://{parts.netloc}":
-            raise ValueError(f"wants {wanted}, not {shown(value)}")
-        if "@" in parts.netloc or any(map(str.isspace, written)):
+        if not _is_base_url(written):
             raise ValueError(f"wants {wanted}, not {shown(value)}")
         return written
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "string", "pattern": r"^http://[^/?#@\s]+/?$"})
 
 
-def _with_placeholders(value: object, *, known: tuple[str, ...]) -> str:
+def _is_base_url(written: str) -> bool:
+    try:
+        parts = urlsplit(written)
+        port = parts.port
+    except ValueError:  # Brackets that do not close, or a port that is none.
+        return False
+    odd = "@" in written or any(map(str.isspace, written))
+    return bool(parts.hostname) and port != 0 and written == f"http://{parts.netloc}" and not odd
+
+
+def _with_placeholders(value: object, known: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"wants a text, not {shown(value)}{_quotes(value)}")  # noqa: TRY004  as above
     if "\0" in value:
@@ -188,7 +206,7 @@ def _quotes(value: object) -> str:
     return ""
 
 
-def name() -> BeforeValidator:
+def name() -> Kind:
     """Accept a name that is good for files, ids and addresses alike."""
 
     def check(value: object) -> str:
@@ -199,16 +217,17 @@ def name() -> BeforeValidator:
             )
         return value
 
-    return BeforeValidator(check)
+    schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": _NAME_LENGTH}
+    return Kind(check, schema=schema)
 
 
-def choice(*options: str, wanted: str = "") -> BeforeValidator:
+def choice(*options: str, wanted: str = "") -> Kind:
     """Accept one of the words."""
     wanted = wanted or (f"one of {listed(options)}" if len(options) > 1 else listed(options))
     return _word(lambda value: f"wants {wanted}, not {shown(value)}", options, options)
 
 
-def guarantee() -> BeforeValidator:
+def guarantee() -> Kind:
     """Accept the name of a guarantee that this version checks."""
 
     def sentence(value: object) -> str:
@@ -217,7 +236,7 @@ def guarantee() -> BeforeValidator:
     return _word(sentence, IMPLEMENTED, IMPLEMENTED)
 
 
-def _word(sentence: Callable[[object], str], options: Iterable[str], near: Iterable[str]) -> BeforeValidator:
+def _word(sentence: Callable[[object], str], options: Iterable[str], near: Iterable[str]) -> Kind:
     allowed = frozenset(options)
 
     def check(value: object) -> str:
@@ -228,7 +247,7 @@ def _word(sentence: Callable[[object], str], options: Iterable[str], near: Itera
         hint = did_you_mean(value, near) if isinstance(value, str) and value not in near else ""
         raise ValueError(sentence(value) + hint)
 
-    return BeforeValidator(check)
+    return Kind(check, schema={"type": "string", "enum": list(options)})
 
 
 def _with_unit(value: object) -> str:

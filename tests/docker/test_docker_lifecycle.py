@@ -107,6 +107,43 @@ def test_a_killed_node_is_gone_and_comes_back_as_another_incarnation_at_the_same
         backend.restart("node-1")
 
 
+def test_members_are_paused_resumed_and_asked_to_end_and_closed_while_they_stand_still(
+    engine: docker.DockerClient,
+    make_backend: MakeBackend,
+    plan: MakePlan,
+    stand_in: Path,
+    logs: Path,
+    run_id: str,
+    left_behind: LeftBehind,
+) -> None:
+    backend = make_backend(node_source=stand_in)
+    node = backend.start(plan(3), run_id=run_id, logs=logs)[1]
+    before = backend.identity("node-1")
+
+    backend.pause("node-1")
+    assert backend.paused("node-1")
+    assert inspect(engine, run_id, "node-1")["State"]["Paused"] is True
+    assert backend.identity("node-1") == before
+    backend.resume("node-1")
+    assert not backend.paused("node-1")
+    assert ask(node) == 200
+
+    for name in ("node-1", "node-2", "node-3", "redis"):
+        backend.pause(name)
+    backend.terminate("node-1", timeout_s=10)
+    assert backend.identity("node-1") is None
+    assert backend.log_tail("node-1", 1) == ("goodbye",)
+    backend.resume("node-1")
+    with pytest.raises(HarnessError, match="node-1 cannot be asked to end: it is down already"):
+        backend.terminate("node-1", timeout_s=10)
+    backend.kill("node-2")
+    assert backend.identity("node-2") is None
+
+    backend.close()
+    assert left_behind(run_id) == []
+    assert logs.joinpath("node-3.log").read_text().endswith("goodbye\n")
+
+
 def _address(engine: docker.DockerClient, run_id: str, member: str) -> str:
     (network,) = inspect(engine, run_id, member)["NetworkSettings"]["Networks"].values()
     return str(network["IPAddress"])

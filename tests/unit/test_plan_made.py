@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.plan import REST_S, make_plan, timeline
+from harness.plan import REST_S, make_plan
 from harness.records.codec import dump_json, load_json
 from harness.records.guarantees import GUARANTEES, IMPLEMENTED
 from harness.records.plan import FaultPlan, Plan
 from harness.scenario.model import LARGEST_SEED, Scenario
 from harness.scenario.parse import parse
+from harness.timeline import timeline
 
 SEEDS = st.integers(0, LARGEST_SEED)
 

@@ -10,11 +10,12 @@ from harness.backends import choose
 from harness.cli import app
 from harness.errors import UsageError
 from harness.placeholders import PLACEHOLDERS, fill, names_in
-from harness.plan import make_plan, timeline
+from harness.plan import make_plan
 from harness.records.codec import dump_json, load_json
 from harness.records.plan import Plan
 from harness.scenario.library import check_backend, load
 from harness.scenario.parse import ScenarioError, parse
+from harness.timeline import timeline
 
 DOCS = Path(__file__).parents[2] / "docs" / "scenarios.md"
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.faults.registry import FAULTS
 from harness.records.plan import Limits
-from harness.scenario.model import FAULT_NAMES, Fault, Scenario
+from harness.scenario.model import FAULT_MODELS, FAULT_NAMES, Scenario
 from harness.scenario.parse import ScenarioError, parse
+
+THERE_ARE = f"(there are: {', '.join(FAULT_NAMES)})"
 
 # The lines of a scenario by name, so that a test can exchange one and knows where it stands.
 LINES: Mapping[str, str] = {
@@ -200,11 +202,11 @@ SINGLE_MISTAKES: list[tuple[str, str, int, str]] = [
     ("second.restart", "    restart_after: 0s", 20, "`restart_after` wants a duration above zero"),
     ("second.restart", "    restart_after:", 19, "`restart_after` wants a duration above zero like"),
     ("drain", "  drain: 0ms", 10, "`drain` wants a duration above zero"),
-    ("first.fault", "    fault: kil", 12, "(there are: kill), not the text 'kil'; did you mean"),
-    ("first.fault", "    fault: partition", 12, "the name of a fault (there are: kill), not the text"),
+    ("first.fault", "    fault: kil", 12, f"{THERE_ARE}, not the text 'kil'; did you mean 'kill'?"),
+    ("first.fault", "    fault: earthquake", 12, f"the name of a fault {THERE_ARE}, not the text"),
     ("first.target", "    target: {name: 1}", 20, "`name` wants a text, not the number 1"),
     ("second.target", "    target: {role: client, mode: one}", 20, "`role` wants one of node, redis"),
-    ("second.target", "    target: {role: node, mode: each}", 32, "`mode` wants one of one, all, fixed"),
+    ("second.target", "    target: {role: node, mode: every}", 32, "`mode` wants one of one, all, fixed"),
     ("checks", "checks: everything", 9, "wants all, or a list of guarantees, not the text"),
     ("checks", "checks: {a: b}", 9, "`checks` wants all, or a list of guarantees, not a mapping"),
     ("checks", "checks: [complete-delivery, total-odder]", 29, "did you mean 'total-order'?"),
@@ -257,7 +259,11 @@ def test_one_mistake_gives_one_located_sentence(name: str, line: str, column: in
         ("rate", "the key `messages_per_second` is missing in `load`", "load"),
         ("recovery", "the key `recovery` is missing in `phases`", "phases"),
         ("second.fault", "the key `fault` is missing in `faults`", "second.id"),
-        ("second.at", "the key `at` is missing in `faults`", "second.id"),
+        (
+            "second.at",
+            "the key `at` is missing in `faults`, or `after` in its place",
+            "second.id",
+        ),
         ("second.target", "the key `target` is missing in `faults`", "second.id"),
     ],
 )
@@ -499,8 +505,11 @@ def test_whatever_stands_at_a_key_is_judged(key: str, value: object) -> None:
     assert is_scenario_or_located({**yaml.safe_load(text_of()), key: value})
 
 
+FAULT_KEYS = sorted({key for model in FAULT_MODELS.values() for key in model.model_fields})
+
+
 @settings(deadline=None)
-@given(key=st.sampled_from(list(Fault.model_fields)), value=YAML_VALUES)
+@given(key=st.sampled_from(FAULT_KEYS), value=YAML_VALUES)
 def test_whatever_stands_in_a_fault_is_judged(key: str, value: object) -> None:
     document = yaml.safe_load(text_of())
     document["faults"][0][key] = value

@@ -125,6 +125,87 @@ def test_a_node_gets_its_settings_and_no_others(backend, cluster, logs, monkeypa
     )
 
 
+def test_who_is_asked_to_end_ends_politely_and_can_be_started_again(backend, cluster, logs):
+    started = backend("polite")
+    started.start(cluster, run_id=RUN_ID, logs=logs)
+    before = started.identity("node-2")
+
+    started.terminate("node-2", timeout_s=10)
+
+    assert started.identity("node-2") is None
+    assert started.log_tail("node-2", 1) == ("node-2 drained",)
+    with pytest.raises(HarnessError, match="node-2 cannot be asked to end: it is down already"):
+        started.terminate("node-2", timeout_s=10)
+    started.restart("node-2")
+    started.wait_ready("node-2", timeout_s=10)
+    assert started.identity("node-2") not in (None, before)
+
+
+def test_who_does_not_end_when_asked_is_named_and_left_alive(backend, cluster, logs):
+    started = backend("stubborn")
+    started.start(cluster, run_id=RUN_ID, logs=logs)
+    before = started.identity("node-2")
+
+    with pytest.raises(HarnessError, match=r"node-2 is still alive 0\.3 s after SIGTERM"):
+        started.terminate("node-2", timeout_s=0.3)
+
+    assert started.identity("node-2") == before
+
+
+def test_a_paused_group_stands_still_with_its_children_until_it_is_resumed(backend, cluster, logs):
+    started = backend("stubborn")
+    node = started.start(cluster, run_id=RUN_ID, logs=logs)[1]
+    before = started.identity("node-1")
+    (grandchild,) = pids_named_in(logs / "node-1.log")
+
+    started.pause("node-1")
+
+    assert [started.paused(name) for name in ("node-1", "node-2")] == [True, False]
+    assert psutil.Process(grandchild).status() == psutil.STATUS_STOPPED
+    assert started.identity("node-1") == before
+    with pytest.raises(MemberError, match="no answer"):
+        started.wait_ready("node-1", timeout_s=0.2)
+
+    started.resume("node-1")
+    assert not started.paused("node-1")
+    assert answer(node.url) == str(before.host_pid).encode()
+    started.resume("node-1")
+    started.kill("node-1")
+    assert not started.paused("node-1")
+    with pytest.raises(HarnessError, match="node-1 cannot be paused: it is down"):
+        started.pause("node-1")
+
+
+@pytest.mark.parametrize("kind", ["polite", "stubborn"])
+def test_paused_members_are_ended_by_close_and_the_polite_ones_politely(backend, cluster, logs, kind):
+    started = backend(kind, grace_s=0.5 if kind == "stubborn" else 10.0)
+    started.start(cluster, run_id=RUN_ID, logs=logs)
+    for name in ("redis", "node-1", "node-2"):
+        started.pause(name)
+
+    started.close()
+
+    assert [started.identity(name) for name in ("redis", "node-1", "node-2")] == [None] * 3
+    if kind == "polite":
+        assert started.log_tail("node-2", 1) == ("node-2 drained",)
+
+
+def test_a_paused_member_can_be_killed(backend, cluster, logs):
+    started = backend("stubborn")
+    started.start(cluster, run_id=RUN_ID, logs=logs)
+    started.pause("node-3")
+
+    started.kill("node-3")
+
+    assert started.identity("node-3") is None
+
+
+@pytest.mark.parametrize("ability", ["links", "clock", "disk", "resources"])
+def test_what_the_plan_does_not_need_is_not_there_and_says_so(backend, ability):
+    with pytest.raises(HarnessError, match=r"\(process backend\) has no .*not prepared when it started"):
+        getattr(backend("polite"), ability)
+
+
 def test_a_kill_ends_the_whole_group_and_a_restart_is_another_incarnation(backend, cluster, logs):
     started = backend("stubborn")
     nodes = started.start(cluster, run_id=RUN_ID, logs=logs)[1:]

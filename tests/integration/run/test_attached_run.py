@@ -22,9 +22,32 @@ version: 1
 name: attached
 cluster: {{attach: {urls}}}
 load: {{users: 6, spawn_rate: 20, rooms: 2, messages_per_second: 30}}
-phases: {{warmup: 1s, steady: 1500ms, chaos: 4s, recovery: 2s}}
+phases: {{warmup: 1s, steady: 2s, chaos: 5s, recovery: 4s}}
 faults: {faults}
 """
+
+
+STOPPED = """
+import psutil, sys, time
+deadline = time.monotonic() + 5
+while psutil.Process(int(sys.argv[1])).status() != psutil.STATUS_STOPPED:
+    assert time.monotonic() < deadline, "it is not stopped"
+"""
+
+
+def freeze(pid: int, **other: object) -> str:
+    """A fault that stops node-1, which is the process `pid`, by programs of the scenario's own."""
+    fault = {
+        "id": "freeze",
+        "fault": "command",
+        "at": "1s",
+        "target": {"name": "node-1"},
+        "inject": ["sh", "-c", f"echo stopping $WORDAROUND_TARGETS at {{url}}; kill -STOP {pid}"],
+        "prove": [sys.executable, "-c", STOPPED, str(pid)],
+        "heal": ["sh", "-c", f"kill -CONT {pid}"],
+        "duration": "2s",
+    }
+    return json.dumps([{**fault, **other}])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +111,45 @@ def test_a_sound_cluster_that_runs_already_passes_and_goes_on_running(theirs: Th
     before = theirs.identities()
     done = wordaround("run", scenario(tmp_path, theirs.urls), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Attaching to 2 nodes (attach: auto: the scenario attaches to nodes that run already)" in done.stderr
+    assert (
+        "Attaching to 2 nodes (attach: auto: the scenario attaches to nodes that run already)" in done.stderr
+    )
     assert theirs.identities() == before
     assert all(get(f"{url}/ready", timeout_s=3)[0] == 200 for url in theirs.urls)
 
     run = the_run(tmp_path)
     verdict, meta = record(run / "verdict.json"), record(run / "meta.json")
     assert (verdict["verdict"], verdict["backend"]) == ("pass", "attach")
-    assert meta["versions"]["attached node-1"].startswith(f"{theirs.urls[1]}, calls itself chat-b, incarnation")
+    assert meta["versions"]["attached node-1"].startswith(
+        f"{theirs.urls[1]}, calls itself chat-b, incarnation"
+    )
     assert "redis" not in meta["versions"]
     assert [path.name for path in (run / "logs").iterdir()] == ["bots.log"]
     seen = [json.loads(line) for line in (run / "members.jsonl").read_text().splitlines()]
     assert {(entry["member"], entry["state"]) for entry in seen} == {("node-1", "ready"), ("node-2", "ready")}
     assert all(entry["identity"].startswith("attached, incarnation ") for entry in seen)
+
+
+def test_a_command_fault_is_proven_healed_and_survived_by_a_sound_cluster(
+    theirs: Theirs, tmp_path: Path
+) -> None:
+    before, pid = theirs.identities(), theirs.pid("chat-b")
+    done = wordaround("run", scenario(tmp_path, theirs.urls, freeze(pid)), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert theirs.identities() == before
+
+    run = the_run(tmp_path)
+    verdict = record(run / "verdict.json")
+    covered = {finding["name"]: finding for finding in verdict["coverage"]}
+    assert verdict["verdict"] == "pass"
+    assert (covered["proven:freeze"]["verdict"], covered["traffic:freeze"]["verdict"]) == ("pass", "pass")
+    assert covered["cut-off:freeze"]["verdict"] == "n/a"
+    steps = {
+        entry["step"]: entry for entry in map(json.loads, (run / "faults.jsonl").read_text().splitlines())
+    }
+    assert f"it said: stopping node-1 at {theirs.urls[1]}" in steps["injected"]["evidence"]["inject node-1"]
+    assert steps["heal_proved"]["evidence"]["heal"].startswith(
+        f"`sh -c 'kill -CONT {pid}'` ended with exit status 0"
+    )
+    assert steps["heal_proved"]["done_ns"] - steps["injected"]["t_ns"] > 2e9
+    assert steps["undo"]["undo"][0][-3:] == ["sh", "-c", f"kill -CONT {pid}"]

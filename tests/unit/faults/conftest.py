@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from harness.backends.base import Identity, Member
+from harness.backends.prepared import Prepared
 from harness.clock import now_ns
 from harness.errors import HarnessError, MemberError
 from harness.faults.executor import FaultExecutor
 from harness.records.journal import FaultEntry, Journal, read_journal
-from harness.records.plan import FaultPlan, Role
+from harness.records.plan import ClusterPlan, FaultPlan, Role
 
 
-class MemoryBackend:
+class MemoryBackend(Prepared):
     """Members are numbers; each start of one takes the next number as its pid."""
 
     name = "process"
@@ -22,12 +23,15 @@ class MemoryBackend:
     def __init__(self, *members: str) -> None:
         self.calls: list[tuple[str, str]] = []
         self.immortal: set[str] = set()  # whose kill does nothing
+        self.restless: set[str] = set()  # whose pause does nothing
+        self.stuck: set[str] = set()  # whose resume does nothing
         self.barren: set[str] = set()  # who do not become ready
         self.ready = threading.Event()  # cleared: `wait_ready` waits
         self.ready.set()
         self._pids = iter(range(100, 1000))
         self._alive = {member: next(self._pids) for member in members}
         self._known = set(members)
+        self._still: set[str] = set()
 
     def members(self) -> tuple[Member, ...]:
         return tuple(Member(name=name, role=Role.NODE, url=None) for name in sorted(self._known))
@@ -42,12 +46,49 @@ class MemoryBackend:
             raise HarnessError(f"{member} is down already")
         if member not in self.immortal:
             del self._alive[member]
+            self._still.discard(member)
+
+    def terminate(self, member: str, *, timeout_s: float) -> None:
+        self.calls.append(("terminate", member))
+        if member not in self._alive:
+            raise HarnessError(f"{member} is down already")
+        if member in self.immortal:
+            raise HarnessError(f"{member} is still alive {timeout_s:g} s after SIGTERM")
+        del self._alive[member]
+        self._still.discard(member)
+
+    def pause(self, member: str) -> None:
+        self.calls.append(("pause", member))
+        if member not in self._alive:
+            raise HarnessError(f"{member} is down already")
+        if member not in self.restless:
+            self._still.add(member)
+
+    def resume(self, member: str) -> None:
+        self.calls.append(("resume", member))
+        if member not in self.stuck:
+            self._still.discard(member)
+
+    def paused(self, member: str) -> bool:
+        return member in self._still
 
     def restart(self, member: str) -> None:
         self.calls.append(("restart", member))
         if member in self._alive:
             raise HarnessError(f"{member} is alive")
         self._alive[member] = next(self._pids)
+
+    def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
+        raise NotImplementedError  # It is alive from the beginning.
+
+    def log_tail(self, member: str, lines: int = 15) -> tuple[str, ...]:
+        return ()
+
+    def versions(self) -> dict[str, str]:
+        return {}
+
+    def close(self) -> None:
+        pass
 
     def wait_ready(self, member: str, *, timeout_s: float) -> None:
         assert self.ready.wait(timeout_s)
