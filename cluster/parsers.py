@@ -63,6 +63,16 @@ def http_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def loopback_url(raw: str) -> str:
+    """Parse the URL of a program on this machine; nothing is none."""
+    if not raw:
+        return ""
+    url = http_url(raw)
+    if urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("must be on this machine: 127.0.0.1, [::1] or localhost")
+    return url
+
+
 def http_urls(raw: str) -> tuple[str, ...]:
     """Parse URLs of nodes, separated by commas; nothing is none."""
     if not raw.strip():

@@ -20,7 +20,7 @@ _WILDCARD_HOSTS = ("0.0.0.0", "::")
 
 # What others read: the harness, docker-compose.yml, tests and CI. A test finds all that there are.
 _OF_OTHERS = re.compile(
-    r"RUN|(PYTHON|REDIS)_IMAGE|REQUIRE_[A-Z]+|NODE_[0-9]+_PORT|CONTROL_TOKEN|PULL_SECONDS|FUZZ_[A-Z]+"
+    r"RUN|(PYTHON|REDIS)_IMAGE|REQUIRE_[A-Z]+|NODE_[0-9]+_PORT|BOTS_TOKEN|PULL_SECONDS|FUZZ_[A-Z]+"
     r"|RUN_ID|FAULT_ID|TARGETS|TARGET_URLS"
 )
 
@@ -154,6 +154,14 @@ class Settings:
         parsers.secret,
         "the key with which nodes sign what they tell each other, at least 16 characters",
         secret=True,
+    )
+    control_url: str = _setting(
+        "",
+        parsers.loopback_url,
+        "where members are killed and restarted, on this machine only; `wordaround up` sets it",
+    )
+    control_token: str = _setting(
+        "", parsers.token, "the token that whoever asks there must have", secret=True
     )
     log_level: str = _setting("info", parsers.log_level, f"one of {', '.join(parsers.LOG_LEVELS)}")
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
+    "heal": "End what is left of runs whose harness died; those that are going on are not touched.",
     "scenarios": "List the scenarios that ship with WordAround.",
 }
 

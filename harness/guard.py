@@ -16,7 +16,6 @@ from pathlib import Path
 
 from harness import claims
 from harness.claims import Claim
-from harness.errors import HarnessError
 from harness.labels import RUN_VARIABLE
 from harness.watchdog import GAVE_UP, RELEASED
 
@@ -41,24 +40,24 @@ class Guard:
             self._lock.delete()
             raise
 
-    def release(self) -> None:
+    def release(self) -> str:
         """Delete the claim and let the watchdog go: nothing of the run is left. Idempotent.
 
-        Raises:
-            HarnessError: the watchdog had ended before; says with what.
+        Returns what is to be told when the watchdog had ended before, else "".
         """
         if self._watchdog is None:
-            return
+            return ""
         self._lock.delete()
         status = self._said(RELEASED, timeout_s=_GOES_S)
         last_words = self._log.read_text(errors="replace").strip()
         if not last_words:
             self._log.unlink()
-        if status != 0:
-            raise HarnessError(
-                f"the watchdog of the run {self.claim.run_id} was not there at its end (status {status}); had "
-                f"the harness died, nobody would have cleaned up. It said: {last_words or 'nothing'}"
-            )
+        if status == 0:
+            return ""
+        return (
+            f"The watchdog of run {self.claim.run_id} was not there at the end (status {status}); had the "
+            f"harness died, nobody would have cleaned up. It said: {last_words or 'nothing'}"
+        )
 
     def abandon(self, why: str, *, timeout_s: float = 0.0) -> bool:
         """Leave what remains to the watchdog; return whether it was done with all of it in `timeout_s`."""
@@ -71,6 +70,7 @@ class Guard:
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", "harness.watchdog", str(self._lock.path)],
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

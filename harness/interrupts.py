@@ -1,13 +1,16 @@
-"""Ctrl-C, SIGTERM and SIGHUP: all end a run in the same way, and none cuts its cleaning up short.
+"""Ctrl-C, SIGTERM and SIGHUP: all end a run in the same way, and only the third cuts its cleaning up short.
 
 A run is shielded as a whole, and exposed only where it works: inside `exposed` the first signal raises
 `KeyboardInterrupt`, and whatever is in the way of it, the cleaning up around is reached. What follows is
-cleaning up, which has deadlines of its own; further signals are answered with a sentence, so that an
-impatient second Ctrl-C does not leave a cluster behind. Once all is cleaned up they are ignored: the
-process is about to end with the code that says it was interrupted, and must not die of a late signal.
+cleaning up, which has deadlines of its own. The second signal is answered with a sentence: what is under
+way, and what a third one does. The third gives up: it says what remains and how to mend it, and ends the
+process on the spot; what is left behind is its watchdog's to clean up. Once all is cleaned up, signals are
+ignored: the process is about to end with the code that says it was interrupted, and must not die of a late
+one.
 """
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +19,8 @@ from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GIVES_UP_AT = 3
+INTERRUPTED = 130  # the exit code
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +34,8 @@ class Interrupts:
         self._shielded = False
         self._pending = False
         self._raised = False
+        self._count = 0
+        self._give_up: Callable[[], str] | None = None
         self._before: dict[signal.Signals, signal.Handlers | Callable[..., object] | int | None] = {}
 
     def __enter__(self) -> "Interrupts":
@@ -67,19 +74,48 @@ class Interrupts:
         finally:
             self._shielded = True
 
+    @contextlib.contextmanager
+    def giving_up(self, leave: Callable[[], str]) -> Iterator[None]:
+        """In this block a third signal ends the process, when `leave` has left the rest to somebody else.
+
+        `leave` returns the sentence that says what remains and how to mend it. It runs in the middle of
+        whatever the main thread does, and nothing runs after it.
+        """
+        self._give_up = leave
+        try:
+            yield
+        finally:
+            self._give_up = None
+
     def _raise_pending(self) -> None:
         if self._pending and not self._raised:
             self._raised = True
             raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._raised or self._shielded:
-            self._pending = True
-            with contextlib.suppress(OSError):  # The terminal may be what has gone.
-                self._say("Stopping: still cleaning up, this takes a few seconds")
-            return
-        self._raised = True
-        raise KeyboardInterrupt
+        self._count += 1
+        if not self._raised and not self._shielded:
+            self._raised = True
+            raise KeyboardInterrupt
+        self._pending = True
+        if self._give_up is not None and self._count >= _GIVES_UP_AT:
+            self._end(self._give_up)
+        self._tell("Stopping: still cleaning up, this takes a few seconds" + self._warning())
+
+    def _warning(self) -> str:
+        if self._give_up is None or self._count < _GIVES_UP_AT - 1:
+            return ""
+        return ". Once more, and what is not cleaned up yet is left to the watchdog"
+
+    def _end(self, leave: Callable[[], str]) -> None:
+        try:
+            self._tell(leave())
+        finally:
+            os._exit(INTERRUPTED)  # Whatever hangs, hangs; no `finally` of it is waited for.
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # The terminal may be what has gone.
+            self._say(text)
 
 
 def undisturbed(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

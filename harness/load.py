@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.control import Link, Listener
 from harness.errors import HarnessError
 from harness.final_reads import Head
 from harness.interrupts import undisturbed
+from harness.labels import labelled, temporary_folder
 from harness.records.bots import TOKEN_VARIABLE, BotsConfig
 from harness.records.codec import write_json
 
@@ -29,12 +29,13 @@ Live = dict[str, Any]
 class Load:
     """The bots' process, from its start to its end. All waits have deadlines."""
 
-    def __init__(self, make_config: Callable[[Path], BotsConfig], *, log: Path) -> None:
+    def __init__(self, make_config: Callable[[Path], BotsConfig], *, run_id: str, log: Path) -> None:
         """`make_config` gets the control socket's path; what the process prints goes to `log`."""
         self._make_config = make_config
         self._log = log
         # A short path of its own: a Unix socket's path may have 107 bytes, a run folder's may have more.
-        self._scratch = tempfile.TemporaryDirectory(prefix="wordaround-control-")
+        self._run_id = run_id
+        self._scratch = temporary_folder(run_id, "control")
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Link | None = None
         self._changed = threading.Condition()
@@ -125,7 +126,7 @@ class Load:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, TOKEN_VARIABLE: token},
+                env=labelled({**os.environ, TOKEN_VARIABLE: token}, self._run_id),
                 start_new_session=True,  # Ctrl-C in the terminal is the runner's to handle.
             )
 

@@ -20,6 +20,7 @@ from harness.records.plan import (
     PhasePlan,
     Plan,
 )
+from harness.records.steady import SteadyBound
 from harness.scenario.model import Load, Phases, Scenario
 from harness.scenario.targets import node_names
 from harness.scenario.times import rounded
@@ -56,6 +57,9 @@ def make_plan(scenario: Scenario, *, seed: int) -> Plan:
             violates=_in_order(scenario.expect.violates),
             may_violate=_in_order(scenario.expect.may_violate),
         ),
+        steady_state=tuple(
+            SteadyBound(probe=probe.probe, least=probe.min, most=probe.max) for probe in scenario.steady_state
+        ),
     )
 
 
@@ -72,7 +76,8 @@ def _cluster(scenario: Scenario) -> ClusterPlan:
 
 
 def _limits(scenario: Scenario) -> Limits:
-    return Limits(**{f"{name}_s": limit for name, limit in scenario.limits})
+    seconds = {f"{name}_s": limit for name, limit in scenario.limits if name != "max_unavailable"}
+    return Limits(**seconds, max_unavailable=scenario.limits.max_unavailable)
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -25,9 +25,11 @@ import psutil
 from harness import __version__, clock
 from harness.backends.base import Backend, Member
 from harness.checkers.fault_windows import left_alive
+from harness.claims import Claim
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.final_reads import FinalReads, read_until_stable
+from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.load import Load
 from harness.progress import Progress, Status
@@ -45,6 +47,7 @@ GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has
 RATE_WINDOW_S = 1.5
 HEAL_PATIENCE_S = 40.0  # for heals that are not over when the chaos phase is; above what a heal may take
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
+WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
 READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
@@ -116,6 +119,8 @@ class _Run:
         self._interrupts = interrupts
         self._rates = _Rates()
         self._active_faults: dict[str, str] = {}
+        self._clean = False  # whether bots and cluster were ended in order
+        self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
             run_id=os.urandom(4).hex(),
             backend=order.backend.name,
@@ -151,19 +156,53 @@ class _Run:
         write_json(self._folder.meta, self._meta)
 
     def _through(self) -> None:
-        """Start the cluster, use it, and end it whatever happens."""
+        """Claim what will be started; start it, use it, and end it whatever happens."""
         with self._interrupts.shield():
-            load = Load(self._bots_config, log=self._folder.logs / "bots.log")
-            try:
-                with self._interrupts.exposed():
-                    self._start()
-                    with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
-                        self._watched(load, members, faults)
-            finally:
+            guard = Guard(
+                Claim(
+                    run_id=self._meta.run_id,
+                    backend=self._backend.name,
+                    folder=str(self._folder.path.resolve()),
+                    command=self._meta.command,
+                )
+            )
+            with self._interrupts.giving_up(lambda: self._given_up(guard)):
                 try:
-                    load.close()
+                    self._started_and_ended()
                 finally:
-                    self._backend.close()
+                    self._leave(guard)
+
+    def _started_and_ended(self) -> None:
+        load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
+        try:
+            with self._interrupts.exposed():
+                self._start()
+                with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
+                    self._watched(load, members, faults)
+        finally:
+            try:
+                load.close()
+            finally:
+                self._backend.close()
+            self._clean = True
+
+    def _leave(self, guard: Guard) -> None:
+        """Let the watchdog go when all was ended and healed; else it has its turn, with fresh eyes."""
+        if self._clean and not self._unhealed:
+            if trouble := guard.release():
+                self._progress.say(trouble)
+        elif guard.abandon("the harness could not clean up", timeout_s=WATCHDOG_S):
+            self._progress.say("What could not be ended was ended by the watchdog")
+        else:
+            self._progress.say(f"Not everything could be ended: {_mend(self._meta.run_id, self._folder)}")
+
+    def _given_up(self, guard: Guard) -> str:
+        guard.abandon("interrupted by the user, who did not wait for the cleaning up")
+        self._progress.close()
+        return (
+            f"Given up: what run {self._meta.run_id} started is left to its watchdog; "
+            f"{_mend(self._meta.run_id, self._folder)}"
+        )
 
     def _start(self) -> None:
         plan = self._plan
@@ -197,16 +236,19 @@ class _Run:
         executor = FaultExecutor(
             self._plan.faults, self._backend, faults, load_began_ns=load_began, on_event=self._on_fault
         )
-        executor.start()
         try:
+            executor.start()
             self._watch_phases(load, watch, executor, load_began)
             load.stop_load()
             self._save(load_ended_ns=clock.now_ns())
             self._tick("healing", load, watch, load_began)
+            executor.stop()
         except BaseException:
-            executor.stop(heal=False)  # The cluster is about to be removed.
+            with self._interrupts.shield():  # Heal first, then say what happened.
+                executor.abort()
             raise
-        executor.stop()
+        finally:
+            self._unhealed = executor.outlasting
         watch.sample()
 
     def _await_ready(self, watch: MemberWatch) -> None:
@@ -312,6 +354,13 @@ class _Run:
 
     def _wire(self, room: str) -> str:
         return wire_name(room, self._meta.run_id)
+
+
+def _mend(run_id: str, folder: RunFolder) -> str:
+    return (
+        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
+        f"{folder.path / 'watchdog.log'} what was done"
+    )
 
 
 def _machine() -> dict[str, str]:

@@ -27,6 +27,8 @@ def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
 
 
 def _phase_line(plan: Plan, phase: PhasePlan) -> str:
+    if phase.name == "steady" and plan.steady_state:
+        return f"steady: {', '.join(f'{bound.probe} {bound}' for bound in plan.steady_state)}"
     if phase.name != "warmup":
         return phase.name
     last_s = plan.bots[-1].start_at_s

@@ -20,7 +20,7 @@ _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 def main(arguments: list[str]) -> int:
     """Wait for the owner's end; returns 0 when nothing is left of the run, 4 when something is."""
     for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited by undo commands.
     [claim] = arguments
     word = sys.stdin.buffer.read()
     if word == RELEASED:

@@ -1,6 +1,6 @@
 """Which backend a run uses, and why, in one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from harness.backends import docker as docker_backend
 from harness.backends.attach import AttachBackend
@@ -19,12 +19,17 @@ def check_name(asked: str) -> None:
 
 
 def choose(
-    asked: str, say: Callable[[str], None], *, foreign: bool = False, attached: bool = False
+    asked: str,
+    say: Callable[[str], None],
+    *,
+    foreign: bool = False,
+    attached: bool = False,
+    node_settings: Mapping[str, str] | None = None,
 ) -> tuple[Backend, str]:
     """Return the backend and the reason for it; `say` gets what takes long at its start.
 
     `foreign`: the nodes are another program, which is started as processes only. `attached`: the nodes run
-    already.
+    already. `node_settings` are further variables of the environment of every node that is started.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -32,23 +37,24 @@ def choose(
     """
     match asked:
         case "process":
-            return ProcessBackend(), "asked for"
+            return ProcessBackend(node_settings=node_settings), "asked for"
         case "attach":
             return AttachBackend(), "asked for"
         case "docker":
             if missing := docker_backend.available():
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
-            return DockerBackend(say=say), "asked for"
+            return DockerBackend(say=say, node_settings=node_settings), "asked for"
     check_name(asked)
     if attached:
         return AttachBackend(), "auto: the scenario attaches to nodes that run already"
     if foreign:
         return ProcessBackend(), "auto: the scenario has a command of its own for its nodes"
-    return _auto(say)
+    return _auto(say, node_settings)
 
 
-def _auto(say: Callable[[str], None]) -> tuple[Backend, str]:
+def _auto(say: Callable[[str], None], node_settings: Mapping[str, str] | None) -> tuple[Backend, str]:
     missing = docker_backend.available()
     if missing is None:
-        return DockerBackend(say=say), "auto: a Docker engine answers, and the images are there or can be had"
-    return ProcessBackend(), f"auto: no Docker ({missing})"
+        docker = DockerBackend(say=say, node_settings=node_settings)
+        return docker, "auto: a Docker engine answers, and the images are there or can be had"
+    return ProcessBackend(node_settings=node_settings), f"auto: no Docker ({missing})"

@@ -12,7 +12,7 @@ tear it apart half-way.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -60,18 +60,21 @@ class DockerBackend(Prepared):
         node_source: Path | None = None,
         ready_timeout_s: float = 30.0,
         grace_s: int = 3,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is created yet, and no engine is asked.
 
         `say` is told when an image is pulled or built, which takes long.
         `node_source` is the build context of the nodes' image (default: the installed `cluster`),
         `ready_timeout_s` what each member has to become ready at the start, `grace_s` what the nodes
-        have to end on SIGTERM before they get SIGKILL.
+        have to end on SIGTERM before they get SIGKILL, `node_settings` further variables of every node's
+        environment.
         """
         self._tell = say
         self._node_source = node_source
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
+        self._node_settings = dict(node_settings or {})
         self._run_id = ""
         self._slots: dict[str, Slot] = {}
         self._versions: dict[str, str] = {}
@@ -113,6 +116,8 @@ class DockerBackend(Prepared):
         volume.result()
         slots = lay_out(cluster, images, subnet=subnet, run_id=self._run_id, logs=logs)
         self._slots = {slot.name: slot for slot in slots}
+        for node in cluster.nodes:
+            self._slots[node].environment.update(self._node_settings)
         self._all(self._create_container, self._slots.values())
 
     def _create_network(self) -> IPv4Network:

@@ -5,6 +5,7 @@ Everything that a run makes carries `wordaround=1` and `wordaround.run=<run id>`
 """
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -33,21 +34,24 @@ def run_labels(run_id: str) -> dict[str, str]:
     return {"wordaround": "1", RUN_LABEL: run_id}
 
 
-def connect(*, timeout_s: int = _CALL_S) -> docker.DockerClient:
-    """Connect to the engine that the environment or Docker's own configuration names.
+def connect(*, timeout_s: int = _CALL_S, host: str = "") -> docker.DockerClient:
+    """Connect to the engine at `host`, or that the environment or Docker's own configuration names.
 
     Raises:
         BackendUnavailable: none answers, or it is on another machine.
     """
-    _probe(timeout_s)
-    return docker.from_env(timeout=timeout_s, max_pool_size=_CONNECTIONS)
+    environment = {**os.environ, "DOCKER_HOST": host} if host else None
+    _probe(timeout_s, environment)
+    return docker.from_env(timeout=timeout_s, max_pool_size=_CONNECTIONS, environment=environment)
 
 
-def _probe(timeout_s: int) -> None:
+def _probe(timeout_s: int, environment: dict[str, str] | None) -> None:
     """Raise if no engine answers on this machine, without leaving a connection open."""
     try:
         # With a version it does not connect by itself; the question for the engine's own has none.
-        probe = docker.from_env(timeout=timeout_s, version=MINIMUM_DOCKER_API_VERSION)
+        probe = docker.from_env(
+            timeout=timeout_s, version=MINIMUM_DOCKER_API_VERSION, environment=environment
+        )
         with contextlib.closing(probe):
             _refuse_other_machines(urlsplit(str(probe.api.base_url)).hostname or "")
             _knock(probe.api, timeout_s)
@@ -110,6 +114,22 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise HarnessError(f"Docker could not {doing}: {spoken(error)}") from error
 
 
+def labelled_objects(api: docker.APIClient) -> Iterator[tuple[str, str]]:
+    """Yield the run's id and the container's state ("" for others) of all that any run made.
+
+    Raises:
+        HarnessError: the engine does not say.
+    """
+    ours = {"label": RUN_LABEL}
+    with engine_errors("list what carries our label"):
+        containers = api.containers(all=True, filters=ours)
+        others = [*api.networks(filters=ours), *(api.volumes(filters=ours).get("Volumes") or ())]
+    for container in containers:
+        yield container["Labels"][RUN_LABEL], container["State"]
+    for thing in others:
+        yield thing["Labels"][RUN_LABEL], ""
+
+
 class Leavings:
     """What a run made in the engine, found by its label, and the one way to remove it.
 
@@ -127,6 +147,15 @@ class Leavings:
         return list(
             self._attempt("list containers", self._api.containers, all=True, filters=self._filter) or ()
         )
+
+    def spoken(self) -> str:
+        """Return what there is, in words: "4 containers, 1 volume, 1 network"; "" for nothing."""
+        counts = (
+            ("container", len(self.containers())),
+            ("volume", len(self._volumes())),
+            ("network", len(self._networks())),
+        )
+        return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts if count)
 
     def stop(self, members: Iterable[str], *, grace_s: int) -> None:
         """Send SIGTERM to the members' containers, all at once, and SIGKILL after the grace."""
@@ -161,6 +190,8 @@ class Leavings:
 
     def _remove_container(self, container: dict[str, Any]) -> None:
         name = container["Names"][0].lstrip("/")
+        if container["State"] == "paused":  # Some engines do not kill what is frozen.
+            self._attempt(f"unpause {name}", self._api.unpause, container["Id"])
         self._attempt(f"remove {name}", self._api.remove_container, container["Id"], v=True, force=True)
 
     def _each(self, work: Callable[..., None], containers: list[dict[str, Any]], *more: Any) -> None:

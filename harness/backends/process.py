@@ -32,6 +32,7 @@ from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.interrupts import undisturbed
+from harness.labels import labelled, temporary_folder
 from harness.placeholders import fill
 from harness.records.plan import ClusterPlan, Role
 
@@ -76,16 +77,20 @@ class ProcessBackend(Prepared):
         find_redis: Callable[[], RedisBinary] = find_redis_binary,
         ready_timeout_s: float = 30.0,
         grace_s: float = 3.0,
+        node_settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a backend; nothing is started or created yet.
 
         `ready_timeout_s` is what each member has to become ready at the start, `grace_s` what the
-        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL.
+        nodes, and then Redis, have to end on SIGTERM before they get SIGKILL, `node_settings` further
+        variables of every node's environment.
         """
         self._node_command = node_command
         self._find_redis = find_redis
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
+        self._run_id = ""
+        self._node_settings = dict(node_settings or {})
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
@@ -218,7 +223,8 @@ class ProcessBackend(Prepared):
         with self._preparing:
             if self._slots or self._closing.is_set():
                 raise HarnessError("this backend was used already; another cluster needs one of its own")
-            self._folder = tempfile.TemporaryDirectory(prefix=f"wordaround-{run_id}-")
+            self._run_id = run_id
+            self._folder = temporary_folder(run_id)
             slots = self._lay_out(cluster, Path(self._folder.name), logs)
             logs.mkdir(parents=True, exist_ok=True)
             for slot in slots:
@@ -237,7 +243,7 @@ class ProcessBackend(Prepared):
             member=Member(name=name, role=Role.REDIS, url=f"redis://{LOOPBACK}:{port}/0"),
             port=port,
             command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
-            environment=_inherited(),
+            environment=self._inherited(),
             folder=data,
             working_folder=data,
             log=logs / f"{name}.log",
@@ -260,13 +266,18 @@ class ProcessBackend(Prepared):
             port=port,
             command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
             # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
-            environment={**_inherited(), "PYTHONUNBUFFERED": "1", **own},
+            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **self._node_settings, **own},
             folder=folder / name,
             # For our own an empty one, because `python -m` looks for modules in the working directory first;
             # for another program ours, so that its paths mean what they mean to whoever wrote them.
             working_folder=Path.cwd() if cluster.command else folder / name,
             log=logs / f"{name}.log",
         )
+
+    def _inherited(self) -> dict[str, str]:
+        """Return the environment less what would configure a node behind the plan's back, labelled."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}
+        return labelled(clean, self._run_id)
 
     def _redis(self) -> RedisBinary:
         if self._redis_binary is None:
@@ -390,8 +401,3 @@ def _require_port(slot: _Slot) -> None:
                 f"program ({error.strerror}); run again, a new run chooses other ports",
                 member=slot.name,
             ) from error
-
-
-def _inherited() -> dict[str, str]:
-    """Return the environment less what would configure a node behind the plan's back."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}

@@ -34,7 +34,8 @@ from harness.records.plan import FaultPlan
 
 STOP_TIMEOUT_S = 60.0
 EVENT_POLL_S = 0.2  # How often who waits for another fault looks whether all is being stopped.
-ABANDON_S = 2.0  # What a verb under way gets when nothing will be healed any more.
+ABORT_TIMEOUT_S = 20.0  # What the heals have when the run is over before its time.
+ABANDON_S = 2.0  # What a verb under way gets then, to end by itself.
 
 Step = Literal["undo", "injected", "proved", "healed", "heal_proved", "failed"]
 
@@ -84,29 +85,44 @@ class FaultExecutor:
         """Wait until every fault has had all its planned steps; return whether that is so."""
         return self._join(deadline_ns(timeout_s))
 
-    def stop(self, *, heal: bool = True, timeout_s: float = STOP_TIMEOUT_S) -> tuple[str, ...]:
+    def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> tuple[str, ...]:
         """Inject nothing new, heal what is open, youngest first; return the ids of what stays open.
 
-        Idempotent. With `heal=False` open faults are left as they are, for a cluster that is about to
-        be removed. After the call nothing is journaled any more.
+        Idempotent. After the call nothing is journaled any more, unless Ctrl-C cut it short: `abort` follows.
 
         Raises:
             HarnessError: the journal could not be written, or `on_event` failed, at any time before;
-                only raised with `heal`, and after everything was healed.
+                raised after everything was healed.
         """
         self._stopping.set()
-        deadline = deadline_ns(timeout_s if heal else min(timeout_s, ABANDON_S))
+        deadline = deadline_ns(timeout_s)
         with self._stop_lock:
-            try:
-                self._join(deadline)
-                if heal:
-                    self._heal_open(deadline)
-            finally:  # Also when Ctrl-C cuts the waiting short: the caller closes the journal next.
-                self._ledger.close()
-        if heal and self._ledger.failure is not None:
+            self._join(deadline)
+            self._heal_open(deadline)
+            self._ledger.close()
+        if self._ledger.failure is not None:
             failure = self._ledger.failure
             raise HarnessError(f"a step of a fault could not be journaled: {failure}") from failure
         return tuple(lane.plan.id for lane in self._ledger.open)
+
+    def abort(self, *, timeout_s: float = ABORT_TIMEOUT_S) -> tuple[str, ...]:
+        """As `stop`, for a run that is over before its time: heal only what outlasts the cluster.
+
+        That is whatever has a command in its undo. Returns the ids of what of it stays open. Idempotent.
+        """
+        self._stopping.set()
+        deadline = deadline_ns(timeout_s)
+        with self._stop_lock:
+            self._join(min(deadline, deadline_ns(ABANDON_S)))
+            if self.outlasting:
+                self._heal_open(deadline, lambda lane: lane.outlasts_the_cluster)
+            self._ledger.close()
+        return self.outlasting
+
+    @property
+    def outlasting(self) -> tuple[str, ...]:
+        """The ids of open faults that do not end with the cluster."""
+        return tuple(lane.plan.id for lane in self._ledger.open if lane.outlasts_the_cluster)
 
     def _join(self, deadline: int) -> bool:
         for lane in self._lanes:
@@ -114,18 +130,18 @@ class FaultExecutor:
                 lane.thread.join(left_s(deadline))
         return not any(lane.thread.is_alive() for lane in self._lanes)
 
-    def _heal_open(self, deadline: int) -> None:
+    def _heal_open(self, deadline: int, which: Callable[["_Lane"], bool] = lambda lane: True) -> None:
         """Heal on a thread of its own, so that a heal that hangs cannot hold the deadline up."""
-        healing = threading.Thread(target=self._heal_youngest_first, name="heal", daemon=True)
+        healing = threading.Thread(target=self._heal_youngest_first, args=(which,), name="heal", daemon=True)
         healing.start()
         healing.join(left_s(deadline))
         if healing.is_alive():
-            for lane in self._ledger.open:
+            for lane in filter(which, self._ledger.open):
                 lane.fail("heal", HarnessError("the heal was not over when the faults had to be over"))
 
-    def _heal_youngest_first(self) -> None:
+    def _heal_youngest_first(self, which: Callable[["_Lane"], bool]) -> None:
         for lane in reversed(self._ledger.open):
-            if not self._ledger.closed:
+            if which(lane) and not self._ledger.closed:
                 lane.heal()
 
 
@@ -220,6 +236,7 @@ class _Lane:
         awaited: _Events | None,
     ) -> None:
         self.plan = plan
+        self.outlasts_the_cluster = False  # Known from its undo on.
         self.thread = threading.Thread(target=self._run, name=f"fault {plan.id}", daemon=True)
         self._fault = fault
         self._locks = locks
@@ -236,8 +253,7 @@ class _Lane:
         with self._targets():
             if self._stopping.is_set():
                 return
-            injected_ns = now_ns()
-            self._inject()
+            injected_ns = self._inject()
         after_s = self.plan.heal_after_s
         if after_s is not None and not self._stopped_before(injected_ns + int(after_s * NS)):
             self.heal()
@@ -265,15 +281,18 @@ class _Lane:
                 stack.enter_context(lock)
             yield
 
-    def _inject(self) -> None:
-        verb = "undo"
+    def _inject(self) -> int:
+        """Do it and prove it; return when the inject began."""
+        verb, injected_ns = "undo", now_ns()
         try:
             undo = self._fault.undo()
-            if not self._note("undo", now_ns(), undo.evidence, undo.commands):
-                return  # What is not in the journal must not happen.
-            self._ledger.opened(self)
-            verb, began = "inject", now_ns()
-            self._note("injected", began, self._fault.inject())
+            self.outlasts_the_cluster = bool(undo.commands)
+            self._ledger.opened(self)  # First: whoever stops us between the two must know of it.
+            if not self._note("undo", injected_ns, undo.evidence, undo.commands):
+                self._ledger.over(self)
+                return injected_ns  # What is not in the journal must not happen.
+            verb, injected_ns = "inject", now_ns()
+            self._note("injected", injected_ns, self._fault.inject())
             verb, began = "prove", now_ns()
             self._note("proved", began, self._fault.prove())
             self._events.happened("injected", began)
@@ -281,6 +300,7 @@ class _Lane:
                 self._events.happened("healed", now_ns())
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
+        return injected_ns
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""
@@ -294,10 +314,10 @@ class _Lane:
                 self.fail("heal", error)
                 return
             self._ledger.over(self)
-            self._events.happened("healed", now_ns())
             if evidence is not None:
                 self._note("healed", began, {})
                 self._note("heal_proved", began, evidence)
+            self._events.happened("healed", now_ns())
 
     def fail(self, verb: str, error: Exception) -> None:
         """Journal that a verb of the fault did not work."""

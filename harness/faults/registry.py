@@ -3,7 +3,16 @@
 from harness.faults.base import Fault
 from harness.faults.command import Command
 from harness.faults.kill import Kill
+from harness.faults.pause import Pause
+from harness.faults.restart import Restart
+from harness.faults.stop import Stop
 
-KINDS: tuple[type[Fault], ...] = (Kill, Command)
+KINDS: tuple[type[Fault], ...] = (
+    Kill,
+    Stop,
+    Restart,
+    Pause,
+    Command,
+)
 
 FAULTS: dict[str, type[Fault]] = {kind.spec.name: kind for kind in KINDS}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.checkers import stories
+from harness.checkers import steady_state, stories
 from harness.checkers.sessions import Membership
 from harness.checkers.view import View
 from harness.clock import NS
@@ -24,6 +24,7 @@ def lifecycle(view: View) -> tuple[Finding, ...]:
         _finding("healthy-start", _unhealthy_start(view), _healthy_start(view)),
         _finding("to-its-end", _cut_short(view), _length(view)),
         _finding("recovered", unrecovered(view), "every member that the plan leaves alive was ready again"),
+        *_steady_state(view),
         *_of_the_history(view),
     )
 
@@ -35,6 +36,21 @@ def _of_a_foreign_history(view: View) -> tuple[Finding, ...]:
         for name in ("healthy-start", "to-its-end", "recovered")
     )
     return (*unwatched, *_of_the_history(view))
+
+
+def _steady_state(view: View) -> Iterator[Finding]:
+    """Yield whether the steady state held before the first fault and after recovery, where one is asked for."""
+    if not view.plan.steady_state:
+        return
+    for name, window in (
+        ("steady-state", steady_state.before_faults(view)),
+        ("steady-state-after", steady_state.after_recovery(view)),
+    ):
+        if window is None:
+            yield _finding(name, ("the run did not come so far",), "")
+            continue
+        held = ", ".join(bound.spoken(value) for bound, value in steady_state.measured(view, window))
+        yield _finding(name, steady_state.broken(view, window), held)
 
 
 def _of_the_history(view: View) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.records.plan import BotPlan
 
-TOKEN_VARIABLE = "WORDAROUND_CONTROL_TOKEN"
+TOKEN_VARIABLE = "WORDAROUND_BOTS_TOKEN"
 CLIENT_QUIT = "client quit"  # the reason of a DISCONNECT that the bot itself wished: the end of the run
 
 

@@ -65,7 +65,9 @@ class Journal:
     """Appends records as JSON lines, synced one by one. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        """Open it, to go on after its last whole line: one that a crash cut off is removed."""
+        self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        _cut_torn_line(self._file)
         self._lock = threading.Lock()
 
     def append(self, record: FaultEntry | MemberEntry) -> None:
@@ -94,6 +96,14 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _cut_torn_line(file: int) -> None:
+    size = os.fstat(file).st_size
+    written = os.pread(file, size, 0)
+    whole = written.rfind(b"\n") + 1
+    if whole < size:
+        os.ftruncate(file, whole)
 
 
 def read_journal(kind: type[T], path: Path) -> tuple[T, ...]:

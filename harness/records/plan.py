@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from harness.records.steady import SteadyBound
+
 
 class Role(StrEnum):
     """What a member of the cluster is."""
@@ -131,6 +133,7 @@ class Limits:
     convergence_s: float = 10.0
     longest_wait_s: float = 8.0
     drain_s: float = 15.0  # after the load stops: resends, catching up, final reads
+    max_unavailable: int | None = None  # members that may be so at once; more, and the run is aborted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +162,7 @@ class Plan:
     checks_named: bool  # the scenario listed them one by one: none of them may be n/a
     limits: Limits
     expect: Expectation
+    steady_state: tuple[SteadyBound, ...] = ()
 
     @property
     def load_s(self) -> float:

@@ -15,6 +15,7 @@ from harness.scenario.keys import After, OneShot, Repeat, Reversible, Side, Take
 from harness.scenario.model import Cluster, Expect, Load, Phases, Scenario, fault_model
 from harness.scenario.shape import valid_fields
 from harness.scenario.source import Path
+from harness.scenario.steady_sense import ProbeFacts, probe_facts
 from harness.scenario.targets import member_names
 from harness.scenario.times import Timing
 
@@ -57,8 +58,10 @@ class Facts:
     rooms: int | None
     spawn_rate: float | None
     warmup: float | None
+    steady: float | None
     chaos: float | None
     recovery: float | None
+    steady_state: tuple[ProbeFacts, ...] | None
     faults: tuple[FaultFacts, ...]
     checks: tuple[str, ...] | None  # `None` for `all`, too: it contains what can be named
     verdict: str | None
@@ -101,8 +104,10 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         rooms=load.get("rooms"),
         spawn_rate=load.get("spawn_rate"),
         warmup=phases.get("warmup"),
+        steady=phases.get("steady"),
         chaos=phases.get("chaos"),
         recovery=phases.get("recovery"),
+        steady_state=probe_facts(data.get("steady_state")),
         faults=_faults(listed if isinstance(listed, tuple) else (), nodes),
         checks=checks if isinstance(checks, tuple) else None,
         verdict=expect.get("verdict"),

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Discriminator, Tag, create_model
 from harness.faults.registry import FAULTS
 from harness.records import plan
 from harness.scenario.keys import Duration, DurationOrZero, FaultKeys, GuaranteeName, Name, Part, Text
+from harness.scenario.steady import SteadyProbe
 from harness.scenario.values import address, argument, choice, listed, node_url, rate, whole
 
 FAULT_NAMES = tuple(FAULTS)  # harness/faults has one file for each
@@ -121,6 +122,7 @@ class Limits(Part):
     convergence: Duration = plan.Limits().convergence_s
     longest_wait: Duration = plan.Limits().longest_wait_s
     drain: Duration = plan.Limits().drain_s
+    max_unavailable: Annotated[int, whole(0, MOST_NODES)] | None = None
 
 
 class Expect(Part):
@@ -152,6 +154,7 @@ class Scenario(Part):
     cluster: Cluster = Cluster()
     load: Load
     phases: Phases
+    steady_state: tuple[SteadyProbe, ...] = ()
     faults: tuple[Fault, ...]
     checks: Checks = "all"
     limits: Limits = Limits()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 
 from harness.records.guarantees import NOT_APPLICABLE
-from harness.scenario import fault_sense
+from harness.scenario import fault_sense, steady_sense
 from harness.scenario.facts import Facts
 from harness.scenario.model import MOST_NODES
 from harness.scenario.source import Path
@@ -19,7 +19,8 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything that does not fit together, with the path of what should be mended."""
-    for check in (_command, _attach, _spawn, _rooms, fault_sense.findings, _checks, _expectation):
+    checks = (_command, _attach, _spawn, _rooms, _steady_state, fault_sense.findings, _checks, _expectation)
+    for check in checks:
         yield from check(facts)
 
 
@@ -62,6 +63,12 @@ def _spawn(facts: Facts) -> Iterator[Finding]:
 def _rooms(facts: Facts) -> Iterator[Finding]:
     if facts.users is not None and facts.rooms is not None and facts.rooms > facts.users:
         yield ("load", "rooms"), f"{facts.rooms} rooms for {facts.users} users would leave rooms empty"
+
+
+def _steady_state(facts: Facts) -> Iterator[Finding]:
+    return steady_sense.findings(
+        facts.steady_state, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery
+    )
 
 
 def _checks(facts: Facts) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ def test_settings__all_given__all_taken() -> None:
             "WORDAROUND_SYNC_URL": "http://10.0.0.1:8080",
             "WORDAROUND_SECRET": "0123456789abcdef",
             "WORDAROUND_CORS_ORIGINS": "https://a.example, https://b.example",
+            "WORDAROUND_CONTROL_URL": "http://127.0.0.1:9000",
+            "WORDAROUND_CONTROL_TOKEN": "only you",
             "WORDAROUND_LOG_LEVEL": "DEBUG",
         }
     )
@@ -43,6 +45,7 @@ def test_settings__all_given__all_taken() -> None:
     assert (settings.delivery, settings.shards, settings.log_level) == ("pubsub", 8, "debug")
     assert (settings.buffer_bytes, settings.sends_per_second) == (1_048_576, 20)
     assert (settings.token, settings.secret) == ("let me in", "0123456789abcdef")
+    assert (settings.control_url, settings.control_token) == ("http://127.0.0.1:9000", "only you")
     assert settings.peers == ("http://10.0.0.2:5000", "https://b.example:1")
     assert settings.sync_url == "http://10.0.0.1:8080"
     assert settings.cors_origins == ("https://a.example", "https://b.example")
@@ -64,7 +67,8 @@ def test_public_url__not_given__made_from_host_and_port(host: str, url: str) -> 
         ("PORT", "0"), ("PORT", "65536"), ("PORT", "http"), ("PORT", ""), ("PORT", "-1"), ("PORT", "1_0"),
         ("SHARDS", "0"), ("SHARDS", "9"), ("SHARDS", "2.5"), ("SERVER_ID", ""), ("SERVER_ID", "a b"),
         ("SERVER_ID", "n" * 65), ("HOST", " "), ("DELIVERY", "Durable"), ("REDIS_URL", "localhost:6379"),
-        ("REDIS_URL", "redis://h:port/0"), ("PUBLIC_URL", "ftp://x"), ("PUBLIC_URL", "http://"),
+        ("REDIS_URL", "redis://h:port/0"), ("PUBLIC_URL", "ftp://x"), ("PUBLIC_URL", "http://"), ("CONTROL_URL", "http://10.0.0.2:1"),
+        ("CONTROL_URL", "unix:/a"),
         ("SYNC_URL", "10.0.0.1:80"), ("PEERS", "http://a,b"),
         ("PUBLIC_URL", "http://u:p@h"), ("PUBLIC_URL", "http://h/?q"), ("PUBLIC_URL", "http://h h"),
         ("HOST", "a b"), ("HOST", "a:b"), ("HOST", "[::1]"), ("SYNC_URL", ""), ("BUFFER_BYTES", "1048575"),
@@ -93,6 +97,7 @@ def test_settings__several_wrong__all_named() -> None:
     ("name", "value"),
     [
         ("TOKEN", "hush\n"), ("TOKEN", "hush" * 300), ("SECRET", "hush"), ("SECRET", "hush" * 300),
+        ("CONTROL_TOKEN", "hush" * 300), ("CONTROL_URL", "http://u:hush@127.0.0.1:1"),
         ("REDIS_URL", "redis://:hush@h:port/0"), ("REDIS_URL", "redis://[:hush@h"),
         ("REDIS_URL", "rediss//:hush@h"), ("PUBLIC_URL", "http://u:hush@h"), ("PEERS", "http://a,http://u:hush@h"),
     ],
@@ -110,6 +115,7 @@ def test_secret__right__not_in_the_object_as_text() -> None:
         {
             "WORDAROUND_TOKEN": "hush",
             "WORDAROUND_SECRET": "hush" * 4,
+            "WORDAROUND_CONTROL_TOKEN": "hush",
             "WORDAROUND_REDIS_URL": "redis://:hush@h",
         }
     )

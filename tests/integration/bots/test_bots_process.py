@@ -375,7 +375,7 @@ def test_unknown_order_is_an_error_that_the_runner_hears_of(start_bots: Any) -> 
 def test_wrong_start_is_a_sentence_and_exit_2(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "harness.bots", *arguments],
-        env={"WORDAROUND_CONTROL_TOKEN": "t"},
+        env={"WORDAROUND_BOTS_TOKEN": "t"},
         capture_output=True,
         text=True,
         check=False,

@@ -126,7 +126,7 @@ class Run:
     def close(self) -> None:
         self.backend.ready.set()
         for executor in self._executors:
-            executor.stop(heal=False)
+            executor.abort()
         self.journal.close()
 
 

@@ -1,0 +1,34 @@
+"""`steady_state` in a scenario: probes with bounds."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from harness.records.steady import PROBE_NAMES, ProbeName
+from harness.scenario.keys import Part
+from harness.scenario.values import choice, listed, seconds, shown
+
+
+def bound() -> BeforeValidator:
+    """Accept a number, or a duration, which becomes seconds; which of them it must be, the probe says."""
+
+    def check(value: object) -> float:
+        number = seconds(value) if isinstance(value, str) else value
+        if not isinstance(number, int | float) or number < 0:
+            raise ValueError(f"wants a number like 0.999 or a duration like 250ms, not {shown(value)}")
+        return float(number)
+
+    return BeforeValidator(check)
+
+
+Bound = Annotated[float, bound()]
+
+
+class SteadyProbe(Part):
+    """One figure that must keep its bounds before the first fault, and again after recovery."""
+
+    probe: Annotated[
+        ProbeName, choice(*PROBE_NAMES, wanted=f"the name of a probe (there are: {listed(PROBE_NAMES)})")
+    ]
+    min: Bound | None = None
+    max: Bound | None = None
