@@ -316,15 +316,15 @@ class _Run:
         )
 
     def _on_fault(self, entry: FaultEntry) -> None:
-        targets = ", ".join(entry.targets)
+        what = " ".join((entry.fault, ", ".join(entry.targets))).rstrip()
         match entry.step:
             case "injected":
-                self._active_faults[entry.fault_id] = f"{entry.fault} {targets}"
+                self._active_faults[entry.fault_id] = what
             case "heal_proved":
                 self._active_faults.pop(entry.fault_id, None)
             case "failed":
                 why = entry.evidence.get("error", "")
-                self._progress.say(f"Fault {entry.fault_id} ({entry.fault} {targets}) failed: {why}")
+                self._progress.say(f"Fault {entry.fault_id} ({what}) failed: {why}")
 
     def _end(self, load: Load, reader: HistoryWriter) -> None:
         """The load has stopped and the faults are healed: last answers, final reads, catching up."""

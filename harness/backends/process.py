@@ -96,7 +96,6 @@ class ProcessBackend(Prepared):
         self._redis_binary: RedisBinary | None = None
         self._preparing = threading.Lock()
         self._closing = threading.Event()
-        self.run_id = ""
 
     def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
         """Start Redis, then all nodes at once, and wait until everybody is ready.
@@ -105,13 +104,17 @@ class ProcessBackend(Prepared):
             BackendUnavailable: there is no Redis to run.
             MemberError: a member died or did not become ready; has its last log lines.
         """
-        self.run_id = run_id
         undisturbed(self._prepare, cluster, run_id, logs)
         redis, *nodes = self._slots.values()
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
         return self.members()
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
 
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""

@@ -16,6 +16,7 @@ from harness.backends.base import Backend
 from harness.errors import HarnessError
 from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.program import Outcome, Programs
+from harness.labels import labelled
 from harness.placeholders import FAULT_PLACEHOLDERS, OF_A_TARGET, fill, names_in
 from harness.records.plan import FaultPlan
 from harness.scenario.keys import Duration, FaultKeys, Target
@@ -127,8 +128,14 @@ class Command:
         return evidence
 
     def _outcomes(self, verb: str) -> Iterator[tuple[str, Outcome]]:
-        """Run the verb's programs one by one, each when it is asked for."""
+        """Run the verb's programs one by one, each when it is asked for.
+
+        What `inject` and `prove` start is the run's, and found by its label when the harness is dead. What
+        `heal` starts is not: it may be the very thing that the fault took away.
+        """
         environment = {**os.environ, **self._environment()}
+        if verb != "heal":
+            environment = labelled(environment, self._backend.run_id)
         for what, command in self._commands(verb).items():
             yield what, self._programs.run(command, environment=environment, timeout_s=self._timeout_s)
 

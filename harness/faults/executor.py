@@ -27,7 +27,7 @@ from typing import Literal
 from harness.backends.base import Backend
 from harness.clock import NS, deadline_ns, left_s, now_ns
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, Fault
+from harness.faults.base import Cancellable, Evidence, Fault
 from harness.faults.registry import FAULTS
 from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
@@ -113,7 +113,9 @@ class FaultExecutor:
         self._stopping.set()
         deadline = deadline_ns(timeout_s)
         with self._stop_lock:
-            self._join(min(deadline, deadline_ns(ABANDON_S)))
+            if not self._join(min(deadline, deadline_ns(ABANDON_S))):
+                for lane in self._lanes:
+                    lane.cancel()
             if self.outlasting:
                 self._heal_open(deadline, lambda lane: lane.outlasts_the_cluster)
             self._ledger.close()
@@ -301,6 +303,11 @@ class _Lane:
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
         return injected_ns
+
+    def cancel(self) -> None:
+        """Cut short what its fault is at, where the fault can be: no heal comes to its turn before."""
+        if self.thread.is_alive() and isinstance(self._fault, Cancellable):
+            self._fault.cancel()
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""

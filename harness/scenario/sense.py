@@ -66,9 +66,8 @@ def _rooms(facts: Facts) -> Iterator[Finding]:
 
 
 def _steady_state(facts: Facts) -> Iterator[Finding]:
-    return steady_sense.findings(
-        facts.steady_state, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery
-    )
+    asked = facts.steady_state or ((steady_sense.ATTACHED,) if facts.attached else None)
+    return steady_sense.findings(asked, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery)
 
 
 def _checks(facts: Facts) -> Iterator[Finding]:

@@ -23,6 +23,12 @@ class ProbeFacts:
     raw: dict[str, object]
 
 
+# An attached cluster always has one, so that it has to fit its phases (`harness/plan.py` says which).
+ATTACHED = ProbeFacts(
+    path=("steady_state",), probe="delivery_ratio", bounds={"min": 1.0, "max": None}, raw={}
+)
+
+
 def probe_facts(data: object) -> tuple[ProbeFacts, ...] | None:
     """Collect what is valid; `None` where no steady state is asked for, or it is no list."""
     if not isinstance(data, tuple):

@@ -16,17 +16,10 @@ def test_loopback_addresses_are_allowed(address) -> None:
     assert why_refused("http://x:5000", (), resolver(address)) is None
 
 
-ELSEWHERE = [
-    "10.0.0.1",
-    "192.168.1.1",
-    "172.17.0.2",
-    "8.8.8.8",
-    "0.0.0.0",
-    "::",
-    "fe80::1%eth0",
-    "2001:db8::1",
+ELSEWHERE = (
+    "10.0.0.1", "192.168.1.1", "172.17.0.2", "8.8.8.8", "0.0.0.0", "::", "fe80::1%eth0", "2001:db8::1",
     "::ffff:10.0.0.1",
-]
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("address", ELSEWHERE)

@@ -20,7 +20,12 @@ from harness.records.plan import FaultPlan, Role
 from harness.scenario.parse import ScenarioError, parse
 from harness.timeline import timeline
 
-TELL = 'echo "$0 $@"; echo run $WORDAROUND_RUN_ID fault $WORDAROUND_FAULT_ID; echo $WORDAROUND_TARGETS >&2; echo $WORDAROUND_TARGET_URLS'
+TELL = """
+echo "$0 $@"
+echo run $WORDAROUND_RUN_ID fault $WORDAROUND_FAULT_ID
+echo $WORDAROUND_TARGETS >&2
+echo $WORDAROUND_TARGET_URLS
+"""
 OK = ("true",)
 
 
@@ -151,7 +156,7 @@ def test_without_a_heal_there_is_nothing_to_undo_and_nothing_to_heal() -> None:
 
 def test_a_heal_is_tried_on_every_target_whatever_came_of_the_others(tmp_path: Path) -> None:
     script = f'echo x >> {tmp_path}/"$0"; [ "$0" = node-2 ]'
-    with pytest.raises(HarnessError, match="heal: .*node-1.* exit status 1 after"):
+    with pytest.raises(HarnessError, match=r"heal: .*node-1.* exit status 1 after"):
         command("node-1", "node-2", heal=shell(script, "{name}"), duration=1.0).heal()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["node-1", "node-2"]
 
