@@ -1,14 +1,18 @@
 """`wordaround run` against nodes that somebody else runs: it judges them, and leaves them as they were."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.backends.process import ProcessBackend
@@ -140,6 +144,12 @@ def test_a_command_fault_is_proven_healed_and_survived_by_a_sound_cluster(
 
     run = the_run(tmp_path)
     verdict = record(run / "verdict.json")
+    seen = [json.loads(line) for line in (run / "members.jsonl").read_text().splitlines()]
+    assert [entry["state"] for entry in seen if entry["member"] == "node-1"] == [
+        "ready",
+        "not-ready",
+        "ready",
+    ]
     covered = {finding["name"]: finding for finding in verdict["coverage"]}
     assert verdict["verdict"] == "pass"
     assert (covered["proven:freeze"]["verdict"], covered["traffic:freeze"]["verdict"]) == ("pass", "pass")
@@ -153,3 +163,79 @@ def test_a_command_fault_is_proven_healed_and_survived_by_a_sound_cluster(
     )
     assert steps["heal_proved"]["done_ns"] - steps["injected"]["t_ns"] > 2e9
     assert steps["undo"]["undo"][0][-3:] == ["sh", "-c", f"kill -CONT {pid}"]
+
+
+# --- The harness's own death in the middle of a command ----------------------------------------------------
+
+
+@contextlib.contextmanager
+def started(path: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "run", path],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(what: Callable[[], bool], sentence: str, *, timeout_s: float = 40.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, sentence
+        time.sleep(0.05)
+
+
+def steps(folder: Path) -> list[str]:
+    """The steps in the journal of the folder's only run, as far as they have come."""
+    return [
+        json.loads(line)["step"]
+        for journal in folder.glob("runs/*/faults.jsonl")
+        for line in journal.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
+
+
+def stopped(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+@pytest.mark.parametrize("verb", ["inject", "prove"])
+def test_ctrl_c_while_a_command_runs_ends_it_and_heals(verb: str, theirs: Theirs, tmp_path: Path) -> None:
+    pid, note = theirs.pid("chat-b"), tmp_path / "pid"
+    slow = ["sh", "-c", f"kill -STOP {pid}; echo $$ > {note}; exec sleep 600"]
+    faults = freeze(pid, **{verb: slow}, timeout="60s")
+    with started(scenario(tmp_path, theirs.urls, faults), tmp_path) as process:
+        wait_for(lambda: note.exists() and note.read_text().endswith("\n"), "the command never began")
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 130, err
+    assert not psutil.pid_exists(int(note.read_text()))
+    assert not stopped(pid)
+    assert steps(tmp_path)[-2:] == ["healed", "heal_proved"]
+
+
+def test_a_harness_that_is_killed_in_a_command_fault_is_healed_after_by_its_watchdog(
+    theirs: Theirs, tmp_path: Path
+) -> None:
+    pid = theirs.pid("chat-b")
+    faults = freeze(
+        pid, duration="4s", heal=["sh", "-c", f"echo $WORDAROUND_TARGETS > healed; kill -CONT {pid}"]
+    )
+    with started(scenario(tmp_path, theirs.urls, faults), tmp_path) as process:
+        wait_for(lambda: "proved" in steps(tmp_path), "the fault was never proven")
+        assert stopped(pid)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: not stopped(pid), "nobody healed the fault")
+        wait_for(lambda: "healed" in steps(tmp_path), "the journal does not say that it was healed")
+    assert (tmp_path / "healed").read_text() == "node-1\n"
+    assert get(f"{theirs.urls[1]}/ready", timeout_s=3)[0] == 200
+    meta = record(the_run(tmp_path) / "meta.json")
+    assert meta["aborted"] == "the harness died; its watchdog cleaned up"
