@@ -9,7 +9,7 @@ TESTS :=
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo setup check test bench lint clean wheel help
+.PHONY: demo setup check test bench lint matrix reference clean wheel help
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BEN
 
 matrix: setup  ## Write the matrix of broken histories and guarantees into docs/guarantees.md
 	$(BIN)/python -m tests.matrix
+
+reference: setup  ## Write the tables of faults, made from the code, into docs/scenarios.md
+	$(BIN)/python -m tests.reference
 
 wheel: setup  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -2,7 +2,9 @@
 
 The runner listens, the bots connect and say `hello` with the run's token. Runner to bots:
 
-    go          {"load_began_ns": int}   spawn, connect, join; bots send from `load_began_ns` on
+    go          {"load_began_ns": int, "nodes": [[name, url], …]}
+                                         spawn, connect, join; bots send from `load_began_ns` on
+    flush                                write the history to its file
     stop_load                            no new messages; resend what is not resolved
     catch_up    {"heads": {wire room: [epoch | null, seq]}, "deadline_ns": int}
                                          each bot waits until its cursor is at its rooms' heads
@@ -13,6 +15,7 @@ Bots to runner:
     hello       {"token": str, "bots": int}
     live        {"attempted", "acked", "rejected", "unresolved", "delivered", "connected", "joined",
                  "lag_ms": float}        twice a second; totals so far; lag: how late the bots' own loop is
+    flushed                              after flush: the file has all that was recorded before it
     resolved                             after stop_load, as soon as no send is unresolved
     caught_up   {"behind": {bot name: str}}   the answer to catch_up; empty: everyone is at the heads
     error       {"text": str}            the bots' process cannot go on

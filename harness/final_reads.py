@@ -86,7 +86,7 @@ def _round(
 
 def _read_log(node: Member, room: str, source: str, give_up_ns: int) -> _Log:
     messages: list[str] = []
-    for page in rest_pages.pages(node.url or "", room, after=0, source=source):
+    for page in rest_pages.pages(node.own_url or "", room, after=0, source=source):
         messages += map(canonical, page.messages)
         head: Head = (page.epoch, page.head)
         if clock.now_ns() > give_up_ns:

@@ -9,6 +9,7 @@ A process that ends without either, however it ends, has its run healed by the w
 claim must exist: what the watchdog does is written to `watchdog.log` in it.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -85,11 +86,8 @@ class Guard:
         assert self._watchdog is not None
         watchdog, self._watchdog = self._watchdog, None
         assert watchdog.stdin is not None
-        try:
+        with watchdog.stdin, contextlib.suppress(BrokenPipeError):  # Has it ended? Its status tells.
             watchdog.stdin.write(word)
-            watchdog.stdin.close()
-        except BrokenPipeError:  # It has ended; its status tells.
-            pass
         try:
             return watchdog.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -34,6 +34,8 @@ class Interrupts:
         self._shielded = False
         self._pending = False
         self._raised = False
+        self._expired: Exception | None = None  # the time limit is over, and it was not raised yet
+        self._timeless = False
         self._count = 0
         self._give_up: Callable[[], str] | None = None
         self._before: dict[signal.Signals, signal.Handlers | Callable[..., object] | int | None] = {}
@@ -70,7 +72,12 @@ class Interrupts:
         self._shielded = False
         try:
             self._raise_pending()
+            self._raise_expired()
             yield
+        except KeyboardInterrupt:
+            self._shielded = True
+            self._tell("Stopping: cleaning up, this takes a few seconds")
+            raise
         finally:
             self._shielded = True
 
@@ -86,6 +93,40 @@ class Interrupts:
             yield
         finally:
             self._give_up = None
+
+    @contextlib.contextmanager
+    def within(self, seconds: float, expired: Exception) -> Iterator[None]:
+        """Raise `expired` once in an exposed block when the block around it lasts longer than that."""
+
+        def strike(number: int, frame: FrameType | None) -> None:
+            self._expired = expired
+            if not self._shielded and not self._timeless and not self._raised:
+                self._raise_expired()
+
+        before = signal.signal(signal.SIGALRM, strike)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            self._expired = None
+
+    @contextlib.contextmanager
+    def timeless(self) -> Iterator[None]:
+        """Let the block take its time: the limit of `within` is raised at its end, if at all."""
+        self._timeless = True
+        try:
+            yield
+        finally:
+            self._timeless = False
+        if not self._shielded:
+            self._raise_expired()
+
+    def _raise_expired(self) -> None:
+        expired, self._expired = self._expired, None
+        if expired is not None:
+            raise expired
 
     def _raise_pending(self) -> None:
         if self._pending and not self._raised:
@@ -114,7 +155,8 @@ class Interrupts:
             os._exit(INTERRUPTED)  # Whatever hangs, hangs; no `finally` of it is waited for.
 
     def _tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # The terminal may be what has gone.
+        # The terminal may be what has gone; or the signal came while something was being printed.
+        with contextlib.suppress(OSError, RuntimeError):
             self._say(text)
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from harness.errors import HarnessError
 from harness.final_reads import Head
 from harness.interrupts import undisturbed
 from harness.labels import labelled, temporary_folder
-from harness.records.bots import TOKEN_VARIABLE, BotsConfig
+from harness.records.bots import TOKEN_VARIABLE, BotsConfig, NodeAddress
 from harness.records.codec import write_json
 
 HELLO_TIMEOUT_S = 20.0
 QUIT_TIMEOUT_S = 10.0
+FLUSH_TIMEOUT_S = 10.0
 
 Live = dict[str, Any]
 
@@ -37,6 +38,7 @@ class Load:
         self._run_id = run_id
         self._scratch = temporary_folder(run_id, "control")
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: Listener | None = None
         self._link: Link | None = None
         self._changed = threading.Condition()
         self._live: Live = {}
@@ -50,23 +52,35 @@ class Load:
         return self._live
 
     def start(self) -> None:
-        """Start the process and wait for its hello."""
+        """Start the process; returns at once, so that it can import what it needs beside the cluster."""
         scratch = Path(self._scratch.name)
-        listener = Listener(scratch / "control")
+        self._listener = Listener(scratch / "control")
+        config = scratch / "bots.json"
+        write_json(config, self._make_config(self._listener.path))
+        undisturbed(self._spawn, config, self._listener.token)
+
+    def greet(self) -> None:
+        """Wait for the process's hello."""
+        assert self._listener is not None
         try:
-            config = scratch / "bots.json"
-            write_json(config, self._make_config(listener.path))
-            undisturbed(self._spawn, config, listener.token)
-            self._link = listener.accept(timeout_s=HELLO_TIMEOUT_S, alive=self._is_alive)
+            self._link = self._listener.accept(timeout_s=HELLO_TIMEOUT_S, alive=self._is_alive)
         except HarnessError as error:
             raise self._died(str(error)) from error
         finally:
-            listener.close()
+            self._listener.close()
         threading.Thread(target=self._listen, args=(self._link,), name="load-link", daemon=True).start()
 
-    def go(self, load_began_ns: int) -> None:
+    def go(self, load_began_ns: int, nodes: Iterable[NodeAddress]) -> None:
         """Let the bots connect, join and send; time zero of the plan is `load_began_ns`."""
-        self._send("go", load_began_ns=load_began_ns)
+        addresses = [[node.name, node.url, node.called] for node in nodes]
+        self._send("go", load_began_ns=load_began_ns, nodes=addresses)
+
+    def flush(self) -> None:
+        """Wait until all that the bots have seen so far is in their history's file."""
+        self._answers.pop("flushed", None)
+        self._send("flush")
+        if self._wait_for("flushed", clock.deadline_ns(FLUSH_TIMEOUT_S)) is None:
+            raise self._died(f"it did not write its history within {FLUSH_TIMEOUT_S:.0f} s")
 
     def check(self) -> None:
         """Raise a `HarnessError` when the bots' process has ended or gave up."""
@@ -113,6 +127,8 @@ class Load:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        if self._listener is not None:
+            self._listener.close()
         if self._link is not None:
             self._link.close()
             self._link = None

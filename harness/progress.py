@@ -16,6 +16,7 @@ _MARKS = {
     MemberState.READY: ("●", "green"),
     MemberState.STARTING: ("◐", "yellow"),
     MemberState.NOT_READY: ("◑", "yellow"),
+    MemberState.PAUSED: ("‖", "magenta"),
     MemberState.DOWN: ("○", "red"),
 }
 

@@ -3,11 +3,11 @@
 The order of things, and why:
 
 1. the folder with scenario, plan and meta is on disk before anything starts;
-2. the cluster is ready before the bots' process exists;
-3. time zero of the plan is the moment when the bots may begin; phases and faults count from there, but
-   the recovery phase waits until every planned heal was seen, since there is nothing to recover before;
-4. the load stops, then every open fault is healed, then the bots get their last answers, then the nodes
-   are read until two rounds agree, and last the bots catch up with what was read;
+2. the bots' process starts beside the cluster, and learns where the nodes are when all of them are ready;
+3. time zero of the plan is the moment when the bots may begin; what follows, until the load has stopped and
+   every fault is healed, is told in `driving.py`;
+4. the bots get their last answers, then the nodes are read until two rounds agree, and last the bots catch
+   up with what was read; a run that was aborted (`aborts.py`) has none of this;
 5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
    can be judged too, and the verdict will say that it was.
 """
@@ -16,36 +16,40 @@ import os
 import platform
 import shlex
 import time
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from harness import __version__, clock
+from harness.aborts import Aborted, not_steady, out_of_time
 from harness.backends.base import Backend, Member
 from harness.checkers.fault_windows import left_alive
 from harness.claims import Claim
+from harness.display import Display
+from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.final_reads import FinalReads, read_until_stable
 from harness.guard import Guard
 from harness.interrupts import Interrupts
+from harness.judge.folder import steady_before
 from harness.load import Load
-from harness.progress import Progress, Status
+from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
-from harness.records.journal import FaultEntry, Journal, MemberState
+from harness.records.journal import Journal, MemberState
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role, wire_name
 from harness.watch import MemberWatch
 
-TICK_S = 0.1
+TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
-RATE_WINDOW_S = 1.5
-HEAL_PATIENCE_S = 40.0  # for heals that are not over when the chaos phase is; above what a heal may take
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
 WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
 READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
@@ -61,6 +65,7 @@ class Order:
     backend: Backend
     backend_reason: str
     command: tuple[str, ...]
+    timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
 
 
 def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
@@ -87,21 +92,6 @@ def _new_folder(order: Order, began: datetime) -> RunFolder:
         ) from error
 
 
-@dataclass
-class _Rates:
-    """Acknowledged and delivered messages a second, from the totals that the bots report."""
-
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
-
-    def add(self, at_s: float, acked: int, delivered: int) -> tuple[float, float]:
-        self.samples = [s for s in self.samples if at_s - s[0] <= RATE_WINDOW_S] + [(at_s, acked, delivered)]
-        then, acked_then, delivered_then = self.samples[0]
-        elapsed = at_s - then
-        if elapsed < 0.5:
-            return 0.0, 0.0
-        return (acked - acked_then) / elapsed, (delivered - delivered_then) / elapsed
-
-
 class _Run:
     def __init__(
         self,
@@ -117,8 +107,7 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._interrupts = interrupts
-        self._rates = _Rates()
-        self._active_faults: dict[str, str] = {}
+        self._display = Display(order.plan, progress)
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -138,6 +127,8 @@ class _Run:
         self._save()
         try:
             self._through()
+        except Aborted as reason:  # It is judged like any other: the verdict will say that it was.
+            self._save(aborted=str(reason))
         except KeyboardInterrupt:
             self._save(aborted="interrupted by the user")
             raise
@@ -157,7 +148,7 @@ class _Run:
 
     def _through(self) -> None:
         """Claim what will be started; start it, use it, and end it whatever happens."""
-        with self._interrupts.shield():
+        with self._interrupts.shield(), self._time_limit():
             guard = Guard(
                 Claim(
                     run_id=self._meta.run_id,
@@ -176,7 +167,7 @@ class _Run:
         load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
         try:
             with self._interrupts.exposed():
-                self._start()
+                self._start(load)
                 with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
                     self._watched(load, members, faults)
         finally:
@@ -204,12 +195,19 @@ class _Run:
             f"{_mend(self._meta.run_id, self._folder)}"
         )
 
-    def _start(self) -> None:
+    def _time_limit(self) -> AbstractContextManager[None]:
+        timeout_s = self._order.timeout_s
+        if timeout_s is None:
+            return nullcontext()
+        return self._interrupts.within(timeout_s, out_of_time(timeout_s))
+
+    def _start(self, load: Load) -> None:
         plan = self._plan
         what = "Attaching to" if plan.cluster.attach else "Starting Redis and"
         self._progress.say(
             f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
+        load.start()
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
 
@@ -219,37 +217,60 @@ class _Run:
         try:
             reader = HistoryWriter(self._folder.history, "reader")
             try:
-                self._drive(load, watch, faults)
-                self._end(load, reader)
+                self._drive_and_end(load, watch, faults, reader)
             finally:
                 reader.close()
         finally:
             watch.stop()
 
+    def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
+        try:
+            self._drive(load, watch, faults)
+            self._end(load, reader)
+        except Aborted:
+            load.quit()  # What the bots have seen is complete on disk then.
+            raise
+
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
-        load.start()
+        load.greet()
         self._await_ready(watch)
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
-        load.go(load_began)
+        load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
         executor = FaultExecutor(
-            self._plan.faults, self._backend, faults, load_began_ns=load_began, on_event=self._on_fault
+            self._plan.faults,
+            self._backend,
+            faults,
+            load_began_ns=load_began,
+            on_event=self._display.on_fault,
+        )
+        driver = Driver(
+            plan=self._plan,
+            load=load,
+            watch=watch,
+            executor=executor,
+            display=self._display,
+            interrupts=self._interrupts,
+            note=self._save,
+            check_steady=partial(self._check_steady, load),
+            load_began_ns=load_began,
         )
         try:
-            executor.start()
-            self._watch_phases(load, watch, executor, load_began)
-            load.stop_load()
-            self._save(load_ended_ns=clock.now_ns())
-            self._tick("healing", load, watch, load_began)
-            executor.stop()
-        except BaseException:
-            with self._interrupts.shield():  # Heal first, then say what happened.
-                executor.abort()
-            raise
+            driver.drive()
         finally:
             self._unhealed = executor.outlasting
-        watch.sample()
+
+    def _check_steady(self, load: Load) -> None:
+        """Look at what the bots recorded so far.
+
+        Raises:
+            Aborted: the steady state did not hold; says which probe had which value.
+        """
+        load.flush()
+        broken = steady_before(self._folder, self._plan, self._meta)
+        if broken:
+            raise not_steady(broken)
 
     def _await_ready(self, watch: MemberWatch) -> None:
         """Begin in health: on a busy machine the start of the bots may have kept a node from answering."""
@@ -264,67 +285,16 @@ class _Run:
             run_id=self._meta.run_id,
             bots=plan.bots,
             delivery=plan.cluster.delivery,
-            nodes=tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes()),
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),
         )
 
+    def _addresses(self) -> tuple[NodeAddress, ...]:
+        return tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes())
+
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
-
-    def _watch_phases(self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int) -> None:
-        late_ns = 0
-        for phase in self._plan.phases:
-            start, end = (load_began + late_ns + int(s * clock.NS) for s in (phase.start_s, phase.end_s))
-            if phase.name == "recovery":
-                self._wait_for_heals(load, watch, executor, load_began)
-                late_ns = clock.now_ns() - start
-                self._save(recovery_began_ns=clock.now_ns())
-                end += late_ns
-            while (left := clock.left_s(end)) > 0:
-                self._tick(phase.name, load, watch, load_began)
-                time.sleep(min(TICK_S, left))  # the phases are lengths of time
-
-    def _wait_for_heals(
-        self, load: Load, watch: MemberWatch, executor: FaultExecutor, load_began: int
-    ) -> None:
-        deadline = clock.deadline_ns(HEAL_PATIENCE_S)
-        while not executor.wait(timeout_s=TICK_S) and clock.left_s(deadline):
-            self._tick("chaos", load, watch, load_began)
-
-    def _tick(self, phase: str, load: Load, watch: MemberWatch, load_began: int) -> None:
-        load.check()
-        watch.check()
-        self._show(phase, load, watch, (clock.now_ns() - load_began) / clock.NS)
-
-    def _show(self, phase: str, load: Load, watch: MemberWatch, at_s: float) -> None:
-        live = load.live
-        acked, delivered = self._rates.add(at_s, live.get("acked", 0), live.get("delivered", 0))
-        self._progress.show(
-            Status(
-                phase=phase,
-                at_s=max(0.0, at_s),
-                of_s=self._plan.load_s,
-                members=watch.states,
-                faults=tuple(self._active_faults.values()),
-                joined=live.get("joined", 0),
-                bots=len(self._plan.bots),
-                acked_per_s=acked,
-                delivered_per_s=delivered,
-            )
-        )
-
-    def _on_fault(self, entry: FaultEntry) -> None:
-        what = " ".join((entry.fault, ", ".join(entry.targets))).rstrip()
-        match entry.step:
-            case "injected":
-                self._active_faults[entry.fault_id] = what
-            case "heal_proved":
-                self._active_faults.pop(entry.fault_id, None)
-            case "failed":
-                why = entry.evidence.get("error", "")
-                self._progress.say(f"Fault {entry.fault_id} ({what}) failed: {why}")
 
     def _end(self, load: Load, reader: HistoryWriter) -> None:
         """The load has stopped and the faults are healed: last answers, final reads, catching up."""
@@ -356,13 +326,6 @@ class _Run:
         return wire_name(room, self._meta.run_id)
 
 
-def _mend(run_id: str, folder: RunFolder) -> str:
-    return (
-        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
-        f"{folder.path / 'watchdog.log'} what was done"
-    )
-
-
 def _machine() -> dict[str, str]:
     return {
         "system": platform.system(),
@@ -371,3 +334,10 @@ def _machine() -> dict[str, str]:
         "cores": str(os.cpu_count() or "?"),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
     }
+
+
+def _mend(run_id: str, folder: RunFolder) -> str:
+    return (
+        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
+        f"{folder.path / 'watchdog.log'} what was done"
+    )

@@ -14,11 +14,14 @@ PROBE_TIMEOUT_S = 1.0
 
 
 class MemberWatch:
-    """Samples every member four times a second, in a thread of its own."""
+    """Samples every member at an interval, by default four times a second, in a thread of its own."""
 
-    def __init__(self, backend: Backend, journal: Journal) -> None:
+    def __init__(self, backend: Backend, journal: Journal, *, interval_s: float = INTERVAL_S) -> None:
         self._backend = backend
         self._journal = journal
+        self._interval_s = interval_s
+        self._newest: dict[str, MemberEntry] = {}
+        self._sampling = threading.Lock()
         self._seen: dict[str, tuple[MemberState, str]] = {}
         self._stop = threading.Event()
         self._failure: BaseException | None = None
@@ -29,10 +32,16 @@ class MemberWatch:
         """The newest known state of each member, for progress lines."""
         return {member: state for member, (state, _) in self._seen.items()}
 
+    @property
+    def newest(self) -> Mapping[str, MemberEntry]:
+        """The newest entry of each member: what it is, and since when."""
+        return dict(self._newest)
+
     def sample(self) -> None:
         """Look at every member once, now."""
-        for member in self._backend.members():
-            self._note(member, self._backend.identity(member.name))
+        with self._sampling:
+            for member in self._backend.members():
+                self._note(member, self._backend.identity(member.name))
 
     def start(self) -> None:
         """Take a first sample, then go on in the background."""
@@ -53,7 +62,7 @@ class MemberWatch:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(INTERVAL_S):
+            while not self._stop.wait(self._interval_s):
                 self.sample()
         except BaseException as failure:  # noqa: BLE001 - raised again by `check`, in the runner's thread
             self._failure = failure
@@ -64,16 +73,18 @@ class MemberWatch:
         if self._seen.get(member.name) == seen:
             return
         self._seen[member.name] = seen
-        self._journal.append(
-            MemberEntry(
-                t_ns=clock.now_ns(), member=member.name, role=member.role.value, state=state, identity=seen[1]
-            )
+        entry = MemberEntry(
+            t_ns=clock.now_ns(), member=member.name, role=member.role.value, state=state, identity=seen[1]
         )
+        self._newest[member.name] = entry
+        self._journal.append(entry)
 
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
-        if member.role is Role.REDIS or (member.url is not None and _answers(member.ready_url)):
+        if self._backend.paused(member.name):
+            return MemberState.PAUSED
+        if member.role is Role.REDIS or (member.own_url is not None and _answers(member.ready_url)):
             return MemberState.READY
         before = self._seen.get(member.name)
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING

@@ -14,20 +14,27 @@ class Member:
 
     `url` is where clients of this machine reach a node (`http://127.0.0.1:PORT`), and stays the same
     over restarts; for Redis it is `redis://127.0.0.1:PORT/0`, or `None` where the host cannot reach it.
-    `ready` is what a node answers with 200 when clients can be served; `None`: `/ready` of its `url`.
+    `direct` is where the harness itself reaches it, past what faults do to links; `None`: as clients do.
+    `ready` is what a node answers with 200 when clients can be served; `None`: its `/ready`.
     `called` is the name that a node has for itself and among its peers; `None`: `name` is.
     """
 
     name: str
     role: Role
     url: str | None
+    direct: str | None = None
     ready: str | None = None
     called: str | None = None
 
     @property
     def ready_url(self) -> str:
         """Where a node is asked whether it is ready."""
-        return self.ready or f"{self.url}/ready"
+        return self.ready or f"{self.own_url}/ready"
+
+    @property
+    def own_url(self) -> str | None:
+        """Where the harness reaches it: who watches and who reads at the end must not suffer from a fault."""
+        return self.direct or self.url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

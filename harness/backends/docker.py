@@ -25,9 +25,11 @@ from docker.errors import NotFound
 from harness.backends.base import Identity, Member
 from harness.backends.docker_container import Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
+from harness.backends.docker_helper import Helper
+from harness.backends.docker_links import DockerLinks
 from harness.backends.docker_network import create_network
 from harness.backends.gate import Gate
-from harness.backends.images import Images, ensure_images, lacking
+from harness.backends.images import Images, ensure_helper_image, ensure_images, lacking
 from harness.backends.prepared import Prepared
 from harness.backends.readiness import LOOPBACK, NotReady, tail_lines, wait_http_ready, wait_redis_ready
 from harness.clock import deadline_ns, left_s
@@ -79,6 +81,7 @@ class DockerBackend(Prepared):
         self._slots: dict[str, Slot] = {}
         self._versions: dict[str, str] = {}
         self._client: docker.DockerClient | None = None
+        self._cluster_links: DockerLinks | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._gate = Gate()
         self._close_lock = threading.Lock()
@@ -119,6 +122,17 @@ class DockerBackend(Prepared):
         for node in cluster.nodes:
             self._slots[node].environment.update(self._node_settings)
         self._all(self._create_container, self._slots.values())
+        if "links" in cluster.needs:
+            self._links = self._cluster_links = self._prepare_links(images)
+
+    def _prepare_links(self, images: Images) -> DockerLinks:
+        image = ensure_helper_image(self._engine, images.python, say=self._say)
+        helpers = {name: Helper(self._api, slot, self._gate) for name, slot in self._slots.items()}
+        for created in [
+            self._pool.submit(each.create, image, run_id=self._run_id) for each in helpers.values()
+        ]:
+            created.result()
+        return DockerLinks(self._slots, helpers, lambda member: self.identity(member) is not None)
 
     def _create_network(self) -> IPv4Network:
         with self._gate.step():
@@ -140,7 +154,7 @@ class DockerBackend(Prepared):
     def _launch(self, slot: Slot) -> None:
         try:
             with self._gate.step(), engine_errors(f"start {slot.name}"):
-                self._api.start(slot.container)
+                self._start(slot)
         except HarnessError as error:
             if "address already in use" in str(error) or "already allocated" in str(error):
                 raise MemberError(
@@ -151,6 +165,21 @@ class DockerBackend(Prepared):
             raise MemberError(str(error), member=slot.name, log_tail=self.log_tail(slot.name)) from error
         if slot.log is not None:
             slot.log.follow()
+
+    def _start(self, slot: Slot) -> None:
+        def start() -> None:
+            self._api.start(slot.container)
+
+        def freeze(still: bool) -> None:
+            with engine_errors(
+                f"{'freeze' if still else 'thaw'} {slot.name} until its links are as they were"
+            ):
+                (self._api.pause if still else self._api.unpause)(slot.container)
+
+        if self._cluster_links is None:
+            start()
+        else:
+            self._cluster_links.start(slot.name, start=start, freeze=freeze)
 
     def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
         """Do it for all at once; the first failure is raised as soon as it happens."""
@@ -350,9 +379,13 @@ class DockerBackend(Prepared):
 
     @property
     def _api(self) -> docker.APIClient:
+        return self._engine.api
+
+    @property
+    def _engine(self) -> docker.DockerClient:
         if self._client is None:
             raise HarnessError("this cluster was not started")
-        return self._client.api
+        return self._client
 
     def _slot(self, member: str) -> Slot:
         slot = self._slots.get(member)

@@ -1,8 +1,9 @@
-"""The images of the docker backend: two base images, and the node's own, built from what is installed.
+"""The images of the docker backend: two base images, and what is built on one from what is installed.
 
 The node's image is tagged by a hash over its build context and its base image: where an image of that
 tag exists it is the right one, and building is skipped. The build context is the folder of the
-installed package `cluster`, found without importing it.
+installed package `cluster`, found without importing it. The helpers' image is made in the same way
+(see `docker_helper.py`), for runs that need it.
 """
 
 import hashlib
@@ -24,7 +25,9 @@ from harness.errors import BackendUnavailable, HarnessError
 
 Say = Callable[[str], None]
 
-_REPOSITORY = "wordaround/node"
+_NODE = "wordaround/node"
+_HELPER = "wordaround/helper"
+_HELPER_SOURCE = Path(__file__).parent / "netns"
 _BUILD_SILENCE_S = 300  # A build step that prints nothing for so long hangs.
 _ENGINE_S = 2  # An engine that is there answers within milliseconds.
 _PROBE_S = 5  # A registry that does not name an image by then is not reachable.
@@ -189,14 +192,14 @@ def _belongs(name: Path) -> bool:
     return name.suffix != ".pyc" and not any(p == "__pycache__" or p.startswith(".") for p in name.parts)
 
 
-def context_tag(context: dict[str, bytes], base_id: str) -> str:
-    """Return the reference that an image of this context on that base has: `wordaround/node:<12 hex>`."""
+def context_tag(context: dict[str, bytes], base_id: str, repository: str = _NODE) -> str:
+    """Return the reference that an image of this context on that base has: `<repository>:<12 hex>`."""
     digest = hashlib.sha256(base_id.encode())
     for name, data in sorted(context.items()):
         # Lengths, so that no other split into names and contents gives the same bytes.
         digest.update(f"\n{len(name)} {name} {len(data)}\n".encode())
         digest.update(data)
-    return f"{_REPOSITORY}:{digest.hexdigest()[:12]}"
+    return f"{repository}:{digest.hexdigest()[:12]}"
 
 
 def ensure_node_image(client: docker.DockerClient, source: Path, python: str, *, say: Say) -> str:
@@ -205,11 +208,27 @@ def ensure_node_image(client: docker.DockerClient, source: Path, python: str, *,
     Raises:
         BackendUnavailable: the build failed; the message has its last lines.
     """
+    return _ensure_built(client, source, python, _NODE, what="the nodes' image", say=say)
+
+
+def ensure_helper_image(client: docker.DockerClient, python: str, *, say: Say) -> str:
+    """Return the image of members' helpers, built on the image `python` if it is not there yet.
+
+    Raises:
+        BackendUnavailable: the build failed; the message has its last lines.
+    """
+    return _ensure_built(client, _HELPER_SOURCE, python, _HELPER, what="the helpers' image", say=say)
+
+
+def _ensure_built(
+    client: docker.DockerClient, source: Path, python: str, repository: str, *, what: str, say: Say
+) -> str:
     context = read_context(source)
-    tag = context_tag(context, image_id(client, python) or "")
+    tag = context_tag(context, image_id(client, python) or "", repository)
     if image_id(client, tag) is None:
-        say(f"Building the nodes' image {tag} on {python}")
-        _build(client.api, _pack(context), tag, python, say)
+        say(f"Building {what} {tag} on {python}")
+        if reason := _build(client.api, _pack(context), tag, python, say):
+            raise BackendUnavailable(f"Docker could not build {what} on {python} ({reason}")
     return tag
 
 
@@ -225,7 +244,8 @@ def _pack(context: dict[str, bytes]) -> io.BytesIO:
     return packed
 
 
-def _build(api: docker.APIClient, packed: io.BytesIO, tag: str, python: str, say: Say) -> None:
+def _build(api: docker.APIClient, packed: io.BytesIO, tag: str, python: str, say: Say) -> str:
+    """Build; return why that failed and the last lines, empty when it did not."""
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     try:
         events = api.build(
@@ -241,11 +261,8 @@ def _build(api: docker.APIClient, packed: io.BytesIO, tag: str, python: str, say
         reason = _follow_build(events, lines, say)
     except ENGINE_ERRORS as error:
         reason = spoken(error)
-    if reason:
-        output = "".join(f"\n    {line}" for line in lines)
-        raise BackendUnavailable(
-            f"Docker could not build the node's image on {python} ({reason}); its last lines:{output}"
-        )
+    output = "".join(f"\n    {line}" for line in lines)
+    return f"{reason}); its last lines:{output}" if reason else ""
 
 
 def _follow_build(events: Iterable[Any], lines: deque[str], say: Say) -> str:

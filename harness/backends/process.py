@@ -18,7 +18,9 @@ from typing import ParamSpec
 
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
+from harness.backends.process_disk import ProcessDisk, SmallDisk
 from harness.backends.process_group import ProcessGroup, spoken_end
+from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -94,6 +96,8 @@ class ProcessBackend(Prepared):
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
+        self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
+        self._small_disk: SmallDisk | None = None
         self._preparing = threading.Lock()
         self._closing = threading.Event()
 
@@ -106,6 +110,8 @@ class ProcessBackend(Prepared):
         """
         undisturbed(self._prepare, cluster, run_id, logs)
         redis, *nodes = self._slots.values()
+        if self._proxies is not None:
+            self._proxies.listen({slot.name: slot.port for slot in self._slots.values()})
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
@@ -121,7 +127,13 @@ class ProcessBackend(Prepared):
         return tuple(slot.member for slot in self._slots.values())
 
     def identity(self, member: str) -> Identity | None:
-        """Return the identity of the living member; `None` when it is down (a zombie is down)."""
+        """Return the identity of the living member; `None` when it is down (a zombie is down).
+
+        Raises:
+            HarnessError: there is no such member, or what carries its links has ended.
+        """
+        if self._proxies is not None:
+            self._proxies.check()
         group = self._slot(member).group
         return group.identity if group is not None and group.lives else None
 
@@ -217,6 +229,10 @@ class ProcessBackend(Prepared):
             slots = tuple(self._slots.values())
         nodes = [slot for slot in slots if slot.member.role is Role.NODE]
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
+        if self._proxies is not None:
+            self._proxies.close()
+        if self._small_disk is not None:
+            self._small_disk.close()
         if self._folder is not None:
             self._folder.cleanup()
         if errors:
@@ -228,16 +244,33 @@ class ProcessBackend(Prepared):
                 raise HarnessError("this backend was used already; another cluster needs one of its own")
             self._run_id = run_id
             self._folder = temporary_folder(run_id)
-            slots = self._lay_out(cluster, Path(self._folder.name), logs)
+            folder = Path(self._folder.name)
+            ports = LinkPorts.chosen(cluster) if "links" in cluster.needs else LinkPorts()
+            slots = self._lay_out(cluster, ports, folder, logs)
             logs.mkdir(parents=True, exist_ok=True)
             for slot in slots:
                 slot.folder.mkdir()
+            if ports:
+                self._links = self._proxies = ProcessLinks(
+                    cluster, ports, folder=folder, log=logs / "links.log", run_id=run_id
+                )
             self._slots = {slot.name: slot for slot in slots}
+            self._prepare_disk(cluster, Path(self._folder.name, "disk.log"))
 
-    def _lay_out(self, cluster: ClusterPlan, folder: Path, logs: Path) -> tuple[_Slot, ...]:
+    def _prepare_disk(self, cluster: ClusterPlan, log: Path) -> None:
+        redis = self._slots[cluster.redis]
+        if "disk" in cluster.needs:
+            self._small_disk = SmallDisk(redis.folder, log=log, environment=self._inherited())
+            redis.command = self._small_disk.inside(redis.command)
+        self._disk = ProcessDisk(redis.folder, self._small_disk)
+
+    def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)
         redis_url = f"redis://{LOOPBACK}:{redis.port}/0"
-        return (redis, *(self._node_slot(cluster, name, redis_url, folder, logs) for name in cluster.nodes))
+        nodes = (
+            self._node_slot(cluster, name, ports.get(name), redis_url, folder, logs) for name in cluster.nodes
+        )
+        return (redis, *nodes)
 
     def _redis_slot(self, cluster: ClusterPlan, folder: Path, logs: Path) -> _Slot:
         name, port = cluster.redis, free_port()
@@ -252,19 +285,34 @@ class ProcessBackend(Prepared):
             log=logs / f"{name}.log",
         )
 
-    def _node_slot(self, cluster: ClusterPlan, name: str, redis_url: str, folder: Path, logs: Path) -> _Slot:
+    def _node_slot(
+        self,
+        cluster: ClusterPlan,
+        name: str,
+        proxied: NodePorts | None,
+        redis_url: str,
+        folder: Path,
+        logs: Path,
+    ) -> _Slot:
         port = free_port()
-        url = f"http://{LOOPBACK}:{port}"
+        direct = f"http://{LOOPBACK}:{port}"
         own = node_environment(
-            cluster, name=name, host=LOOPBACK, port=port, public_url=url, redis_url=redis_url
+            cluster,
+            name=name,
+            host=LOOPBACK,
+            port=port,
+            public_url=f"http://{LOOPBACK}:{proxied.clients}" if proxied else direct,
+            sync_url=f"http://{LOOPBACK}:{proxied.nodes}" if proxied else None,
+            redis_url=f"redis://{LOOPBACK}:{proxied.redis}/0" if proxied else redis_url,
         )
         values = _values(cluster, own, folder / name)
         return _Slot(
             member=Member(
                 name=name,
                 role=Role.NODE,
-                url=url,
-                ready=fill(cluster.ready, values) if cluster.ready else None,
+                url=own["WORDAROUND_PUBLIC_URL"],
+                direct=direct,
+                ready=fill(cluster.ready, {**values, "url": direct}) if cluster.ready else None,
             ),
             port=port,
             command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
@@ -307,6 +355,8 @@ class ProcessBackend(Prepared):
                 slot.group.end()  # It may have ended by itself, and left something of its group.
             _require_port(slot)
             slot.group = _spawn(slot)
+            if self._proxies is not None:
+                self._proxies.started(slot.name, slot.group.pid)
 
     def _wait_all(self, slots: list[_Slot]) -> None:
         """Wait for members that start together; one that dies ends the wait for all."""

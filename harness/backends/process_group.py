@@ -33,9 +33,17 @@ class ProcessGroup:
     """A child in a session of its own, with whatever it forks. Safe to use from several threads."""
 
     def __init__(
-        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        inherited: tuple[int, ...] = (),
     ) -> None:
         """Start the command in `folder`; what it prints is appended to `log`.
+
+        `inherited` are descriptors of ours that it gets under their own numbers.
 
         Raises:
             OSError: the command cannot be run, or the log not be written.
@@ -49,6 +57,7 @@ class ProcessGroup:
                 cwd=folder,
                 env=environment,
                 start_new_session=True,
+                pass_fds=inherited,
             )
         self._ending = threading.Lock()
         # Nobody has reaped the child yet, so its id is its own, even if it has ended already.

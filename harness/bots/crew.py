@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from harness.bots.lag import Lag
 from harness.bots.user import ChatUser
 from harness.bots.wire import Reader
 from harness.control import Link
-from harness.records.bots import BotsConfig, BotsMetrics
+from harness.records.bots import BotsConfig, BotsMetrics, NodeAddress
 from harness.records.codec import write_json
 from harness.records.history import HistoryWriter
 
@@ -99,7 +100,14 @@ class Crew:
     def _carry_out(self, order: dict[str, Any]) -> int | None:
         match order["type"]:
             case "go":
+                nodes = tuple(
+                    NodeAddress(name=name, url=url, called=called) for name, url, called in order["nodes"]
+                )
+                self.config = replace(self.config, nodes=nodes)
                 self.spawn(self._go, int(order["load_began_ns"]))
+            case "flush":
+                self.writer.flush()
+                self._tell("flushed")
             case "stop_load":
                 self._stop_load()
             case "catch_up":

@@ -15,7 +15,7 @@ from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
 from harness.plan import make_plan
 from harness.progress import make_progress
-from harness.scenario.library import Source, check_backend, check_targets, load
+from harness.scenario.library import Source, check_backend, check_faults, check_targets, load
 from harness.scenario.model import LARGEST_SEED
 from harness.timeline import timeline
 
@@ -56,7 +56,7 @@ def run(
     sources = _load_all(scenarios, backend)
     if dry_run:
         for source in sources:
-            _print_timeline(source, seed)
+            _print_timeline(source, seed, backend)
         return
     remote = tuple(allow_remote or ())
     _refuse_remote(sources, remote)
@@ -97,10 +97,16 @@ def _seed_for(source: Source, asked: int | None) -> int:
     return random.SystemRandom().randrange(10**6)
 
 
-def _print_timeline(source: Source, seed: int | None) -> None:
+def _print_timeline(source: Source, seed: int | None, backend_name: str) -> None:
     plan = make_plan(source.scenario, seed=_seed_for(source, seed))
-    typer.echo(f"{plan.scenario}, seed {plan.seed}")
-    for line in timeline(plan):
+    backend, reason = choose(
+        backend_name,
+        stderr.print,
+        foreign=plan.cluster.command is not None,
+        attached=bool(plan.cluster.attach),
+    )
+    typer.echo(f"{plan.scenario}, seed {plan.seed}, {backend.name} ({reason})")
+    for line in timeline(plan, backend=backend.name):
         typer.echo(f"  {line}")
 
 
@@ -125,6 +131,7 @@ def _run_one(
                 foreign=plan.cluster.command is not None,
                 attached=bool(plan.cluster.attach),
             )
+            check_faults(source, backend.name)
             command = (
                 "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed),
                 *(word for host in remote for word in ("--allow-remote", host)),

@@ -19,7 +19,7 @@ from harness.faults.program import Outcome, Programs
 from harness.labels import labelled
 from harness.placeholders import FAULT_PLACEHOLDERS, OF_A_TARGET, fill, names_in
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import Duration, FaultKeys, Target
+from harness.scenario.keys import Duration, FaultKeys, Target, told
 from harness.scenario.values import argument
 
 Arguments = tuple[Annotated[str, argument(FAULT_PLACEHOLDERS)], ...]
@@ -31,11 +31,21 @@ class CommandKeys(FaultKeys):
     """`heal` and `duration` come together; without them the fault happens once, and nothing is healed."""
 
     target: Target | None = None  # type: ignore[assignment]  # Alone of all faults it may be about nobody.
-    inject: Arguments
-    prove: Arguments
-    heal: Arguments | None = None
-    duration: Duration | None = None
-    timeout: Duration = TIMEOUT_S  # for each of the programs
+    inject: Annotated[Arguments, told("The program that does it, and its arguments.")]
+    prove: Annotated[
+        Arguments, told("The program that sees that it bit; without its proof the run is unknown.")
+    ]
+    heal: Annotated[
+        Arguments | None,
+        told(
+            "The program that ends it. Without it the fault is over by itself. It must not mind that there is "
+            "nothing to end: it is also run when `inject` failed half-way."
+        ),
+    ] = None
+    duration: Annotated[
+        Duration | None, told("How long after the inject it is healed. Comes with `heal`, and only with it.")
+    ] = None
+    timeout: Annotated[Duration, told("What each of the programs has; then it is killed.")] = TIMEOUT_S
 
     @classmethod
     def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -1,4 +1,4 @@
-"""pause: a member stands still: alive, its connections open, and answering nobody (a long GC, a frozen host)."""
+"""pause: a member stands still: alive, its connections open, answering nobody (a long GC, a frozen host)."""
 
 from typing import ClassVar
 

@@ -2,8 +2,12 @@
 
 from harness.faults.base import Fault
 from harness.faults.command import Command
+from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
 from harness.faults.pause import Pause
+from harness.faults.redis_clients_kill import RedisClientsKill
+from harness.faults.redis_data_loss import RedisDataLoss
+from harness.faults.redis_pause import RedisPause
 from harness.faults.restart import Restart
 from harness.faults.stop import Stop
 
@@ -12,6 +16,10 @@ KINDS: tuple[type[Fault], ...] = (
     Stop,
     Restart,
     Pause,
+    RedisClientsKill,
+    RedisPause,
+    RedisDataLoss,
+    DiskFull,
     Command,
 )
 

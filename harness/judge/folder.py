@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from harness.checkers import steady_state
+from harness.checkers.view import prepare
 from harness.errors import HarnessError
 from harness.judge.judgement import judge
 from harness.records.bots import BotsMetrics
@@ -43,6 +45,22 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
         generator_lag_ms=_generator_lag_ms(folder.metrics / "bots.json"),
     )
     return _allowed(verdict, plan.expect) if only else verdict
+
+
+def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[str, ...]:
+    """Return the bounds of the steady state that did not hold before the first fault, a phrase each.
+
+    For a run that still goes on: looks at what was recorded so far.
+    """
+    view = prepare(
+        plan=plan,
+        meta=meta,
+        histories=_histories(folder),
+        faults=(),
+        members=_journal(MemberEntry, folder.members),
+    )
+    window = steady_state.before_faults(view)
+    return steady_state.broken(view, window) if window is not None else ("the load never began",)
 
 
 def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:

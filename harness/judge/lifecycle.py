@@ -39,7 +39,7 @@ def _of_a_foreign_history(view: View) -> tuple[Finding, ...]:
 
 
 def _steady_state(view: View) -> Iterator[Finding]:
-    """Yield whether the steady state held before the first fault and after recovery, where one is asked for."""
+    """Yield whether the steady state held, before the first fault and after recovery."""
     if not view.plan.steady_state:
         return
     for name, window in (
@@ -47,7 +47,7 @@ def _steady_state(view: View) -> Iterator[Finding]:
         ("steady-state-after", steady_state.after_recovery(view)),
     ):
         if window is None:
-            yield _finding(name, ("the run did not come so far",), "")
+            yield Finding(name=name, verdict=Verdict.UNKNOWN, evidence="the run did not come so far")
             continue
         held = ", ".join(bound.spoken(value) for bound, value in steady_state.measured(view, window))
         yield _finding(name, steady_state.broken(view, window), held)

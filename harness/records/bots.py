@@ -32,10 +32,10 @@ class BotsConfig:
     run_id: str
     bots: tuple[BotPlan, ...]
     delivery: Literal["durable", "pubsub"]
-    nodes: tuple[NodeAddress, ...]  # all that bots ever connect to
     history: str  # the folder of the history files
     metrics: str  # the folder for `bots.json` and `locust.json`
     control_socket: str
+    nodes: tuple[NodeAddress, ...] = ()  # told with `go`: the process starts beside the cluster
     worker: str = "bots-1"  # the name of its history files
     send_patience_s: float = 5.0  # a send that is not answered for so long is sent again
     connect_timeout_s: float = 1.0

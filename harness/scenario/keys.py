@@ -22,6 +22,7 @@ SideName = Annotated[Literal["node", "redis", "client"], choice("node", "redis",
 Mode = Annotated[
     Literal["one", "all", "fixed", "percent", "each"], choice("one", "all", "fixed", "percent", "each")
 ]
+DirectionName = Annotated[Literal["both", "to", "from"], choice("both", "to", "from")]
 Event = Annotated[Literal["injected", "healed"], choice("injected", "healed")]
 
 
@@ -31,52 +32,82 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
+def told(text: str, **more: Any) -> Any:
+    """Say what a key means: to editors (JSON Schema) and in docs/scenarios.md."""
+    return Field(description=text, **more)
+
+
 class Target(Part):
-    """Which members a fault hits: one by its name, or some of a role.
+    """Which members a fault hits: one by its name, or some of a role."""
 
-    `value` is a number of members (mode fixed) or a percentage (mode percent); `exclude` names a member,
-    or an earlier fault whose targets are left out. `each` hits all of them, one after the other.
-    """
-
-    name: Text | None = None
-    role: RoleName | None = None
-    mode: Mode | None = None
-    value: Annotated[int, whole(1, 100)] | None = None
-    exclude: Text | None = None
+    name: Annotated[Text | None, told("A member: `redis`, `node-1` … Goes with no other key.")] = None
+    role: Annotated[RoleName | None, told("The members to choose from.")] = None
+    mode: Annotated[
+        Mode | None,
+        told(
+            "How many of them; needed with `role`. Which ones is drawn from the seed. `each` is all of them, "
+            "one after the other: the next when the one before is back."
+        ),
+    ] = None
+    value: Annotated[
+        Annotated[int, whole(1, 100)] | None,
+        told(
+            "Needed with `fixed` (how many members) and `percent` (of those to choose from, rounded up); "
+            "goes with nothing else."
+        ),
+    ] = None
+    exclude: Annotated[
+        Text | None,
+        told(
+            "Whom to leave out: a member by its name, or all that an earlier fault in the list hits, "
+            "by its id."
+        ),
+    ] = None
 
 
 class Side(Part):
     """The other ends of the links that a fault is about: a member by its name, or all of a role."""
 
-    name: Text | None = None
-    role: SideName | None = None
+    name: Annotated[Text | None, told("A member: `redis`, `node-1` …")] = None
+    role: Annotated[SideName | None, told("All of a role; `client` is everyone who is no member.")] = None
 
 
 class After(Part):
     """Another fault's event, and how long after it."""
 
-    id: Name
-    event: Event = "injected"
-    delay: DurationOrZero = 0.0
+    id: Annotated[Name, told("A fault that is listed before this one.")]
+    event: Annotated[
+        Event,
+        told(
+            "`injected`: it was done and proven (where it comes several times, the first time). `healed`: "
+            "it is over (the last time)."
+        ),
+    ] = "injected"
+    delay: Annotated[DurationOrZero, told("How long after that.")] = 0.0
 
 
 class Repeat(Part):
-    """How often a fault comes (the first time included), how far apart, and by how much that varies."""
+    """How often a fault comes, how far apart, and by how much that varies."""
 
-    times: Annotated[int, whole(2, MOST_REPEATS)]
-    every: Duration
-    jitter: DurationOrZero = 0.0
+    times: Annotated[int, whole(2, MOST_REPEATS), told("How often in all, the first time included.")]
+    every: Annotated[Duration, told("From one to the next.")]
+    jitter: Annotated[DurationOrZero, told("Each but the first is up to so much later.")] = 0.0
 
 
 class FaultKeys(Part):
-    """What every fault has. `at` counts from the start of the chaos phase; `after` stands in its place."""
+    """What every fault has."""
 
-    id: Name
-    fault: Text
-    at: DurationOrZero | None = None
-    after: After | None = None
-    repeat: Repeat | None = None
-    target: Target
+    id: Annotated[Name, told("Its own name in this scenario; not the name of a member.")]
+    fault: Annotated[Text, told("What is done: the name of a fault.")]
+    at: Annotated[
+        DurationOrZero | None, told("When, counted from the start of the chaos phase, and within it.")
+    ] = None
+    after: Annotated[After | None, told("In the place of `at`: another fault's event.")] = None
+    repeat: Annotated[
+        Repeat | None,
+        told("It comes several times, each time with targets drawn anew, as `<id>#1`, `<id>#2` …"),
+    ] = None
+    target: Annotated[Target, told("Whom it hits.")]
 
     @classmethod
     def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -87,7 +118,7 @@ class FaultKeys(Part):
 class Reversible(FaultKeys):
     """A fault that lasts for a while and is healed."""
 
-    duration: Duration
+    duration: Annotated[Duration, told("How long it lasts; healing is implied, and proven.")]
 
 
 class OneShot(FaultKeys):
@@ -95,22 +126,24 @@ class OneShot(FaultKeys):
 
 
 class TakesDown(FaultKeys):
-    """A fault that takes its targets down; they are started again `restart_after` it, or stay down."""
+    """A fault that takes its targets down; they are started again later, or stay down."""
 
-    restart_after: Duration | None = None
-
-
-DirectionName = Annotated[Literal["both", "to", "from"], choice("both", "to", "from")]
+    restart_after: Annotated[
+        Duration | None,
+        told("How long after its beginning the members are started again; without it they stay down."),
+    ] = None
 
 
 class Links(Part):
-    """What faults on links say: which ends they have beside the target, and in which direction they bite.
+    """What faults on links say: which ends they have beside the target, and in which direction they bite."""
 
-    `direction` is seen from the target: `to` is what it sends to the other ends.
-    """
-
-    from_: Annotated[Side | None, Field(alias="from")] = None
-    direction: DirectionName = "both"
+    from_: Annotated[
+        Side | None, told("The other ends of the links; without it all members and clients.", alias="from")
+    ] = None
+    direction: Annotated[
+        DirectionName,
+        told("Seen from the target: `to` is what it sends to the other ends, `from` what it gets from them."),
+    ] = "both"
 
 
 class ReversibleOnLinks(Reversible, Links):

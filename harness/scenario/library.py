@@ -7,7 +7,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from harness.backends.loopback import why_refused
-from harness.errors import UsageError
+from harness.errors import BackendUnavailable, UsageError
+from harness.faults.availability import alternatives, lacking
 from harness.scenario.model import Scenario
 from harness.scenario.parse import ScenarioError, all_located, located, parse
 from harness.scenario.source import Path as Place
@@ -77,6 +78,27 @@ def check_targets(source: Source, allowed: Collection[str]) -> ScenarioError | N
         if (why := why_refused(url, allowed)) is not None
     ]
     return all_located(source.text, source.argument, found) if found else None
+
+
+def check_faults(source: Source, backend: str) -> None:
+    """Refuse a scenario with a fault that the backend, or this machine, cannot have. Tries each out.
+
+    Raises:
+        ScenarioError: the backend has no way to do it; says which has.
+        BackendUnavailable: this machine lacks something for it; says what.
+    """
+    missing = lacking((fault.fault for fault in source.scenario.faults), backend)
+    for index, fault in enumerate(source.scenario.faults):
+        if (able := missing.get(fault.fault)) is None:
+            continue
+        sentence = (
+            f"the fault `{fault.fault}` cannot be had with `--backend {backend}`: {able.missing}"
+            f"{alternatives(fault.fault, backend)}"
+        )
+        error = located(source.text, source.argument, ("faults", index, "fault"), sentence)
+        if able.mechanism is None:
+            raise error
+        raise BackendUnavailable(str(error))
 
 
 def shipped() -> dict[str, str]:

@@ -21,11 +21,12 @@ class ProbeFacts:
     probe: ProbeName | None
     bounds: dict[str, float | None]  # by key; a key that is not valid is missing
     raw: dict[str, object]
+    misspelt: bool  # it has an unknown key, which may have been meant for one of them
 
 
 # An attached cluster always has one, so that it has to fit its phases (`harness/plan.py` says which).
 ATTACHED = ProbeFacts(
-    path=("steady_state",), probe="delivery_ratio", bounds={"min": 1.0, "max": None}, raw={}
+    path=("steady_state",), probe="delivery_ratio", bounds={"min": 1.0, "max": None}, raw={}, misspelt=False
 )
 
 
@@ -45,6 +46,7 @@ def _facts(data: object, index: int) -> ProbeFacts:
         probe=valid.get("probe"),
         bounds=bounds,
         raw={key: given[key] for key, bound in bounds.items() if bound is not None},
+        misspelt=not given.keys() <= SteadyProbe.model_fields.keys(),
     )
 
 
@@ -76,7 +78,7 @@ def findings(
 
 
 def _bounds(probe: ProbeFacts, nodes: int | None) -> Iterator[Finding]:
-    if probe.bounds == dict.fromkeys(KEYS):
+    if probe.bounds == dict.fromkeys(KEYS) and not probe.misspelt:
         yield probe.path, "a probe wants `min` or `max`, or both; without them it holds whatever happens"
     least, most = probe.bounds.get("min"), probe.bounds.get("max")
     if least is not None and most is not None and least > most:

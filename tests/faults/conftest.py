@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from harness.backends.base import Backend, Member
 from harness.backends.docker import DockerBackend
 from harness.backends.process import ProcessBackend
+from harness.errors import HarnessError
 from harness.faults.base import Fault
+from harness.faults.redis_console import Console, console
 from harness.faults.registry import FAULTS
 from harness.http_get import get
 from harness.records.plan import ClusterPlan, FaultPlan, Need, Role, Setting
@@ -66,10 +67,10 @@ class Cluster:
         return next(member for member in self.backend.members() if member.name == name)
 
     @contextlib.contextmanager
-    def redis(self) -> Iterator["redis.Redis[bytes]"]:
+    def redis(self) -> Iterator[Console]:
         """A connection to Redis, as an operator would have one."""
-        with redis.Redis.from_url(self.member("redis").url or "", socket_timeout=5.0) as client:
-            yield client
+        with console(self.backend, "redis") as connected:
+            yield connected
 
     def round_trip(self, member: str, *, timeout_s: float = 1.0) -> float | None:
         """Return the seconds that a member needs to answer; `None`: it does not, or not within the time."""
@@ -78,9 +79,9 @@ class Cluster:
             if self.member(member).role is Role.NODE:
                 get(self.member(member).ready_url, timeout_s=timeout_s)
             else:
-                with redis.Redis.from_url(self.member(member).url or "", socket_timeout=timeout_s) as client:
-                    client.ping()
-        except (OSError, redis.RedisError):
+                with console(self.backend, member, patience_s=timeout_s) as connected:
+                    connected.ping()
+        except (OSError, HarnessError):
             return None
         return time.monotonic() - began
 

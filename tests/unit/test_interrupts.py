@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +35,46 @@ def test_a_second_signal_only_says_that_it_is_cleaning_up() -> None:
         os.kill(os.getpid(), signal.SIGINT)
     assert len(said) == 1
     assert "cleaning up" in said[0]
+
+
+GIVES_UP = """
+import os, signal
+from harness.interrupts import Interrupts
+
+def leave():
+    return "7 things remain"
+
+with Interrupts(lambda text: print(text, flush=True)) as interrupts:
+    with interrupts.shield(), interrupts.giving_up(leave):
+        try:
+            with interrupts.exposed():
+                os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                print("cleaning up", flush=True)
+                os.kill(os.getpid(), number)
+            print("not reached")
+"""
+
+
+def test_the_second_warns_of_the_third_and_the_third_says_what_remains_and_ends_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVES_UP], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    first, warning, again, last = done.stdout.splitlines()
+    assert (first, again, last) == ("cleaning up", "cleaning up", "7 things remain")
+    assert "still cleaning up" in warning
+    assert "left to the watchdog" in warning
+
+
+def test_without_somebody_to_leave_it_to_nobody_gives_up() -> None:
+    said: list[str] = []
+    with Interrupts(said.append):
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert len(said) == 3
+    assert not any("watchdog" in text for text in said)
 
 
 def test_a_signal_in_a_shield_is_raised_after_the_block() -> None:

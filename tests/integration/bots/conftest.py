@@ -86,7 +86,8 @@ class Bots:
 
     def go(self) -> None:
         """Let them begin."""
-        self.link.send("go", load_began_ns=clock.now_ns())
+        nodes = [[node.name, node.url] for node in self.config.nodes]
+        self.link.send("go", load_began_ns=clock.now_ns(), nodes=nodes)
 
     def wait_live(self, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the live figures are as wanted."""

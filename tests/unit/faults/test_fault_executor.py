@@ -300,7 +300,7 @@ def test_stop_keeps_its_deadline_when_a_heal_hangs(run, kill):
     assert len([call for call in run.backend.calls if call[0] == "restart"]) == 1
 
 
-def test_stop_without_heal_leaves_members_as_they_are_and_the_journal_alone(run, kill, slow):
+def test_abort_leaves_what_goes_with_the_cluster_and_the_journal_alone(run, kill, slow):
     slow.gates["inject b"] = threading.Event()
     executor = run.start(kill("a", "node-1", back=60.0), kill("b", "node-2", at=0.05, back=60.0))
     until(lambda: len(run.steps("a")) == 3 and "inject b" in slow.log)

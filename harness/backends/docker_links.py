@@ -1,0 +1,298 @@
+"""Links between containers, cut, slowed and thinned by rules in the members' network namespaces.
+
+What an impairment needs is put in force at one member, by its helper (docker_helper.py): rules that act
+themselves (docker_rules.py), and for delays and rates a program that decides when packets pass
+(netns/shaper.py). A member that starts again has a new namespace without rules: it is frozen as soon as it
+runs, until they are there.
+
+When a helper dies, rules stay, since they are the namespace's; what its shaper delayed passes at once.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from harness.backends.abilities import Evidence, Impairment
+from harness.backends.docker_container import Slot
+from harness.backends.docker_helper import Helper
+from harness.backends.docker_rules import GETS, SENDS, Ruling, check, counted, sockets
+from harness.backends.netns import probe
+from harness.backends.readiness import LOOPBACK
+from harness.errors import HarnessError
+from harness.records.plan import CLIENTS
+
+_KINDS = ("nft", "legacy")
+_MARK_BITS = 32
+
+# Whatever our rules can do, in chains that no packet passes and that are gone at the end of the transaction.
+_TRY = """\
+*filter
+:WORDAROUND-TRY - [0:0]
+-A WORDAROUND-TRY -m statistic --mode random --probability 0.5 -j DROP
+-A WORDAROUND-TRY -p tcp -j REJECT --reject-with tcp-reset
+-F WORDAROUND-TRY
+-X WORDAROUND-TRY
+COMMIT
+*mangle
+:WORDAROUND-TRY - [0:0]
+-A WORDAROUND-TRY -m mark --mark 1/1 -j NFQUEUE --queue-num 1 --queue-bypass
+-F WORDAROUND-TRY
+-X WORDAROUND-TRY
+COMMIT
+"""
+
+
+# Prints the rules with what they hit; removes them, if they are there, and ends their shaper, if it runs.
+_END = """
+saved=$(iptables-{kind}-save --counters --table {table}) || exit
+printf '%s\\n' "$saved"
+case $saved in *:{handle}-*) printf %s "$1" | iptables-{kind}-restore --noflush --wait || exit ;; esac
+life=/run/shaper-{handle}
+[ ! -e $life ] || flock --nonblock $life true || {{ kill "$(cat $life)" && flock --timeout 5 $life true; }}
+"""
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _InForce:
+    """An impairment, from its beginning on; `before` are the hits in namespaces that are gone."""
+
+    ruling: Ruling
+    ended: bool = False
+    placed: bool = False  # in the namespace that the member has now
+    before: dict[str, tuple[int, int]] = field(default_factory=dict)
+    last: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def total(self, side: str) -> tuple[int, int]:
+        """Return packets and bytes that were hit so far."""
+        zero = (0, 0)
+        before, last = self.before.get(side, zero), self.last.get(side, zero)
+        return before[0] + last[0], before[1] + last[1]
+
+
+class DockerLinks:
+    """See `harness.backends.abilities.Links`."""
+
+    def __init__(
+        self, slots: Mapping[str, Slot], helpers: Mapping[str, Helper], alive: Callable[[str], bool]
+    ) -> None:
+        """Take the members and their helpers; `alive` says whether a member's container runs."""
+        self._slots = slots
+        self._helpers = helpers
+        self._alive = alive
+        self._addresses = {name: slot.address for name, slot in slots.items()}
+        self._locks = {name: threading.RLock() for name in slots}
+        self._handles = threading.Lock()
+        self._known: dict[str, _InForce] = {}
+        self._kind = ""
+
+    # --- what faults do ----------------------------------------------------------------------------------
+
+    def impair(self, impairment: Impairment) -> str:
+        """Put it in force; return its handle. Where the member is down it holds as soon as it starts.
+
+        Raises:
+            HarnessError: no such member, or the kernel or the engine refuses.
+        """
+        check(impairment, self._addresses)
+        with self._locks[impairment.member]:
+            new = self._note(impairment)
+            if self._alive(impairment.member):
+                try:
+                    self._place(new)
+                except HarnessError:
+                    self.restore(new.ruling.handle)
+                    raise
+            return new.ruling.handle
+
+    def _note(self, impairment: Impairment) -> _InForce:
+        with self._handles:
+            number = len(self._known) + 1
+            used = {known.ruling.bit for known in self._of(impairment.member)}
+            ruling = Ruling(number=number, impairment=impairment, addresses=self._addresses)
+            if ruling.shaped:
+                free = [1 << bit for bit in range(_MARK_BITS) if 1 << bit not in used]
+                if not free:
+                    raise HarnessError(
+                        f"{impairment.member} has {_MARK_BITS} delays and rates at once already"
+                    )
+                ruling = Ruling(number=number, impairment=impairment, addresses=self._addresses, bit=free[0])
+            self._known[ruling.handle] = new = _InForce(ruling=ruling)
+            return new
+
+    def evidence(self, handle: str) -> Evidence:
+        """Return how many packets and bytes its rules have hit so far, by direction.
+
+        Raises:
+            HarnessError: there is no such handle, or the engine does not answer.
+        """
+        known = self._find(handle)
+        with self._locks[known.ruling.impairment.member]:
+            if known.placed:
+                self._count(known)
+            found = {}
+            for side, word in ((SENDS, "sent"), (GETS, "received")):
+                if side in known.ruling.sides:
+                    packets, size = known.total(side.name)
+                    found[f"packets {word}"] = f"{packets} ({size} bytes)"
+            if known.placed and known.ruling.shaped:
+                found["shaper"] = "runs" if self._shaper_runs(known.ruling) else "gone: packets pass at once"
+            return {"rules": f"chains {handle}-* at {known.ruling.impairment.member}", **found}
+
+    def _shaper_runs(self, ruling: Ruling) -> bool:
+        life = f"/run/shaper-{ruling.handle}"  # Locked as long as the shaper lives.
+        held = f"[ -e {life} ] && ! flock --nonblock {life} true && echo held; true"
+        return bool(self._helper(ruling).run("sh", "-c", held))
+
+    def restore(self, handle: str) -> None:
+        """End it. Idempotent; nothing to do where the namespace that had it is gone.
+
+        Raises:
+            HarnessError: there is no such handle, or its rules are still in force.
+        """
+        known = self._find(handle)
+        with self._locks[known.ruling.impairment.member]:
+            known.ended = True  # From now on no restart brings it back.
+            if known.placed:
+                self._remove(known)
+
+    def reset(self, member: str, peers: tuple[str, ...]) -> int:
+        """Cut the member's established connections with these peers, whoever opened them; return how many."""
+        check(Impairment(member=member, peers=peers, effect="reject"), self._addresses)
+        if not self._alive(member):
+            return 0
+        which = sockets(peers, self._addresses)
+        killed = self._helpers[member].run("ss", "-HntK", "state", "connected", which)
+        return sum(bool(line.strip()) for line in killed.splitlines())
+
+    def round_trip(self, member: str, peer: str, *, timeout_s: float) -> float | None:
+        """Return the seconds from a question to its answer, on a connection just made; `None`: none in time.
+
+        Asked beside the member, by its helper; with `CLIENTS` here, at the member's published port.
+        """
+        if peer == CLIENTS:
+            slot = self._slots[member]
+            return probe.exchange(slot.member.role, LOOPBACK, slot.port, timeout_s=timeout_s)
+        if not self._alive(member):
+            return None
+        slot = self._slots[peer]
+        question = ("python3", "-m", "netns.probe", slot.member.role, slot.address)
+        said = self._helpers[member].run(*question, str(slot.inner_port), str(timeout_s))
+        return float(said) if said else None
+
+    # --- what the backend does ---------------------------------------------------------------------------
+
+    def start(self, member: str, *, start: Callable[[], None], freeze: Callable[[bool], None]) -> None:
+        """Start the member, and have what is in force for it hold before it can do anything.
+
+        `freeze(True)` lets the running member stand still, `freeze(False)` go on.
+        """
+        with self._locks[member]:
+            self._leave(member)
+            start()
+            try:
+                self._enter(member, freeze)
+            except HarnessError:
+                if self._alive(member):
+                    raise
+                # It has died meanwhile, which whoever waits for it will say better.
+
+    def _enter(self, member: str, freeze: Callable[[bool], None]) -> None:
+        mine = self._of(member)
+        if mine:
+            freeze(True)
+        try:
+            self._helpers[member].join()
+            self._choose_kind(member)
+            for known in mine:
+                self._place(known)
+        finally:
+            if mine:
+                freeze(False)
+
+    def _leave(self, member: str) -> None:
+        """Note what rules have hit in a namespace that is about to go."""
+        for known in self._of(member):
+            if known.placed:
+                self._count(known)
+                known.before = {side.name: known.total(side.name) for side in (SENDS, GETS)}
+                known.last, known.placed = {}, False
+
+    def _of(self, member: str) -> list[_InForce]:
+        return [
+            known
+            for known in self._known.values()
+            if known.ruling.impairment.member == member and not known.ended
+        ]
+
+    def _find(self, handle: str) -> _InForce:
+        known = self._known.get(handle)
+        if known is None:
+            raise HarnessError(f"no link was impaired by the handle {handle!r}")
+        return known
+
+    # --- in the namespace --------------------------------------------------------------------------------
+
+    def _choose_kind(self, member: str) -> None:
+        """Find out by doing which of the two kinds of iptables the kernel can do all of this with."""
+        if self._kind:
+            return
+        errors = []
+        for kind in _KINDS:
+            try:
+                _apply(self._helpers[member], kind, _TRY)
+            except HarnessError as error:
+                errors.append(str(error))
+            else:
+                self._kind = kind
+                return
+        raise HarnessError(
+            "this kernel lacks what links are cut and slowed with (iptables with statistic, REJECT and "
+            f"NFQUEUE), as legacy and as nft: {'; '.join(errors)}"
+        )
+
+    def _place(self, known: _InForce) -> None:
+        ruling = known.ruling
+        helper = self._helper(ruling)
+        known.placed = True  # Also when it fails half-way: what is there must be removed.
+        if ruling.shaped:
+            helper.run(*_shaper(ruling))
+        _apply(helper, self._kind, ruling.added())
+        if ruling.impairment.effect == "reject":
+            # What stands idle would not notice; it is refused now as well.
+            which = sockets(ruling.impairment.peers, self._addresses)
+            helper.run("ss", "-HntK", "state", "connected", which)
+
+    def _remove(self, known: _InForce) -> None:
+        ruling = known.ruling
+        end = _END.format(kind=self._kind, table=ruling.table, handle=ruling.handle)
+        try:
+            saved = self._helper(ruling).run("sh", "-c", end, "sh", ruling.removed())
+        except HarnessError:
+            if self._alive(ruling.impairment.member):
+                raise
+        else:
+            known.last = counted(saved, ruling.handle)
+        known.placed = False
+
+    def _count(self, known: _InForce) -> None:
+        ruling = known.ruling
+        saved = self._helper(ruling).run(f"iptables-{self._kind}-save", "--counters", "--table", ruling.table)
+        known.last = counted(saved, ruling.handle)
+
+    def _helper(self, ruling: Ruling) -> Helper:
+        return self._helpers[ruling.impairment.member]
+
+
+def _apply(helper: Helper, kind: str, rules: str) -> None:
+    restore = f'printf %s "$1" | iptables-{kind}-restore --noflush --wait'
+    helper.run("sh", "-c", restore, "sh", rules)
+
+
+def _shaper(ruling: Ruling) -> tuple[str, ...]:
+    wanted = ruling.impairment
+    queues = (f"--{side.name}={ruling.queue(side)}" for side in ruling.sides)
+    return (
+        *("python3", "-m", "netns.shaper", f"--name={ruling.handle}", f"--bit={ruling.bit}", *queues),
+        *(f"--delay={wanted.delay_s}", f"--jitter={wanted.jitter_s}", f"--rate={wanted.bytes_per_s}"),
+        f"--seed={ruling.number}",
+    )
