@@ -38,8 +38,8 @@ class CommandKeys(FaultKeys):
     heal: Annotated[
         Arguments | None,
         told(
-            "The program that ends it. Without it the fault is over by itself. It must not mind that there is "
-            "nothing to end: it is also run when `inject` failed half-way."
+            "The program that ends it; without it the fault is over by itself. It must not mind that there "
+            "is nothing to end: it is run, too, when `inject` failed half-way."
         ),
     ] = None
     duration: Annotated[

@@ -165,6 +165,56 @@ def test_a_command_fault_is_proven_healed_and_survived_by_a_sound_cluster(
     assert steps["undo"]["undo"][0][-3:] == ["sh", "-c", f"kill -CONT {pid}"]
 
 
+DEAF = """
+import http.server, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/ready" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """The URL of a node that says it is ready, and serves nobody."""
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.terminate()
+
+
+def test_a_cluster_that_does_not_deliver_before_the_first_fault_is_left_alone(
+    deaf: str, theirs: Theirs, tmp_path: Path
+) -> None:
+    touched = tmp_path / "touched"
+    faults = freeze(
+        theirs.pid("chat-b"), at="0s", inject=["touch", str(touched)], heal=["touch", str(touched)]
+    )
+    done = wordaround("run", scenario(tmp_path, (deaf,), faults), cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "the steady state did not hold before the first fault, so none was injected" in done.stderr
+    assert "delivery_ratio was not measured" in done.stderr
+    assert not touched.exists()
+    assert steps(tmp_path) == []
+    assert "the steady state did not hold" in record(the_run(tmp_path) / "meta.json")["aborted"]
+
+
+def test_nodes_that_nobody_answers_for_are_told_and_nothing_is_begun(tmp_path: Path) -> None:
+    done = wordaround("run", scenario(tmp_path, ("http://127.0.0.1:1",)), cwd=tmp_path)
+    assert done.returncode == 4
+    assert "node-1 (http://127.0.0.1:1) cannot be attached to: " in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "must run, and be ready, before the run begins" in done.stderr
+
+
 # --- The harness's own death in the middle of a command ----------------------------------------------------
 
 
