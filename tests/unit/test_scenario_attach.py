@@ -12,7 +12,7 @@ from harness.scenario.library import check_backend, check_faults, check_targets,
 from harness.scenario.parse import ScenarioError, parse
 from harness.timeline import timeline
 
-DOCS = Path(__file__).parents[2] / "docs" / "scenarios.md"
+DOCS = Path(__file__).parents[2] / "docs"
 TWO = 'attach: ["http://127.0.0.1:5001/", "http://127.0.0.1:5002"]'
 FREEZE = "{id: f, fault: command, at: 1s, target: {role: node, mode: one}, inject: [a], prove: [b]}"
 
@@ -153,8 +153,8 @@ def test_other_backends_are_refused_in_their_place(backend: str, file: Path) -> 
     with pytest.raises(ScenarioError) as caught:
         check_backend(load(str(file)), backend)
     assert (
-        f"attached.yaml:3:11: `attach` uses nodes that run already, and `--backend {backend}` starts its own; "
-        "leave it out" in str(caught.value)
+        f"attached.yaml:3:11: `attach` uses nodes that run already, and `--backend {backend}` starts its "
+        "own; leave it out" in str(caught.value)
     )
 
 
@@ -199,11 +199,11 @@ def test_every_target_that_is_not_this_machine_is_told_in_its_place(file: Path) 
     assert check_targets(source, ("192.0.2.1", "2001:db8::1")) is None
 
 
-# --- docs/scenarios.md --------------------------------------------------------------------------------------
+# --- The guides ---------------------------------------------------------------------------------------------
 
 
 def test_the_examples_of_the_guide_work() -> None:
-    guide = DOCS.read_text(encoding="utf-8")
+    guide = (DOCS / "scenarios.md").read_text(encoding="utf-8")
     cluster = next(part for part in guide.split("```yaml\n") if part.startswith("cluster:\n  attach:"))
     faults = next(part for part in guide.split("```yaml\n") if "fault: command" in part)
     head = "version: 1\nname: guide\nload: {users: 2, messages_per_second: 1}\n"
@@ -211,4 +211,11 @@ def test_the_examples_of_the_guide_work() -> None:
     text = head + phases + cluster.split("```")[0] + faults.split("```")[0]
     plan = make_plan(parse(text, label="guide.yaml"), seed=1)
     assert len(plan.cluster.attach) == 3
-    assert plan.faults[0].settings["inject"] == ("docker", "compose", "kill", "--signal", "SIGSTOP", "{name}")
+    assert plan.faults[0].settings["inject"] == ("docker", "compose", "kill", "-s", "SIGSTOP", "{name}")
+
+
+def test_the_example_of_the_guide_to_attaching_works() -> None:
+    guide = (DOCS / "attach.md").read_text(encoding="utf-8")
+    plan = make_plan(parse(guide.split("```yaml\n")[1].split("```")[0], label="attached.yaml"), seed=1)
+    assert plan.cluster.attach == tuple(f"http://127.0.0.1:500{number}" for number in (1, 2, 3))
+    assert plan.faults[0].targets[0] in plan.cluster.nodes

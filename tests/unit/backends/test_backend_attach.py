@@ -138,6 +138,7 @@ def test_a_node_that_is_not_ready_is_told_with_its_reason(nodes, tmp_path) -> No
         attach(tmp_path, ready, lazy, timeout_s=0.2)
     assert str(caught.value).startswith(f"node-2 ({lazy.url}) cannot be attached to: it was not ready within")
     assert "503 why not" in str(caught.value)
+    assert caught.value.exit_code == 4
     assert "must run, and be ready, before the run begins" in str(caught.value)
 
 
@@ -163,6 +164,7 @@ def test_two_urls_of_one_node_are_refused(nodes, tmp_path) -> None:
     one, same = nodes(says("chat-a"), says("chat-a"))
     with pytest.raises(UsageError) as caught:
         attach(tmp_path, one, same)
+    assert caught.value.exit_code == 2
     assert f"{one.url} and {same.url} lead to one node, 'chat-a'" in str(caught.value)
 
 
