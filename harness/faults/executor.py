@@ -114,8 +114,7 @@ class FaultExecutor:
         deadline = deadline_ns(timeout_s)
         with self._stop_lock:
             if not self._join(min(deadline, deadline_ns(ABANDON_S))):
-                for lane in self._lanes:
-                    lane.cancel()
+                self._cut_short(min(deadline, deadline_ns(ABANDON_S)))
             if self.outlasting:
                 self._heal_open(deadline, lambda lane: lane.outlasts_the_cluster)
             self._ledger.close()
@@ -125,6 +124,11 @@ class FaultExecutor:
     def outlasting(self) -> tuple[str, ...]:
         """The ids of open faults that do not end with the cluster."""
         return tuple(lane.plan.id for lane in self._ledger.open if lane.outlasts_the_cluster)
+
+    def _cut_short(self, deadline: int) -> None:
+        """End the verbs that can be ended, and let their lanes journal it."""
+        for lane in [lane for lane in self._lanes if lane.cancel()]:
+            lane.thread.join(left_s(deadline))
 
     def _join(self, deadline: int) -> bool:
         for lane in self._lanes:
@@ -304,10 +308,12 @@ class _Lane:
             self.fail(verb, error)
         return injected_ns
 
-    def cancel(self) -> None:
-        """Cut short what its fault is at, where the fault can be: no heal comes to its turn before."""
-        if self.thread.is_alive() and isinstance(self._fault, Cancellable):
-            self._fault.cancel()
+    def cancel(self) -> bool:
+        """Cut short what its fault is at; return whether there was anything that can be."""
+        if not self.thread.is_alive() or not isinstance(self._fault, Cancellable):
+            return False
+        self._fault.cancel()
+        return True
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""

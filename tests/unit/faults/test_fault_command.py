@@ -12,10 +12,13 @@ import psutil
 import pytest
 
 from harness.backends.base import Member
+from harness.clock import now_ns
 from harness.errors import HarnessError
 from harness.faults.base import NotProven
 from harness.faults.command import Command
+from harness.faults.executor import FaultExecutor
 from harness.plan import make_plan
+from harness.records.journal import FaultEntry, Journal, read_journal
 from harness.records.plan import FaultPlan, Role
 from harness.scenario.parse import ScenarioError, parse
 from harness.timeline import timeline
@@ -32,6 +35,7 @@ OK = ("true",)
 class Cluster:
     """As much of a backend as the fault asks for."""
 
+    name = "attach"
     run_id = "0badcafe"
 
     def members(self) -> tuple[Member, ...]:
@@ -182,6 +186,45 @@ def test_a_program_that_runs_is_ended_by_a_cancel_and_a_heal_may_still_come() ->
     with pytest.raises(HarnessError, match="was not run: the run is over"):
         fault.inject()
     assert "it said: healed" in (fault.heal() or {})["heal"]
+
+
+@pytest.mark.parametrize("targets", [(), ("node-1",)])
+@pytest.mark.parametrize("heal", [None, ("touch", "healed")])
+def test_a_run_that_is_over_waits_for_no_program(
+    targets: tuple[str, ...], heal: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = FaultPlan(
+        id="mine",
+        fault="command",
+        at_s=0.0,
+        targets=targets,
+        duration_s=None if heal is None else 60.0,
+        settings={
+            "inject": shell("echo $$ > pid; exec sleep 600"),
+            "prove": OK,
+            "heal": heal,
+            "timeout": 600.0,
+        },
+    )
+    with Journal(tmp_path / "faults.jsonl") as journal:
+        executor = FaultExecutor((plan,), Cluster(), journal, now_ns(), lambda entry: None)  # type: ignore[arg-type]
+        executor.start()
+        pid = wait_for_number(tmp_path / "pid")
+        assert executor.abort() == ()
+    assert not alive(pid)
+    assert (tmp_path / "healed").exists() == (heal is not None)
+    entries = read_journal(FaultEntry, tmp_path / "faults.jsonl")
+    assert [entry.step for entry in entries[:2]] == ["undo", "failed"]
+    assert "was killed by SIGKILL" in entries[1].evidence["error"]
+
+
+def wait_for_number(path: Path) -> int:
+    deadline = time.monotonic() + 10
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert time.monotonic() < deadline, "the program never began"
+        time.sleep(0.01)  # it writes in its own time
+    return int(path.read_text())
 
 
 # --- In a scenario -----------------------------------------------------------------------------------------
