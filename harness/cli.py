@@ -18,12 +18,15 @@ from harness.commands.console import code_of
 # the callback where the file has an `app` with commands of its own.
 COMMANDS = {
     "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
+    "load": "Start a cluster and bots under Locust's web page; judge what was seen when it is stopped (Ctrl-C).",
     "up": "Start a cluster and leave it up; returns when every member is ready.",
     "status": "Show a cluster that `up` started: members, states, identities, addresses, since when.",
     "down": "End a cluster that `up` started, in order; says what was ended.",
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
+    "runs": "List saved runs, and remove old ones.",
+    "doctor": "Examine this machine: what is there, what is missing, and how to mend it.",
     "faults": "List the faults, and for each backend whether this machine can have it; why not, where not.",
     "heal": "End what is left of runs whose harness died; those that are going on are not touched.",
     "scenarios": "List the scenarios that ship with WordAround.",

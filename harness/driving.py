@@ -43,8 +43,12 @@ class Driver:
         note: Note,
         check_steady: Callable[[], None],
         load_began_ns: int,
+        ends_by_hand: bool,
     ) -> None:
-        """`check_steady` raises `Aborted` where the steady state did not hold in the steady phase."""
+        """`ends_by_hand`: the first Ctrl-C is the ordered end of the load, as the end of the phases is.
+
+        `check_steady` raises `Aborted` where the steady state did not hold in the steady phase.
+        """
         self._plan = plan
         self._load = load
         self._watch = watch
@@ -54,6 +58,7 @@ class Driver:
         self._note = note
         self._check_steady = check_steady
         self._began_ns = load_began_ns
+        self._ends_by_hand = ends_by_hand
 
     def drive(self) -> None:
         """Go through the phases, stop the load, heal what is open.
@@ -63,7 +68,7 @@ class Driver:
             HarnessError: bots, watch or journal broke; what does not end with the cluster is healed.
         """
         try:
-            self._phases()
+            self._phases_or_hand()
             self._load.stop_load()
             self._note(load_ended_ns=clock.now_ns())
             self._tick("healing")
@@ -77,6 +82,15 @@ class Driver:
                 self._executor.abort()
             raise
         self._watch.sample()
+
+    def _phases_or_hand(self) -> None:
+        try:
+            self._phases()
+        except KeyboardInterrupt:
+            if not self._ends_by_hand:
+                raise
+            self._interrupts.taken()
+            self._display.say("The load ends; then it is read and judged (Ctrl-C once more interrupts that)")
 
     def _phases(self) -> None:
         late_ns = 0

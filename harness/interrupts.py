@@ -50,6 +50,8 @@ class Interrupts:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_IGN if self.asked else handler)
+        if isinstance(error, Exception):
+            self._raise_disguised(error)
 
     @property
     def asked(self) -> bool:
@@ -78,6 +80,9 @@ class Interrupts:
             self._shielded = True
             self._tell("Stopping: cleaning up, this takes a few seconds")
             raise
+        except Exception as error:
+            self._raise_disguised(error)
+            raise
         finally:
             self._shielded = True
 
@@ -93,6 +98,11 @@ class Interrupts:
             yield
         finally:
             self._give_up = None
+
+    def taken(self) -> None:
+        """What was raised was a wish that was granted: the next signal counts as the first."""
+        self._raised = self._pending = False
+        self._count = 0
 
     @contextlib.contextmanager
     def within(self, seconds: float, expired: Exception) -> Iterator[None]:
@@ -122,6 +132,14 @@ class Interrupts:
             self._timeless = False
         if not self._shielded:
             self._raise_expired()
+
+    def _raise_disguised(self, error: Exception) -> None:
+        """Raise what was asked for where a library turned it into an error of its own, as pydantic does."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+        if self._raised and cause is None:
+            raise KeyboardInterrupt from error
 
     def _raise_expired(self) -> None:
         expired, self._expired = self._expired, None

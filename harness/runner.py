@@ -16,28 +16,27 @@ import os
 import platform
 import shlex
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import psutil
-
-from harness import __version__, clock
+from harness import __version__, clock, ending
 from harness.aborts import Aborted, not_steady, out_of_time
 from harness.backends.base import Backend, Member
-from harness.checkers.fault_windows import left_alive
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
-from harness.final_reads import FinalReads, read_until_stable
 from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
 from harness.load import Load
+from harness.machine import machine
+from harness.open_ended import as_it_was
 from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
@@ -45,14 +44,14 @@ from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
 from harness.records.journal import Journal, MemberState
 from harness.records.meta import Meta
-from harness.records.plan import Plan, Role, wire_name
+from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
+from harness.web import Web
 
 TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
 WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
-READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +65,14 @@ class Order:
     backend_reason: str
     command: tuple[str, ...]
     timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
+    web: Web | None = None  # Locust's page; with hands, Ctrl-C is the ordered end, and the run is judged
+    label: str = ""  # which of several runs this is, for the progress line
 
 
-def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged.
+def run(
+    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+) -> RunFolder:
+    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -77,6 +80,7 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
     """
     began = clock.utc_now()
     folder = _new_folder(order, began)
+    on_folder(folder)
     progress.say(f"Run folder {folder.path}")
     return _Run(order, folder, progress, interrupts, began).make()
 
@@ -107,7 +111,8 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._interrupts = interrupts
-        self._display = Display(order.plan, progress)
+        self._display = Display(order.plan, progress, order.label)
+        self._web_port: int | None = None
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -118,7 +123,7 @@ class _Run:
             began=began,
             began_ns=clock.now_ns(),
             versions={"wordaround": __version__, "python": platform.python_version()},
-            machine=_machine(),
+            machine=machine(),
         )
 
     def make(self) -> RunFolder:
@@ -207,6 +212,8 @@ class _Run:
         self._progress.say(
             f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
+        if self._order.web is not None:
+            self._web_port = self._order.web.choose_port()
         load.start()
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
@@ -230,6 +237,21 @@ class _Run:
         except Aborted:
             load.quit()  # What the bots have seen is complete on disk then.
             raise
+        finally:
+            self._tell_what_it_came_to(load)
+
+    @property
+    def _has_hands(self) -> bool:
+        return self._order.web is not None and self._order.web.hands
+
+    def _tell_what_it_came_to(self, load: Load) -> None:
+        """Where the user had the load in hand, say in the plan what became of it."""
+        began, ended = self._meta.load_began_ns, self._meta.load_ended_ns
+        if self._has_hands and began is not None and ended is not None:
+            self._plan = as_it_was(
+                self._plan, load_s=(ended - began) / clock.NS, bots=load.live.get("bots", 0)
+            )
+            write_json(self._folder.plan, self._plan)
 
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
@@ -255,11 +277,19 @@ class _Run:
             note=self._save,
             check_steady=partial(self._check_steady, load),
             load_began_ns=load_began,
+            ends_by_hand=self._has_hands,
         )
+        self._say_page()
         try:
             driver.drive()
         finally:
             self._unhealed = executor.outlasting
+
+    def _say_page(self) -> None:
+        if self._web_port is not None:
+            url = f"http://127.0.0.1:{self._web_port}"
+            hint = ": start, stop and change the load there; Ctrl-C here ends it" if self._has_hands else ""
+            self._progress.say(f"Locust's page: {url}{hint}")
 
     def _check_steady(self, load: Load) -> None:
         """Look at what the bots recorded so far.
@@ -288,6 +318,8 @@ class _Run:
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),
+            web_port=self._web_port,
+            hands=self._has_hands,
         )
 
     def _addresses(self) -> tuple[NodeAddress, ...]:
@@ -297,43 +329,14 @@ class _Run:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
 
     def _end(self, load: Load, reader: HistoryWriter) -> None:
-        """The load has stopped and the faults are healed: last answers, final reads, catching up."""
-        deadline = clock.deadline_ns(self._plan.limits.drain_s)
-        if not load.wait_resolved(deadline):
-            self._progress.say("Some sends were still without an answer at the deadline")
-        reads = read_until_stable(
+        ending.end_in_order(
+            load,
             reader,
-            self._living_nodes(),
-            map(self._wire, self._plan.rooms),
-            deadline_ns=max(deadline, clock.deadline_ns(READS_S)),
+            plan=self._plan,
+            nodes=self._nodes(),
+            run_id=self._meta.run_id,
+            say=self._progress.say,
         )
-        self._say_reads(reads)
-        behind = load.catch_up(reads.heads, max(deadline, clock.deadline_ns(READS_S)))
-        for bot, how in list(behind.items())[:5]:
-            self._progress.say(f"{bot} did not catch up: {how}")
-        load.quit()
-
-    def _say_reads(self, reads: FinalReads) -> None:
-        if not reads.stable:
-            self._progress.say(f"The final reads did not settle: {reads.trouble}")
-
-    def _living_nodes(self) -> tuple[Member, ...]:
-        """The nodes that the plan leaves alive, whether they are or not."""
-        alive = left_alive(self._plan)
-        return tuple(node for node in self._nodes() if node.name in alive)
-
-    def _wire(self, room: str) -> str:
-        return wire_name(room, self._meta.run_id)
-
-
-def _machine() -> dict[str, str]:
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "cores": str(os.cpu_count() or "?"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-    }
 
 
 def _mend(run_id: str, folder: RunFolder) -> str:

@@ -51,8 +51,13 @@ class AttachBackend:
 
         Raises:
             MemberError: a node is not ready in time.
-            UsageError: two URLs lead to one node, or a node delivers otherwise than the scenario says.
+            UsageError: two URLs lead to one node, a node delivers otherwise than the scenario says, or the
+                plan attaches to nothing.
         """
+        if not cluster.attach:
+            raise UsageError(
+                "there is nothing to attach to: a scenario with `cluster: {attach: [...]}` says what"
+            )
         self.run_id = run_id
         deadline = deadline_ns(self._ready_timeout_s)
         for name, url in zip(cluster.nodes, cluster.attach, strict=True):

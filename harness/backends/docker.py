@@ -23,7 +23,7 @@ import redis
 from docker.errors import NotFound
 
 from harness.backends.base import Identity, Member
-from harness.backends.docker_container import Slot, create_container, lay_out, object_name
+from harness.backends.docker_container import ContainerCable, Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
 from harness.backends.docker_helper import Helper
 from harness.backends.docker_links import DockerLinks
@@ -127,11 +127,12 @@ class DockerBackend(Prepared):
 
     def _prepare_links(self, images: Images) -> DockerLinks:
         image = ensure_helper_image(self._engine, images.python, say=self._say)
-        helpers = {name: Helper(self._api, slot, self._gate) for name, slot in self._slots.items()}
-        for created in [
-            self._pool.submit(each.create, image, run_id=self._run_id) for each in helpers.values()
-        ]:
-            created.result()
+        helpers = {name: Helper(self._api, name, self._gate) for name in self._slots}
+
+        def create(slot: Slot) -> None:
+            helpers[slot.name].create(image, run_id=self._run_id, network=f"container:{slot.container}")
+
+        self._all(create, self._slots.values())
         return DockerLinks(self._slots, helpers, lambda member: self.identity(member) is not None)
 
     def _create_network(self) -> IPv4Network:
@@ -167,19 +168,11 @@ class DockerBackend(Prepared):
             slot.log.follow()
 
     def _start(self, slot: Slot) -> None:
-        def start() -> None:
-            self._api.start(slot.container)
-
-        def freeze(still: bool) -> None:
-            with engine_errors(
-                f"{'freeze' if still else 'thaw'} {slot.name} until its links are as they were"
-            ):
-                (self._api.pause if still else self._api.unpause)(slot.container)
-
+        cable = ContainerCable(self._api, slot, self._network)
         if self._cluster_links is None:
-            start()
+            cable.start()
         else:
-            self._cluster_links.start(slot.name, start=start, freeze=freeze)
+            self._cluster_links.start(slot.name, cable)
 
     def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
         """Do it for all at once; the first failure is raised as soon as it happens."""

@@ -134,3 +134,26 @@ def _host_config(api: docker.APIClient, slot: Slot, network: str) -> Any:
         # Named here, since the daemon's default may rotate the log or keep none.
         log_config=docker.types.LogConfig(type="json-file", config={}),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCable:
+    """Starts a member's container, and connects it with the run's network. Raises the engine's own errors."""
+
+    api: docker.APIClient
+    slot: Slot
+    network: str
+
+    def start(self) -> None:
+        """Start the container."""
+        self.api.start(self.slot.container)
+
+    def unplug(self) -> None:
+        """Take the container, which is down, off the network."""
+        self.api.disconnect_container_from_network(self.slot.container, self.network)
+
+    def plug(self) -> None:
+        """Connect it again: same address, same names, same published port."""
+        self.api.connect_container_to_network(
+            self.slot.container, self.network, ipv4_address=self.slot.address, aliases=[self.slot.name]
+        )

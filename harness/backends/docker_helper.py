@@ -12,7 +12,7 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from harness.backends.docker_container import Slot, object_name
+from harness.backends.docker_container import object_name
 from harness.backends.docker_engine import engine_errors, run_labels
 from harness.backends.gate import Gate
 from harness.errors import HarnessError
@@ -26,33 +26,48 @@ _CAPABILITIES = ["NET_ADMIN"]
 class Helper:
     """The helper of one member. Thread-safe."""
 
-    def __init__(self, api: docker.APIClient, slot: Slot, gate: Gate) -> None:
+    def __init__(self, api: docker.APIClient, of: str, gate: Gate) -> None:
+        """`of` is the member's name."""
         self._api = api
-        self._slot = slot
+        self._of = of
         self._gate = gate
         self._container = ""
         self._lock = threading.Lock()
 
-    def create(self, image: str, *, run_id: str) -> None:
-        """Create the container, not started; the member's is there."""
-        name = object_name(run_id, f"{self._slot.name}-helper")
+    def create(self, image: str, *, run_id: str, network: str) -> None:
+        """Create the container, not started; `network` is the engine's network mode for it.
+
+        Raises:
+            HarnessError: the engine refuses.
+        """
+        name = object_name(run_id, f"{self._of}-helper")
         with self._gate.step(), engine_errors(f"create the container {name}"):
             created = self._api.create_container(
                 image,
                 name=name,
-                labels={**run_labels(run_id), HELPER_LABEL: self._slot.name},
-                host_config=self._host_config(),
+                labels={**run_labels(run_id), HELPER_LABEL: self._of},
+                host_config=self._host_config(network),
                 healthcheck={"test": ["NONE"]},
             )
         self._container = created["Id"]
 
-    def _host_config(self) -> Any:
+    def _host_config(self, network: str) -> Any:
         return self._api.create_host_config(
-            network_mode=f"container:{self._slot.container}",
+            network_mode=network,
             cap_add=_CAPABILITIES,
             tmpfs={"/run": ""},  # Of an earlier start nothing is left there.
             log_config=docker.types.LogConfig(type="none", config={}),
         )
+
+    def remove(self) -> None:
+        """Remove the container, however it is.
+
+        Raises:
+            HarnessError: the engine cannot.
+        """
+        if self._container:
+            with engine_errors(f"remove the helper of {self._of}"):
+                self._api.remove_container(self._container, v=True, force=True)
 
     def join(self) -> None:
         """Begin anew in the network namespace that the member has now.
@@ -60,7 +75,7 @@ class Helper:
         Raises:
             HarnessError: the member is down, or the engine cannot start the helper.
         """
-        with self._lock, self._gate.step(), engine_errors(f"start the helper of {self._slot.name}"):
+        with self._lock, self._gate.step(), engine_errors(f"start the helper of {self._of}"):
             self._api.restart(self._container, timeout=0)
 
     def run(self, *command: str) -> str:
@@ -78,13 +93,13 @@ class Helper:
             code, out, err = self._exec(command)
         if code:
             raise HarnessError(
-                f"`{' '.join(command[:4])} …` beside {self._slot.name} failed with {code}: "
+                f"`{' '.join(command[:4])} …` beside {self._of} failed with {code}: "
                 f"{(err or out or b'').decode('utf-8', 'replace').strip() or 'it said nothing'}"
             )
         return (out or b"").decode("utf-8", "replace")
 
     def _exec(self, command: tuple[str, ...]) -> tuple[int, bytes | None, bytes | None]:
-        with engine_errors(f"run {command[0]} beside {self._slot.name}"):
+        with engine_errors(f"run {command[0]} beside {self._of}"):
             started = self._api.exec_create(self._container, list(command))["Id"]
             out, err = self._api.exec_start(started, demux=True)
             return self._api.exec_inspect(started)["ExitCode"], out, err

@@ -18,9 +18,9 @@ from typing import ParamSpec
 
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
-from harness.backends.process_disk import ProcessDisk, SmallDisk
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
+from harness.backends.process_needs import Needs
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -96,8 +96,8 @@ class ProcessBackend(Prepared):
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
+        self._needs: Needs | None = None
         self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
-        self._small_disk: SmallDisk | None = None
         self._preparing = threading.Lock()
         self._closing = threading.Event()
 
@@ -231,8 +231,8 @@ class ProcessBackend(Prepared):
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
         if self._proxies is not None:
             self._proxies.close()
-        if self._small_disk is not None:
-            self._small_disk.close()
+        if self._needs is not None:
+            self._needs.close()
         if self._folder is not None:
             self._folder.cleanup()
         if errors:
@@ -255,14 +255,14 @@ class ProcessBackend(Prepared):
                     cluster, ports, folder=folder, log=logs / "links.log", run_id=run_id
                 )
             self._slots = {slot.name: slot for slot in slots}
-            self._prepare_disk(cluster, Path(self._folder.name, "disk.log"))
+            self._prepare_needs(cluster, Path(self._folder.name))
 
-    def _prepare_disk(self, cluster: ClusterPlan, log: Path) -> None:
-        redis = self._slots[cluster.redis]
-        if "disk" in cluster.needs:
-            self._small_disk = SmallDisk(redis.folder, log=log, environment=self._inherited())
-            redis.command = self._small_disk.inside(redis.command)
-        self._disk = ProcessDisk(redis.folder, self._small_disk)
+    def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
+        data = self._slots[cluster.redis].folder
+        self._needs = Needs(cluster, folder=folder, data=data, environment=self._inherited())
+        for slot in self._slots.values():
+            slot.command = self._needs.command(slot.name, slot.command)
+        self._disk, self._clock = self._needs.disk, self._needs.clock
 
     def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)

@@ -27,6 +27,7 @@ from typing import Any
 
 from harness.checkers import stories
 from harness.checkers.findings import Tally
+from harness.checkers.sessions import BotView
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.records.verdict import Property, Witness
@@ -139,15 +140,24 @@ def _moments(view: View, name: str, room: _Room, tally: Tally) -> Iterator[tuple
 
 
 def _end_ns(view: View) -> int:
-    """Return when the bots began to hang up, or were hung up on after all had been read."""
+    """Return when the bots began to hang up, or were hung up on after all had been read.
+
+    Who had left every room before is not meant: that hanging up is no end of the lists (`wordaround load`).
+    """
     read_ns = view.finals.ended_ns if view.finals.ended_ns is not None else view.last_ns
     quits = [
         c.closed_ns
         for bot in view.bots.values()
         for c in bot.connections
-        if c.closed_ns is not None and (c.by_own_wish or c.closed_ns > read_ns)
+        if c.closed_ns is not None
+        and (c.by_own_wish or c.closed_ns > read_ns)
+        and _is_in_a_room(bot, c.closed_ns)
     ]
     return min(quits, default=view.last_ns)
+
+
+def _is_in_a_room(bot: BotView, t_ns: int) -> bool:
+    return any({room: node for when, room, node in bot.presence if when <= t_ns}.values())
 
 
 def _look(

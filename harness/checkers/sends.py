@@ -14,6 +14,7 @@ from harness.checkers.content import NotSent, Sent, parse_sent
 from harness.checkers.messages import Answer, Attempt, Message, Outcome, is_hopeless
 from harness.checkers.names import Names
 from harness.checkers.recorded import SENDS, Recorded, Taken
+from harness.records.codes import OUT_OF_ORDER
 from harness.records.history import FLAG_DEFINITE, FLAG_DUPLICATE, Op
 from harness.records.plan import wire_name
 from harness.records.token import Token, carries
@@ -174,18 +175,24 @@ def read_messages(
     outcome = np.where(acked_ns >= 0, ACKNOWLEDGED, np.where(all_rejected, REJECTED, INDETERMINATE))
     texts = [sent[c].text for c in contents[first].tolist()]
     epoch_ids = _epochs(recorded, names, answers, ack_answer)
+    rooms = np.array([names.rooms.number(sent[c].room) for c in contents[first].tolist()], np.int64)
+    hopeless = _hopeless(recorded, answers, answered, message, len(codes))
+    for row in np.flatnonzero((outcome == INDETERMINATE) & ~hopeless).tolist():
+        hopeless[row] = _abandoned(
+            row, recorded, answers, answered, attempts_from, contents, codes, rooms, sent
+        )
     replies = np.array([_reply(sent[c], names) for c in contents[first].tolist()], np.int64).reshape(-1, 2)
     return Messages(
         bot=codes >> 32,
         key=codes & 0xFFFFFFFF,
-        room=np.array([names.rooms.number(sent[c].room) for c in contents[first].tolist()], np.int64),
+        room=rooms,
         invoked_ns=invokes.events["t_ns"][first].astype(np.int64),
         invoked_row=invokes.row[first],
         outcome=outcome.astype(np.int64),
         acked_ns=acked_ns,
         ack_epoch=epoch_ids,
         ack_seq=np.where(ack_answer >= 0, _take(answers.events["d"].astype(np.int64), ack_answer), 0),
-        resolved_ns=_resolved(recorded, answers, answered, message, outcome, acked_ns),
+        resolved_ns=_resolved(answers, message[answered], (outcome != INDETERMINATE) | hopeless, acked_ns),
         reply_epoch=replies[:, 0],
         reply_seq=replies[:, 1],
         attempts_from=attempts_from,
@@ -317,12 +324,10 @@ def _epochs(recorded: Recorded, names: Names, answers: Taken, ack_answer: Ints) 
     return np.array([names.epoch(recorded.string(i)) for i in found.tolist()], np.int64)[places]
 
 
-def _resolved(
-    recorded: Recorded, answers: Taken, answered: Ints, message: Ints, outcome: Ints, acked_ns: Ints
-) -> Ints:
-    """Return when each message's sender was done with it, -1 where it never was."""
+def _hopeless(recorded: Recorded, answers: Taken, answered: Ints, message: Ints, count: int) -> Bools:
+    """Return which messages got an answer after which their sender gives them up."""
     failed = answers.events["op"] == Op.SEND_FAILED
-    hopeless = np.zeros(len(outcome), np.bool_)
+    hopeless = np.zeros(count, np.bool_)
     reasons, places = np.unique(answers.events["c"][failed], return_inverse=True)
     definite = (answers.events["flags"][failed] & FLAG_DEFINITE) > 0
     for is_definite in (False, True):
@@ -331,9 +336,43 @@ def _resolved(
         )
         chosen = (definite == is_definite) & (ends[places] if len(ends) else False)
         hopeless[message[answered[failed][chosen]]] = True
-    last = np.full(len(outcome), -1, np.int64)
-    np.maximum.at(last, message[answered], answers.events["t_ns"].astype(np.int64))
-    done = (outcome != INDETERMINATE) | hopeless
+    return hopeless
+
+
+def _abandoned(
+    row: int,
+    recorded: Recorded,
+    answers: Taken,
+    answered: Ints,
+    attempts_from: Ints,
+    contents: Ints,
+    codes: Ints,
+    rooms: Ints,
+    sent: Mapping[int, Sent],
+) -> bool:
+    """Whether its sender left it behind: the cluster has forgotten its producer, and may have had it.
+
+    That is so where it was last refused as out of order, and its sender went on in the room under another
+    producer: an earlier message is never sent again behind a later one.
+    """
+    tries = slice(int(attempts_from[row]), int(attempts_from[row + 1]))
+    own = np.flatnonzero((answered >= tries.start) & (answered < tries.stop))
+    if len(np.unique(answered[own])) < tries.stop - tries.start:
+        return False  # One is not answered yet, and decides.
+    last = own[np.argmax(answers.events["t_ns"][own])]
+    code = recorded.text(int(answers.events["c"][last])).partition(":")[0]
+    if answers.events["op"][last] != Op.SEND_FAILED or code != OUT_OF_ORDER:
+        return False
+    producer = sent[int(contents[tries.stop - 1])].producer
+    of_bot = (codes >> 32) == (codes[row] >> 32)
+    later = np.flatnonzero(of_bot & (codes > codes[row]) & (rooms == rooms[row]))
+    return any(sent[int(contents[attempts_from[other + 1] - 1])].producer != producer for other in later)
+
+
+def _resolved(answers: Taken, answered: Ints, done: Bools, acked_ns: Ints) -> Ints:
+    """Return when each message's sender was done with it, -1 where it never was."""
+    last = np.full(len(done), -1, np.int64)
+    np.maximum.at(last, answered, answers.events["t_ns"].astype(np.int64))
     return np.where(acked_ns >= 0, acked_ns, np.where(done, last, -1))
 
 

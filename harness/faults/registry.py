@@ -1,10 +1,12 @@
 """Every fault by the name that scenarios use."""
 
 from harness.faults.base import Fault
+from harness.faults.clock_skew import ClockSkew
 from harness.faults.command import Command
 from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
 from harness.faults.pause import Pause
+from harness.faults.reconnect_storm import ReconnectStorm
 from harness.faults.redis_clients_kill import RedisClientsKill
 from harness.faults.redis_data_loss import RedisDataLoss
 from harness.faults.redis_pause import RedisPause
@@ -19,6 +21,8 @@ KINDS: tuple[type[Fault], ...] = (
     RedisClientsKill,
     RedisPause,
     RedisDataLoss,
+    ReconnectStorm,
+    ClockSkew,
     DiskFull,
     Command,
 )

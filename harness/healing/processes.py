@@ -26,7 +26,8 @@ def end_all(run_id: str, logs: Path, temporary: Path, say: Callable[[str], None]
     found = list(of_run(run_id, logs, temporary))
     for process in found:
         _signal(process, "terminate")
-    psutil.wait_procs(found, timeout=GRACE_S if found else 0)
+    able = [process for process in found if not _stands_still(process)]
+    psutil.wait_procs(able, timeout=GRACE_S if able else 0)
     ended = {process.pid for process in found}
     deadline = deadline_ns(_KILL_S)
     while alive := list(of_run(run_id, logs, temporary)):
@@ -62,6 +63,14 @@ def _is_of(process: psutil.Process, run_id: str, prefix: str, printed: str) -> b
         )
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False  # It has ended, or it is another user's.
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Whether it was stopped where it stands: it will take no signal but SIGKILL."""
+    try:
+        return process.status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, how: str) -> None:

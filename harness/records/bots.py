@@ -36,6 +36,8 @@ class BotsConfig:
     metrics: str  # the folder for `bots.json` and `locust.json`
     control_socket: str
     nodes: tuple[NodeAddress, ...] = ()  # told with `go`: the process starts beside the cluster
+    web_port: int | None = None  # where Locust's page is served, on 127.0.0.1
+    hands: bool = False  # whether it may start, stop and change the load
     worker: str = "bots-1"  # the name of its history files
     send_patience_s: float = 5.0  # a send that is not answered for so long is sent again
     connect_timeout_s: float = 1.0

@@ -1,6 +1,6 @@
 """Where scenarios come from: a file, or the name of one that ships with WordAround."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -78,6 +78,17 @@ def check_targets(source: Source, allowed: Collection[str]) -> ScenarioError | N
         if (why := why_refused(url, allowed)) is not None
     ]
     return all_located(source.text, source.argument, found) if found else None
+
+
+def refuse_remote(sources: Iterable[Source], allowed: Collection[str]) -> None:
+    """Refuse to attach to anything that is not this machine and was not allowed by its name.
+
+    Raises:
+        UsageError: names every such target of all the scenarios.
+    """
+    problems = [str(error) for source in sources if (error := check_targets(source, allowed)) is not None]
+    if problems:
+        raise UsageError("\n".join(problems))
 
 
 def check_faults(source: Source, backend: str) -> None:

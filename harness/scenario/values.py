@@ -105,6 +105,20 @@ def duration(*, zero: bool = False) -> Kind:
     return Kind(check, schema={"type": "string", **example})
 
 
+def offset(*, least_s: float) -> Kind:
+    """Accept a duration with or without a sign, at least so long either way, and turn it into seconds."""
+
+    def check(value: object) -> float:
+        length = seconds(value.removeprefix("+").removeprefix("-")) if isinstance(value, str) else None
+        if length is None or not least_s <= length <= _LONGEST_S:
+            wanted = f"an offset like 30s, +2m or -90s, of {least_s:g} s to 24 hours either way"
+            raise ValueError(f"wants {wanted}, not {shown(value)}{_with_unit(value)}")
+        return -length if isinstance(value, str) and value.startswith("-") else length
+
+    example = {"examples": ["30s", "-2m"], "pattern": r"^[+-]?[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m)$"}
+    return Kind(check, schema={"type": "string", **example})
+
+
 def whole(least: int, most: int) -> Kind:
     """Accept a whole number; bounds are included."""
 

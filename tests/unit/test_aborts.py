@@ -42,23 +42,27 @@ def _spend(seconds: float) -> None:
 
 
 def test_the_time_limit_strikes_in_an_exposed_block() -> None:
-    with Interrupts(lambda text: None) as interrupts, interrupts.shield():
-        with (
-            pytest.raises(Aborted, match=r"longer than `--timeout` gives it \(0.05 s\)"),
-            interrupts.within(0.05, out_of_time(0.05)),
-            interrupts.exposed(),
-        ):
-            _spend(5)
+    with (
+        Interrupts(lambda text: None) as interrupts,
+        interrupts.shield(),
+        pytest.raises(Aborted, match=r"longer than `--timeout` gives it \(0.05 s\)"),
+        interrupts.within(0.05, out_of_time(0.05)),
+        interrupts.exposed(),
+    ):
+        _spend(5)
 
 
 def test_the_time_limit_leaves_what_is_shielded_alone() -> None:
     done = []
-    with Interrupts(lambda text: None) as interrupts, interrupts.shield():
-        with interrupts.within(0.02, out_of_time(0.02)):
-            _spend(0.1)
-            done.append("shielded")
-            with pytest.raises(Aborted), interrupts.exposed():
-                done.append("never")
+    with (
+        Interrupts(lambda text: None) as interrupts,
+        interrupts.shield(),
+        interrupts.within(0.02, out_of_time(0.02)),
+    ):
+        _spend(0.1)
+        done.append("shielded")
+        with pytest.raises(Aborted), interrupts.exposed():
+            done.append("never")
     assert done == ["shielded"]
 
 
@@ -71,9 +75,14 @@ def test_healing_takes_the_time_that_it_needs_and_the_limit_strikes_after_it() -
             healed.append(True)
         healed.append(False)
 
-    with Interrupts(lambda text: None) as interrupts, interrupts.shield():
-        with pytest.raises(Aborted), interrupts.within(0.02, out_of_time(0.02)), interrupts.exposed():
-            heal(interrupts)
+    with (
+        Interrupts(lambda text: None) as interrupts,
+        interrupts.shield(),
+        pytest.raises(Aborted),
+        interrupts.within(0.02, out_of_time(0.02)),
+        interrupts.exposed(),
+    ):
+        heal(interrupts)
     assert healed == [True]
 
 

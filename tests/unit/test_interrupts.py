@@ -60,7 +60,8 @@ with Interrupts(lambda text: print(text, flush=True)) as interrupts:
 def test_the_second_warns_of_the_third_and_the_third_says_what_remains_and_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", GIVES_UP], capture_output=True, text=True, check=False)
     assert done.returncode == 130
-    first, warning, again, last = done.stdout.splitlines()
+    told, first, warning, again, last = done.stdout.splitlines()
+    assert "Stopping" in told
     assert (first, again, last) == ("cleaning up", "cleaning up", "7 things remain")
     assert "still cleaning up" in warning
     assert "left to the watchdog" in warning
@@ -144,6 +145,41 @@ def test_what_was_asked_is_known_when_an_error_hides_the_interrupt() -> None:
         with pytest.raises(OSError, match="failed"):
             work(interrupts)
         assert interrupts.asked
+
+
+def _like_pydantic() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        words = f"SchemaError: {error!r}"
+    raise RuntimeError(words)
+
+
+def test_an_interrupt_that_a_library_made_an_error_of_is_one_still() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda text: None):
+        _like_pydantic()
+
+
+def test_an_interrupt_in_disguise_in_an_exposed_block_is_cleaned_up_after_as_one() -> None:
+    seen: list[str] = []
+
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.shield():
+            try:
+                with interrupts.exposed():
+                    _like_pydantic()
+            except BaseException as error:
+                seen.append(type(error).__name__)
+                raise
+
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda text: None) as interrupts:
+        work(interrupts)
+    assert seen == ["KeyboardInterrupt"]
+
+
+def test_an_error_without_an_interrupt_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), Interrupts(lambda text: None):
+        raise ZeroDivisionError
 
 
 def test_undisturbed_work_is_done_to_its_end() -> None:

@@ -238,6 +238,12 @@ def test_an_unknown_member_is_told_with_those_that_there_are(nodes, tmp_path) ->
     assert backend.log_tail("node-1") == ()
 
 
+def test_a_plan_that_attaches_to_nothing_is_refused(tmp_path) -> None:
+    cluster = ClusterPlan(nodes=("node-1",), delivery="durable", appendfsync="always")
+    with pytest.raises(UsageError, match="nothing to attach to"):
+        AttachBackend().start(cluster, run_id="r1", logs=tmp_path)
+
+
 def test_closing_leaves_the_nodes_alone(nodes, tmp_path) -> None:
     (node,) = nodes(says("a"))
     backend = attach(tmp_path, node)

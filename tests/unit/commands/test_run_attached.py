@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands import run as run_command
+from harness.commands import running
 
 FREEZE = "[{id: f, fault: command, at: 1s, target: {role: node, mode: one}, inject: [a], prove: [b]}]"
 
@@ -44,11 +44,11 @@ def test_a_target_that_is_allowed_is_run_and_the_permission_is_part_of_the_comma
     write(tmp_path, 'attach: ["http://192.0.2.1:5001", "http://192.0.2.2:5001"]')
     orders = []
 
-    def run(order, progress, interrupts):
+    def run(order, *_):
         orders.append(order)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_command.runner, "run", run)
+    monkeypatch.setattr(running.runner, "run", run)
     command("run", "attached.yaml", "--seed", 7, "--allow-remote", "192.0.2.1", "--allow-remote", "192.0.2.2")
     (order,) = orders
     assert order.backend.name == "attach"
