@@ -37,7 +37,7 @@ def markdown(report: Report) -> list[str]:
     """Return the lines of all tables, a summary against the goals first."""
     results = report.results
     sections = [_machine(report.machine, report.command), _summary(results)]
-    makers = {"fanout": _fanout, "sends": _sends, "idle": _idle, "failover": _failover}
+    makers = {"fanout": _fanout, "sends": _sends, "idle": _idle, "failover": _failover, "startup": _startup}
     for name, make in makers.items():
         if name in results:
             sections += make(results[name])
@@ -143,6 +143,15 @@ def _failover(results: dict[str, Any]) -> list[list[str]]:
             median_s = sorted(took_s)[len(took_s) // 2]
             rows.append([what, f"median {median_s:.2f} s, max {max(took_s):.2f} s", str(len(took_s))])
     return [["Failover:", "", *table(["what", "took", "samples"], rows)]]
+
+
+def _startup(results: dict[str, list[float]]) -> list[list[str]]:
+    rows = [
+        [what, f"median {sorted(took)[len(took) // 2]:.2f} s, max {max(took):.2f} s", str(len(took))]
+        for name, (what, _) in goals.STARTUP.items()
+        if (took := results.get(name))
+    ]
+    return [["What one waits for:", "", *table(["what", "took", "samples"], rows)]]
 
 
 def _shares(
