@@ -27,7 +27,7 @@ from typing import Literal
 from harness.backends.base import Backend
 from harness.clock import NS, deadline_ns, left_s, now_ns
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, Fault
+from harness.faults.base import Cancellable, Evidence, Fault
 from harness.faults.registry import FAULTS
 from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
@@ -113,7 +113,8 @@ class FaultExecutor:
         self._stopping.set()
         deadline = deadline_ns(timeout_s)
         with self._stop_lock:
-            self._join(min(deadline, deadline_ns(ABANDON_S)))
+            if not self._join(min(deadline, deadline_ns(ABANDON_S))):
+                self._cut_short(min(deadline, deadline_ns(ABANDON_S)))
             if self.outlasting:
                 self._heal_open(deadline, lambda lane: lane.outlasts_the_cluster)
             self._ledger.close()
@@ -123,6 +124,11 @@ class FaultExecutor:
     def outlasting(self) -> tuple[str, ...]:
         """The ids of open faults that do not end with the cluster."""
         return tuple(lane.plan.id for lane in self._ledger.open if lane.outlasts_the_cluster)
+
+    def _cut_short(self, deadline: int) -> None:
+        """End the verbs that can be ended, and let their lanes journal it."""
+        for lane in [lane for lane in self._lanes if lane.cancel()]:
+            lane.thread.join(left_s(deadline))
 
     def _join(self, deadline: int) -> bool:
         for lane in self._lanes:
@@ -301,6 +307,13 @@ class _Lane:
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
         return injected_ns
+
+    def cancel(self) -> bool:
+        """Cut short what its fault is at; return whether there was anything that can be."""
+        if not self.thread.is_alive() or not isinstance(self._fault, Cancellable):
+            return False
+        self._fault.cancel()
+        return True
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""

@@ -2,6 +2,7 @@
 
 from harness.faults.base import Fault
 from harness.faults.clock_skew import ClockSkew
+from harness.faults.command import Command
 from harness.faults.cpu import Cpu
 from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
@@ -27,6 +28,7 @@ KINDS: tuple[type[Fault], ...] = (
     Cpu,
     Memory,
     DiskFull,
+    Command,
 )
 
 FAULTS: dict[str, type[Fault]] = {kind.spec.name: kind for kind in KINDS}

@@ -3,6 +3,7 @@
 What a fault wants beside them it says in its own file (`harness/faults/`), in a subclass of one of these.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -107,6 +108,11 @@ class FaultKeys(Part):
         told("It comes several times, each time with targets drawn anew, as `<id>#1`, `<id>#2` …"),
     ] = None
     target: Annotated[Target, told("Whom it hits.")]
+
+    @classmethod
+    def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what does not fit together among the keys that are valid on their own: which key, and why."""
+        yield from ()
 
 
 class Reversible(FaultKeys):

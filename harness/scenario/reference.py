@@ -72,6 +72,8 @@ def _kind(keys: type[FaultKeys]) -> str:
         return f"Lasts for its `duration`.{links}"
     if issubclass(keys, TakesDown):
         return f"Down until `restart_after`, or for good.{links}"
+    if "duration" in keys.model_fields:
+        return "Lasts for its `duration`, or is over by itself."
     return f"One moment, without `duration`.{links}" if issubclass(keys, OneShot) else links.strip()
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -152,16 +153,17 @@ def text() -> Kind:
     return Kind(check, schema={"type": "string"})
 
 
-def argument() -> Kind:
-    """Accept an argument of a command, as it is; it may have placeholders."""
-    return Kind(_with_placeholders, schema={"type": "string"})
+def argument(known: Iterable[str] = PLACEHOLDERS) -> Kind:
+    """Accept an argument of a command, as it is; it may have these placeholders."""
+    names = tuple(known)
+    return Kind(lambda value: _with_placeholders(value, names), schema={"type": "string"})
 
 
 def address() -> Kind:
     """Accept an HTTP URL, which may have placeholders."""
 
     def check(value: object) -> str:
-        written = _with_placeholders(value)
+        written = _with_placeholders(value, tuple(PLACEHOLDERS))
         if not written.startswith(("http://", "{url}")):
             raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
         return written
@@ -169,20 +171,43 @@ def address() -> Kind:
     return Kind(check, schema={"type": "string", "pattern": r"^(http://|\{url\})"})
 
 
-def _with_placeholders(value: object) -> str:
+def node_url() -> Kind:
+    """Accept the `http://HOST:PORT` of a node that runs already; the slash at its end is dropped."""
+    wanted = "the http://HOST:PORT of a node, without path, user or query"
+
+    def check(value: object) -> str:
+        written = value.strip().removesuffix("/") if isinstance(value, str) else ""
+        if not _is_base_url(written):
+            raise ValueError(f"wants {wanted}, not {shown(value)}")
+        return written
+
+    return Kind(check, schema={"type": "string", "pattern": r"^http://[^/?#@\s]+/?$"})
+
+
+def _is_base_url(written: str) -> bool:
+    try:
+        parts = urlsplit(written)
+        port = parts.port
+    except ValueError:  # Brackets that do not close, or a port that is none.
+        return False
+    odd = "@" in written or any(map(str.isspace, written))
+    return bool(parts.hostname) and port != 0 and written == f"http://{parts.netloc}" and not odd
+
+
+def _with_placeholders(value: object, known: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"wants a text, not {shown(value)}{_quotes(value)}")  # noqa: TRY004  as above
     if "\0" in value:
         raise ValueError("wants an argument of a command, which cannot hold the character U+0000")
     for name in names_in(value):
-        if name not in PLACEHOLDERS:
+        if name not in known:
             plain = f"({{{{{name}}}}} is the word in braces)"
-            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name)} {plain}")
+            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name, known)} {plain}")
     return value
 
 
-def _instead(placeholder: str) -> str:
-    return did_you_mean(placeholder, PLACEHOLDERS) or f"; there are {listed(PLACEHOLDERS)}"
+def _instead(placeholder: str, known: tuple[str, ...]) -> str:
+    return did_you_mean(placeholder, known) or f"; there are {listed(known)}"
 
 
 def _quotes(value: object) -> str:
