@@ -18,7 +18,7 @@ from harness.commands.console import code_of
 # the callback where the file has an `app` with commands of its own.
 COMMANDS = {
     "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
-    "load": "Start a cluster and bots under Locust's web page; judge what was seen when it is stopped (Ctrl-C).",
+    "load": "Start a cluster and bots under Locust's web page; when it is stopped, judge and report.",
     "up": "Start a cluster and leave it up; returns when every member is ready.",
     "status": "Show a cluster that `up` started: members, states, identities, addresses, since when.",
     "down": "End a cluster that `up` started, in order; says what was ended.",
@@ -54,7 +54,6 @@ class _Late(TyperGroup):
 app = typer.Typer(
     cls=_Late,
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )

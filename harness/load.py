@@ -109,9 +109,10 @@ class Load:
 
     def quit(self) -> None:
         """Let the bots leave; returns when their history is complete on disk and the process is gone."""
-        self._leaving = True
-        self._send("quit")
         assert self._process is not None
+        if not self._leaving:  # Else it was told already, and the waiting for it was cut short.
+            self._leaving = True
+            self._send("quit")
         try:
             status = self._process.wait(QUIT_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:

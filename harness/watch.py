@@ -11,6 +11,7 @@ from harness.records.plan import Role
 
 INTERVAL_S = 0.25
 PROBE_TIMEOUT_S = 1.0
+WAIT_S = 0.05
 
 
 class MemberWatch:
@@ -47,6 +48,14 @@ class MemberWatch:
         """Take a first sample, then go on in the background."""
         self.sample()
         self._thread.start()
+
+    def wait_ready(self, patience_s: float) -> None:
+        """Wait until all are ready, or the patience is over: on a busy machine the start of the bots may have
+        kept a node from answering."""
+        deadline = clock.deadline_ns(patience_s)
+        while clock.left_s(deadline) and any(s is not MemberState.READY for s in self.states.values()):
+            self.check()
+            self._stop.wait(WAIT_S)  # the sampling goes on in its own time
 
     def stop(self) -> None:
         """Stop sampling; raises as `check` does."""

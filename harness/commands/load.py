@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from harness.backends.choose import CHOICES, check_name
+from harness.commands import complete
 from harness.commands.console import Json, print_verdict
-from harness.commands.options import duration_option
+from harness.commands.options import RunsDir, duration_option
 from harness.commands.running import Task, carry_out
 from harness.judge import exit_code
 from harness.open_ended import open_ended
@@ -22,15 +23,30 @@ from harness.web import USUAL_PORT, Web
 
 def load(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A YAML file, or the bare name of a shipped scenario.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A YAML file, or the bare name of a shipped scenario.",
+            autocompletion=complete.scenarios,
+        ),
     ],
     backend: Annotated[
-        str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
+        str,
+        typer.Option(
+            "--backend",
+            metavar="BACKEND",
+            help=f"One of {', '.join(CHOICES)}.",
+            autocompletion=complete.backends,
+        ),
     ] = "auto",
     port: Annotated[
         int | None,
         typer.Option(
-            "--port", min=1, max=65535, help=f"Of 127.0.0.1; {USUAL_PORT} when absent, or a free one."
+            "--port",
+            metavar="N",
+            min=1,
+            max=65535,
+            help=f"Of 127.0.0.1; {USUAL_PORT} when absent, or a free one.",
         ),
     ] = None,
     run_time: Annotated[
@@ -40,11 +56,20 @@ def load(
     faults: Annotated[
         bool, typer.Option("--faults", help="Inject the scenario's faults, too, at their times.")
     ] = False,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, max=LARGEST_SEED)] = None,
-    runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")] = Path("runs"),
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            max=LARGEST_SEED,
+            help="Makes the same choices again; drawn when absent.",
+        ),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Start a cluster and bots under Locust's web page; judge what was seen when it is stopped (Ctrl-C)."""
+    """Start a cluster and bots under Locust's web page; when it is stopped, judge and report."""
     check_name(backend)
     run_time_s = duration_option("--run-time", run_time)
     source = load_scenario(scenario)

@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
+from harness.commands import complete
 from harness.errors import UsageError
 from harness.scenario.values import seconds
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Where run folders are kept.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=complete.runs)]
 ClusterId = Annotated[
     str | None,
-    typer.Argument(metavar="ID", help="Which cluster, where several are up; the beginning is enough."),
+    typer.Argument(
+        metavar="ID",
+        help="Which cluster, where several are up; the beginning is enough.",
+        autocompletion=complete.cluster_ids,
+    ),
 ]
 
 WebFlag = Annotated[

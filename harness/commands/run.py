@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.backends.choose import CHOICES, check_name, choose
+from harness.commands import complete
 from harness.commands.console import Json, code_of, print_verdict, stderr, stdout
 from harness.commands.options import RunsDir, WebFlag, duration_option
 from harness.commands.running import Task, carry_out
@@ -28,21 +29,37 @@ MOST_REPEATS = 10_000
 
 def run(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO", help="YAML files, or bare names of shipped scenarios.")
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO",
+            help="YAML files, or bare names of shipped scenarios.",
+            autocompletion=complete.scenarios,
+        ),
     ],
     backend: Annotated[
-        str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
+        str,
+        typer.Option(
+            "--backend",
+            metavar="BACKEND",
+            help=f"One of {', '.join(CHOICES)}.",
+            autocompletion=complete.backends,
+        ),
     ] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, max=LARGEST_SEED, help="Makes the same choices again; drawn when absent."
+            "--seed",
+            metavar="N",
+            min=0,
+            max=LARGEST_SEED,
+            help="Makes the same choices again; drawn when absent.",
         ),
     ] = None,
     repeat: Annotated[
         int,
         typer.Option(
             "--repeat",
+            metavar="N",
             min=1,
             max=MOST_REPEATS,
             help="Runs of each scenario, with its seed and those after it, or each with one drawn.",

@@ -2,8 +2,10 @@
 
 from harness.faults.base import Fault
 from harness.faults.clock_skew import ClockSkew
+from harness.faults.cpu import Cpu
 from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
+from harness.faults.memory import Memory
 from harness.faults.pause import Pause
 from harness.faults.reconnect_storm import ReconnectStorm
 from harness.faults.redis_clients_kill import RedisClientsKill
@@ -22,6 +24,8 @@ KINDS: tuple[type[Fault], ...] = (
     RedisDataLoss,
     ReconnectStorm,
     ClockSkew,
+    Cpu,
+    Memory,
     DiskFull,
 )
 

@@ -15,6 +15,7 @@ from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
 from harness.records.plan import Expectation, Plan
+from harness.records.steady import SteadyBound
 from harness.records.verdict import RunVerdict, Verdict
 
 T = TypeVar("T")
@@ -47,8 +48,8 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
     return _allowed(verdict, plan.expect) if only else verdict
 
 
-def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[str, ...]:
-    """Return the bounds of the steady state that did not hold before the first fault, a phrase each.
+def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[tuple[SteadyBound, float | None], ...]:
+    """Return every bound of the steady state with what was measured of it before the first fault.
 
     For a run that still goes on: looks at what was recorded so far.
     """
@@ -60,7 +61,7 @@ def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[str, ...]:
         members=_journal(MemberEntry, folder.members),
     )
     window = steady_state.before_faults(view)
-    return steady_state.broken(view, window) if window is not None else ("the load never began",)
+    return steady_state.measured(view, window) if window is not None else ()
 
 
 def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:

@@ -79,6 +79,11 @@ def shipped() -> dict[str, str]:
     return {name: parse(_text(file, name), label=name).description for name, file in _shipped_files().items()}
 
 
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the scenarios that ship, sorted, without reading one."""
+    return tuple(_shipped_files())
+
+
 def _shipped_files() -> dict[str, Traversable]:
     root = files("scenarios")
     found = dict(_yaml_files(root, ""))

@@ -37,7 +37,14 @@ def markdown(report: Report) -> list[str]:
     """Return the lines of all tables, a summary against the goals first."""
     results = report.results
     sections = [_machine(report.machine, report.command), _summary(results)]
-    makers = {"fanout": _fanout, "sends": _sends, "idle": _idle, "failover": _failover, "links": _links}
+    makers = {
+        "fanout": _fanout,
+        "sends": _sends,
+        "idle": _idle,
+        "failover": _failover,
+        "startup": _startup,
+        "links": _links,
+    }
     for name, make in makers.items():
         if name in results:
             sections += make(results[name])
@@ -160,6 +167,15 @@ def _links(results: dict[str, Any]) -> list[list[str]]:
     ]
     head = ["way", "requests/s, 1 connection", many, "proxies' CPU µs a request", "MB/s"]
     return [["Links of processes:", "", *table([*head, "proxies' CPU ms a MB"], rows)]]
+
+
+def _startup(results: dict[str, list[float]]) -> list[list[str]]:
+    rows = [
+        [what, f"median {sorted(took)[len(took) // 2]:.2f} s, max {max(took):.2f} s", str(len(took))]
+        for name, (what, _) in goals.STARTUP.items()
+        if (took := results.get(name))
+    ]
+    return [["What one waits for:", "", *table(["what", "took", "samples"], rows)]]
 
 
 def _shares(
