@@ -76,6 +76,11 @@ class FaultExecutor:
             for plan in faults
         )
 
+    @property
+    def last_step_ns(self) -> int:
+        """When the newest step of any fault was journaled; 0: none was yet."""
+        return self._ledger.last_ns
+
     def start(self) -> None:
         """Begin to wait for the faults' times; returns at once."""
         for lane in self._lanes:
@@ -157,6 +162,7 @@ class _Ledger:
     def __init__(self, journal: Journal, on_event: Callable[[FaultEntry], None]) -> None:
         self.failure: Exception | None = None  # the first thing that went wrong in here
         self.closed = False
+        self.last_ns = 0  # when something was journaled
         self._journal = journal
         self._on_event = on_event
         self._lock = threading.Lock()
@@ -191,6 +197,7 @@ class _Ledger:
                 if self.closed:
                     return False
                 self._journal.append(entry)
+                self.last_ns = entry.done_ns
             self._on_event(entry)
         except Exception as error:  # noqa: BLE001 - It is raised by `FaultExecutor.stop`.
             self.failure = self.failure or error
