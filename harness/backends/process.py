@@ -117,6 +117,8 @@ class ProcessBackend(Prepared):
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
+        if self._proxies is not None:
+            self._proxies.wait_serving(timeout_s=self._ready_timeout_s)
         return self.members()
 
     def members(self) -> tuple[Member, ...]:

@@ -5,6 +5,7 @@ from harness.faults.clock_skew import ClockSkew
 from harness.faults.cpu import Cpu
 from harness.faults.disk_full import DiskFull
 from harness.faults.kill import Kill
+from harness.faults.memory import Memory
 from harness.faults.pause import Pause
 from harness.faults.reconnect_storm import ReconnectStorm
 from harness.faults.redis_clients_kill import RedisClientsKill
@@ -24,6 +25,7 @@ KINDS: tuple[type[Fault], ...] = (
     ReconnectStorm,
     ClockSkew,
     Cpu,
+    Memory,
     DiskFull,
 )
 

@@ -108,7 +108,7 @@ def offset(*, least_s: float) -> Kind:
     """Accept a duration with or without a sign, at least so long either way, and turn it into seconds."""
 
     def check(value: object) -> float:
-        length = seconds(value.removeprefix("+").removeprefix("-")) if isinstance(value, str) else None
+        length = seconds(value[1:] if value[:1] in ("+", "-") else value) if isinstance(value, str) else None
         if length is None or not least_s <= length <= _LONGEST_S:
             wanted = f"an offset like 30s, +2m or -90s, of {least_s:g} s to 24 hours either way"
             raise ValueError(f"wants {wanted}, not {shown(value)}{_with_unit(value)}")
