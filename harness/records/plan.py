@@ -163,6 +163,7 @@ class Plan:
     limits: Limits
     expect: Expectation
     steady_state: tuple[SteadyBound, ...] = ()
+    by_hand: bool = False  # its bots came and went by the user's hand (`wordaround load`)
 
     @property
     def load_s(self) -> float:
