@@ -36,6 +36,7 @@ class FaultFacts:
     target: Target | None
     side: Side | None
     groups: tuple[tuple[str, ...], ...] | None
+    values: Mapping[str, Any]  # of all its keys that are valid, its own included
 
     @property
     def takes_down(self) -> bool:
@@ -144,6 +145,7 @@ def _faults(listed: tuple[object, ...], nodes: int | None) -> tuple[FaultFacts, 
             target=valid.get("target"),
             side=valid.get("from_"),
             groups=valid.get("groups"),
+            values=valid,
         )
         found.append(fault)
         if fault.id is not None and timing is not None:

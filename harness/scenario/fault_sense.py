@@ -176,6 +176,24 @@ def _links(facts: Facts) -> Iterator[Finding]:
             yield from _side(facts, fault)
         if fault.groups is not None:
             yield from _groups(facts, fault)
+        yield from _whom(fault)
+        yield from _jitter(fault)
+
+
+def _whom(fault: FaultFacts) -> Iterator[Finding]:
+    """A partition has a target, or groups."""
+    grouped = fault.spec is not None and "groups" in fault.spec.keys.model_fields
+    if grouped and not fault.written & {"target", "groups"} and not _misspelt(fault):
+        yield fault.path, "the key `target` is missing in `faults`, or `groups` in its place"
+
+
+def _jitter(fault: FaultFacts) -> Iterator[Finding]:
+    delay, jitter = fault.values.get("delay"), fault.values.get("jitter")
+    if delay is not None and jitter is not None and jitter > delay:
+        yield (
+            (*fault.path, "jitter"),
+            f"a `jitter` of {jitter:g} s is more than the `delay` of {delay:g} s, which it varies",
+        )
 
 
 def _side(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
@@ -189,6 +207,12 @@ def _side(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
             yield (*path, "name"), f"there is no member {fault.side.name!r}; there are {listed(members)}"
         elif fault.target is not None and fault.target.name == fault.side.name:
             yield (*path, "name"), f"{fault.side.name!r} has no link to itself"
+    elif fault.side.role == "client" and fault.target is not None and _is_redis(fault.target):
+        yield (*path, "role"), f"clients have no link to {REDIS}; they reach nodes"
+
+
+def _is_redis(target: Target) -> bool:
+    return REDIS in (target.name, target.role)
 
 
 def _groups(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:

@@ -135,16 +135,21 @@ class TakesDown(FaultKeys):
 
 
 class Links(Part):
-    """What faults on links say: which ends they have beside the target, and in which direction they bite."""
+    """What faults on links say: which ends they have beside the target."""
 
     from_: Annotated[
         Side | None, told("The other ends of the links; without it all members and clients.", alias="from")
     ] = None
-    direction: Annotated[
-        DirectionName,
-        told("Seen from the target: `to` is what it sends to the other ends, `from` what it gets from them."),
-    ] = "both"
+
+
+class OneShotOnLinks(OneShot, Links):
+    """A fault of one moment on the links between its target and everyone else, or those that `from` names."""
 
 
 class ReversibleOnLinks(Reversible, Links):
     """A reversible fault on the links between its target and everyone else, or those that `from` names."""
+
+    direction: Annotated[
+        DirectionName,
+        told("Seen from the target: `to` is what it sends to the other ends, `from` what it gets from them."),
+    ] = "both"

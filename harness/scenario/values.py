@@ -20,6 +20,9 @@ from harness.records.guarantees import IMPLEMENTED
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m)", re.ASCII)
 _UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60)}
+_BYTE_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(B|kB|KiB|MB|MiB|GB|GiB)/s", re.ASCII)
+_UNIT_BYTES = {"B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+_FASTEST = 10 * 10**9
 _LONGEST_S = 24 * 60 * 60
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _NAME_LENGTH = 64
@@ -140,6 +143,23 @@ def rate(most: float) -> Kind:
         return float(value)
 
     return Kind(check, schema={"type": "number", "exclusiveMinimum": 0, "maximum": most})
+
+
+def byte_rate() -> Kind:
+    """Accept bytes a second as text, and turn them into a number: `64KiB/s` is 65,536."""
+
+    def check(value: object) -> int:
+        match = _BYTE_RATE.fullmatch(value) if isinstance(value, str) else None
+        rate = int(Decimal(match[1]) * _UNIT_BYTES[match[2]]) if match else 0
+        if not 1 <= rate <= _FASTEST:
+            limit = " (10GB/s at most)" if rate else ""
+            raise ValueError(
+                f"wants a rate above zero like 64KiB/s, 1MiB/s or 500kB/s{limit}, not {shown(value)}"
+            )
+        return rate
+
+    examples = {"examples": ["64KiB/s", "1MiB/s", "500kB/s"], "title": "rate"}
+    return Kind(check, schema={"type": "string", "pattern": f"^{_BYTE_RATE.pattern}$", **examples})
 
 
 def text() -> Kind:
