@@ -18,7 +18,7 @@ from harness.commands.console import code_of
 # the callback where the file has an `app` with commands of its own.
 COMMANDS = {
     "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
-    "load": "Start a cluster and bots under Locust's web page; judge what was seen when it is stopped.",
+    "load": "Start a cluster and bots under Locust's web page; when it is stopped, judge and report.",
     "up": "Start a cluster and leave it up; returns when every member is ready.",
     "status": "Show a cluster that `up` started: members, states, identities, addresses, since when.",
     "down": "End a cluster that `up` started, in order; says what was ended.",

@@ -21,6 +21,7 @@ from harness.backends.prepared import Prepared
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
 from harness.backends.process_needs import Needs
+from harness.backends.process_resources import ProcessResources
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -97,6 +98,7 @@ class ProcessBackend(Prepared):
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
         self._needs: Needs | None = None
+        self._limits: ProcessResources | None = None
         self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
         self._preparing = threading.Lock()
         self._closing = threading.Event()
@@ -115,7 +117,14 @@ class ProcessBackend(Prepared):
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
+        if self._proxies is not None:
+            self._proxies.wait_serving(timeout_s=self._ready_timeout_s)
         return self.members()
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
 
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""
@@ -169,7 +178,10 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         with slot.lock:
-            _living(slot, "paused").pause()
+            group = _living(slot, "paused")
+            if self._limits is not None:
+                self._limits.let_be(member)  # Else it would let the member go on.
+            group.pause()
 
     def resume(self, member: str) -> None:
         """SIGCONT to the member's group; no harm where it runs or is down."""
@@ -177,10 +189,14 @@ class ProcessBackend(Prepared):
         with slot.lock:
             if slot.group is not None:
                 slot.group.resume()
+            if self._limits is not None:
+                self._limits.see_to(member)
 
     def paused(self, member: str) -> bool:
         """Return whether the member lives and the kernel says that all its processes are stopped."""
         group = self._slot(member).group
+        if self._limits is not None and self._limits.throttles(member):
+            return False  # It stands still for moments.
         return group is not None and group.lives and group.stands
 
     def restart(self, member: str) -> None:
@@ -222,6 +238,8 @@ class ProcessBackend(Prepared):
         self._closing.set()
         with self._preparing:
             slots = tuple(self._slots.values())
+        if self._limits is not None:
+            self._limits.close()
         nodes = [slot for slot in slots if slot.member.role is Role.NODE]
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
         if self._proxies is not None:
@@ -258,6 +276,9 @@ class ProcessBackend(Prepared):
         for slot in self._slots.values():
             slot.command = self._needs.command(slot.name, slot.command)
         self._disk, self._clock = self._needs.disk, self._needs.clock
+        self._resources = self._limits = ProcessResources(
+            lambda member: self._slot(member).group, environment=self._inherited(), folder=folder
+        )
 
     def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)
@@ -352,6 +373,8 @@ class ProcessBackend(Prepared):
             slot.group = _spawn(slot)
             if self._proxies is not None:
                 self._proxies.started(slot.name, slot.group.pid)
+            if self._limits is not None:
+                self._limits.see_to(slot.name)
 
     def _wait_all(self, slots: list[_Slot]) -> None:
         """Wait for members that start together; one that dies ends the wait for all."""

@@ -157,7 +157,7 @@ def _end_ns(view: View) -> int:
 
 
 def _is_in_a_room(bot: BotView, t_ns: int) -> bool:
-    return any({room: node for when, room, node in bot.presence if when <= t_ns}.values())
+    return any({room: node for when, room, node in bot.presence if when < t_ns}.values())
 
 
 def _look(

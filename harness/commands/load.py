@@ -69,7 +69,7 @@ def load(
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Start a cluster and bots under Locust's web page; judge what was seen when it is stopped."""
+    """Start a cluster and bots under Locust's web page; when it is stopped, judge and report."""
     check_name(backend)
     run_time_s = duration_option("--run-time", run_time)
     source = load_scenario(scenario)

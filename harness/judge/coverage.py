@@ -123,7 +123,9 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
     after = int(np.count_nonzero(acked & (messages.invoked_ns > after_ns)))
     end_ns = window.ended_ns if window.ended_ns is not None else view.last_ns
     times = messages.attempts.t_ns
-    within = (times >= window.began_ns) & (times <= max(end_ns, window.began_ns + MOMENT_NS))
+    if "comes-back" in window.plan.traits:
+        end_ns = max(end_ns, window.began_ns + MOMENT_NS)
+    within = (times >= window.began_ns) & (times <= end_ns)
     during = len(np.unique(messages.attempts.message[within]))
     mute = window.takes_down and set(view.plan.cluster.nodes) <= set(window.plan.targets)
     enough = min(before, after, SENDS if mute else during) >= SENDS

@@ -137,7 +137,7 @@ def asked(cluster: DockerBackend, member: str, peer: str, patience_s: float = PA
 
 
 def works(cluster: DockerBackend, member: str, peer: str) -> bool:
-    """Return whether a link is as fast as it should be; a busy machine may be late once, a delay is always."""
+    """Return whether a link is as fast as it should be. A busy machine is late once, a delay always."""
     return any(asked(cluster, member, peer) < QUICK_S for _ in range(3))
 
 

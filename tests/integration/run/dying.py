@@ -36,6 +36,11 @@ PAUSE = _HEAD + (
     "faults: [{id: one, fault: pause, at: 100ms, target: {name: node-2}, duration: 15s}]\n"
 )
 SHORT_PAUSE = PAUSE.replace("chaos: 20s", "chaos: 3s").replace("duration: 15s", "duration: 2s")
+# Redis has a small disk then, mounted for it alone.
+FULL_DISK = _HEAD + (
+    "phases: {warmup: 500ms, steady: 500ms, chaos: 20s, recovery: 1s}\n"
+    "faults: [{id: one, fault: disk-full, at: 100ms, target: {name: redis}, duration: 15s}]\n"
+)
 
 
 @dataclass
@@ -185,8 +190,8 @@ def victim(
 
 
 def building(one: Victim) -> bool:
-    """An image is being built: only with an image that is not there yet, and only in Docker."""
-    return "Building" in one.said
+    """A step of the nodes' image is being built."""
+    return "Step 5" in one.said
 
 
 def starting(one: Victim) -> bool:

@@ -1,7 +1,8 @@
 """A Docker engine that a test may stop: a second `dockerd`, with files and a network namespace of its own.
 
-In the namespace, because two engines in one share their iptables chains, and each clears them when it
-starts. What is to reach published ports must be in it, too: `within`.
+In the namespace, because two engines in one share their iptables chains, and because one that starts without
+a default bridge removes `docker0`, also when it is another engine's. What is to reach published ports must be
+in it, too: `within`.
 """
 
 import os

@@ -6,21 +6,27 @@ each backend is there, runs in CI. The others are `slow`.
 
 import json
 import os
+import shutil
 import signal
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness.backends.images import cluster_source
 from tests.integration.run.dying import (
     CALM,
+    FULL_DISK,
     INTERRUPTED,
     KILL,
     PAUSE,
     SHORT_PAUSE,
     Victim,
+    building,
     healing,
     in_the_fault,
     judging,
@@ -97,6 +103,62 @@ def test_nothing_stays_behind(backend: str, moment: Moment, way: signal.Signals,
             )
             assert one.meta["ended_ns"] is not None
             _judged(one)
+        _nothing_to_heal(one)
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A `cluster` of which no image was built yet, and the label of what is made of it; that goes with it."""
+    source, label = tmp_path / "changed" / "cluster", f"wordaround.image=dying-{os.getpid()}"
+    shutil.copytree(cluster_source(), source, ignore=shutil.ignore_patterns("__pycache__"))
+    dockerfile = (source / "Dockerfile").read_text()
+    assert 'wordaround.image="node"' in dockerfile
+    (source / "Dockerfile").write_text(dockerfile.replace('wordaround.image="node"', label))
+    yield source.parent, label
+    for image in _docker("images", "--quiet", "--filter", f"label={label}"):
+        _docker("rmi", "--force", image)
+
+
+def _docker(*words: str) -> list[str]:
+    done = subprocess.run(("docker", *words), check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_stays_behind_of_a_run_whose_image_is_being_built(
+    way: signal.Signals, tmp_path: Path, changed: tuple[Path, str]
+) -> None:
+    source, label = changed
+    with victim("docker", tmp_path, KILL, PYTHONPATH=str(source)) as one:
+        one.await_(building)
+        one.signal(way)
+        status = one.ended()
+        assert status == (-KILLED if way is KILLED else INTERRUPTED), one.said
+        assert one.left_behind() == []
+        _wait_until_none(lambda: _docker("ps", "--all", "--quiet", "--filter", f"label={label}"))
+        _judged(one)
+        _nothing_to_heal(one)
+
+
+def _wait_until_none(look: Callable[[], list[str]]) -> None:
+    """The engine needs a moment to notice that nobody waits for a build any more."""
+    deadline = time.monotonic() + 30
+    while left := look():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_nothing_stays_behind_of_a_disk_that_was_mounted_for_redis(tmp_path: Path) -> None:
+    with victim("process", tmp_path, FULL_DISK) as one:
+        one.await_(in_the_fault)
+        one.signal(KILLED)
+        assert one.ended() == -KILLED
+        assert one.left_behind() == []
+        _judged(one)
         _nothing_to_heal(one)
 
 

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from harness import claims
 from harness.claims import Claim
 from harness.errors import HarnessError
+from tests.unit.healing.names import RUN
 
 Make = Callable[..., Claim]
 
@@ -39,7 +42,7 @@ def test_a_claim_whose_lock_is_free_can_be_taken_by_one(claim: Make) -> None:
 def test_an_owner_that_is_killed_gives_its_claim_back(claim: Make, temporary: Path) -> None:
     program = (
         "from harness import claims; from harness.claims import Claim; import time\n"
-        "lock = claims.make(Claim(run_id='0123abcd', backend='process', folder='/', command='x'))\n"
+        f"lock = claims.make(Claim(run_id='{RUN}', backend='process', folder='/', command='x'))\n"
         "print('made', flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
@@ -64,30 +67,34 @@ def test_the_folder_goes_with_the_last_claim(claim: Make) -> None:
     assert claims.found() == ()
 
 
-def test_a_claim_that_was_healed_by_somebody_else_is_not_healed_again(claim: Make) -> None:
-    claims.make(claim()).close()
-    [found] = claims.found()
-    waiting = os.open(found.path, os.O_RDWR)  # Who opened it before it was deleted …
-    first = claims.take(found.path)
-    assert first is not None
-    first.delete()
-    assert claims.take(found.path) is None
-    os.close(waiting)
-    again = claims.make(claim())  # … must not take the next one of that name for it, either.
-    assert claims.found()[0].held
-    again.delete()
+def test_who_waited_for_a_claim_that_another_one_healed_does_not_get_it(claim: Make) -> None:
+    first = claims.make(claim())
+    opened = threading.Event()
+    real = os.open
+
+    def watched(*words: object, **options: object) -> int:
+        file = real(*words, **options)  # type: ignore[arg-type]
+        opened.set()
+        return file
+
+    with ThreadPoolExecutor(1) as other, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "open", watched)
+        waiting = other.submit(claims.take, first.path, patience_s=20)
+        assert opened.wait(20)
+        first.delete()
+        assert waiting.result(20) is None
 
 
 def test_half_a_claim_of_an_owner_that_died_is_removed(claim: Make) -> None:
     claims.folder().mkdir(mode=0o700)
-    (claims.folder() / ".0123abcd.part").write_text("{")
+    (claims.folder() / f".{RUN}.part").write_text("{")
     assert claims.found() == ()
     assert not claims.folder().exists()
 
 
 def test_a_claim_of_another_version_is_named_and_not_guessed_at(claim: Make) -> None:
     claims.folder().mkdir(mode=0o700)
-    path = claims.folder() / "0123abcd.json"
+    path = claims.folder() / f"{RUN}.json"
     path.write_text('{"schema": 99}')
     [found] = claims.found()
     assert found.claim is None
