@@ -8,7 +8,6 @@ flushed in each case. SIGINT is ignored: Ctrl-C goes to the whole group, and the
 
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness.bots import statistics
 from harness.bots.bot import Bot
 from harness.bots.client import ReadingClient
 from harness.bots.lag import Lag
+from harness.bots.spent import Spent
 from harness.bots.user import ChatUser
 from harness.bots.web_ui import WebPage
 from harness.bots.wire import Reader
@@ -58,7 +58,7 @@ class Crew:
         self._orders: Any = Queue()
         self._lag = Lag()
         self._bots: list[Bot] = []
-        self._load = _Load()
+        self._spent = Spent()
         self._environment = Environment(
             user_classes=[ChatUser], catch_exceptions=False, stop_timeout=RETIRE_S
         )
@@ -153,7 +153,7 @@ class Crew:
         self._environment.stats.clear_all()
         _sleep_until(load_began_ns)
         self.load_is_on, self.load_began_ns = True, load_began_ns
-        self._load.begin()
+        self._spent.begin()
         self.spawn(self._watch_lag)
         if self.config.hands:
             self._runner.start(len(self.config.bots), self._spawn_rate)
@@ -183,7 +183,7 @@ class Crew:
 
     def _stop_load(self) -> None:
         self.load_is_on = False
-        self._load.end()
+        self._spent.end()
         if self._page is not None:
             self._page.only_show()
         if self._runner.spawning_greenlet is not None:
@@ -213,7 +213,7 @@ class Crew:
         deadline = clock.deadline_ns(GOODBYE_S)
         while self._runner.user_count and clock.left_s(deadline):
             gevent.sleep(POLL_S)
-        self._load.end()
+        self._spent.end()
         self._environment.stop_timeout = None  # Who has not gone by now does not go by itself.
         self._runner.quit()
         self._write_metrics()
@@ -275,30 +275,12 @@ class Crew:
             max_lag_ms=round(self._lag.max_ms, 3),
             p99_lag_ms=round(self._lag.p99_ms, 3),
             samples=self._lag.count,
-            load_s=round(self._load.wall_s, 3),
-            cpu_s=round(self._load.cpu_s, 3),
+            load_s=round(self._spent.wall_s, 3),
+            cpu_s=round(self._spent.cpu_s, 3),
             rows=sum(bot.recorder.rows for bot in self._bots),
         )
         write_json(folder / "bots.json", metrics)
         write_json(folder / "locust.json", statistics.of(self._environment.stats))
-
-
-class _Load:
-    """Wall and processor time while the load runs."""
-
-    def __init__(self) -> None:
-        self.wall_s = 0.0
-        self.cpu_s = 0.0
-        self._began: tuple[int, float] | None = None
-
-    def begin(self) -> None:
-        self._began = clock.now_ns(), time.process_time()
-
-    def end(self) -> None:
-        if self._began is not None:
-            self.wall_s = (clock.now_ns() - self._began[0]) / clock.NS
-            self.cpu_s = time.process_time() - self._began[1]
-            self._began = None
 
 
 def _sleep_until(stamp_ns: int) -> None:
