@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.backends import private_mounts
+from harness.backends import faketime, private_mounts
+from harness.backends.faketime import LIBRARY
 from harness.clock import utc_now
 from harness.errors import HarnessError
 
@@ -17,10 +18,6 @@ SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_SIZE = 16 * 2**20  # bytes
 
 _FOLDERS = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib*/faketime", "/opt/*/lib/faketime")
-_LIBRARY = "libfaketimeMT.so.1"  # The one for programs with threads.
-# Behind it, so that the C library's malloc is taken and not jemalloc, which Debian's Redis is linked with:
-# that one looks at the clock while it begins, and the library allocates while it begins, without an end.
-_C_LIBRARY = "libc.so.6"
 _READ_S = 10.0
 
 Inside = Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -33,10 +30,10 @@ def library() -> Path:
         HarnessError: nowhere.
     """
     for pattern in _FOLDERS:
-        for found in sorted(Path("/").glob(f"{pattern[1:]}/{_LIBRARY}")):
+        for found in sorted(Path("/").glob(f"{pattern[1:]}/{LIBRARY}")):
             return found
     raise HarnessError(
-        f"{_LIBRARY} is not on this machine (looked for in {', '.join(_FOLDERS)}); on Debian or Ubuntu: "
+        f"{LIBRARY} is not on this machine (looked for in {', '.join(_FOLDERS)}); on Debian or Ubuntu: "
         "apt-get install libfaketime"
     )
 
@@ -69,13 +66,7 @@ class ProcessClock:
 
     def preloaded(self, member: str, command: tuple[str, ...]) -> tuple[str, ...]:
         """Return the command that runs with the member's clock."""
-        settings = {
-            "LD_PRELOAD": f"{self._library}:{_C_LIBRARY}",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_TIMESTAMP_FILE": self._file(member),
-            "FAKETIME_NO_CACHE": "1",
-            "NO_FAKE_STAT": "1",  # The files' times are the disk's, not the clock's.
-        }
+        settings = faketime.settings(str(self._library), str(self._file(member)))
         return ("env", *(f"{name}={value}" for name, value in settings.items()), *command)
 
     def shift(self, member: str, offset_s: float) -> None:

@@ -36,7 +36,7 @@ from harness.records.history import HistoryWriter
 FLUSH_S = 0.25
 LIVE_S = 0.5
 LAG_S = 0.05
-SILENCE_S = 0.5  # how often silent connections are looked for
+SILENCE_S = 0.1  # how often silent connections are looked for: what a frozen node costs beyond the pings
 POLL_S = 0.02  # how often a condition over all bots is looked at
 GOODBYE_S = 3.0
 RETIRE_S = 30.0  # for a bot that is stopped by hand to get its last answers and leave its rooms
@@ -110,7 +110,9 @@ class Crew:
     def _carry_out(self, order: dict[str, Any]) -> int | None:
         match order["type"]:
             case "go":
-                nodes = tuple(NodeAddress(name=name, url=url) for name, url in order["nodes"])
+                nodes = tuple(
+                    NodeAddress(name=name, url=url, called=called) for name, url, called in order["nodes"]
+                )
                 self.config = replace(self.config, nodes=nodes)
                 self._open_page()
                 self.spawn(self._go, int(order["load_began_ns"]))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.checkers import stories
 from harness.checkers.findings import Tally
-from harness.checkers.sends import REJECTED
+from harness.checkers.outcomes import REJECTED
 from harness.checkers.view import View
 from harness.checkers.waits import Wait, longest_waits
 from harness.clock import NS

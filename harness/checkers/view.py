@@ -32,7 +32,8 @@ from harness.checkers.messages import Message
 from harness.checkers.names import Names
 from harness.checkers.receipts import VIAS, Receipts, read_receipts
 from harness.checkers.recorded import SENDS, Recorded, record
-from harness.checkers.sends import Messages, read_messages
+from harness.checkers.sends import Messages
+from harness.checkers.sends_reader import read_messages
 from harness.checkers.sessions import BotView, Join, Membership, Receipt
 from harness.records.history import HistoryFile, Op, Row
 from harness.records.journal import FaultEntry, MemberEntry

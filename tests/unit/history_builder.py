@@ -229,6 +229,18 @@ class World:
         self._step(fault, "healed")
         self._step(fault, "heal_proved", before="pid 1", after="pid 2")
 
+    def inject(self, fault_id: str) -> None:
+        """Inject a planned fault that ends no process."""
+        fault = next(fault for fault in self.plan.faults if fault.id == fault_id)
+        self._step(fault, "injected")
+        self._step(fault, "proved", seen="its effect")
+
+    def heal(self, fault_id: str) -> None:
+        """Heal such a fault."""
+        fault = next(fault for fault in self.plan.faults if fault.id == fault_id)
+        self._step(fault, "healed")
+        self._step(fault, "heal_proved", seen="its end")
+
     # Bots
 
     def start(self) -> None:
@@ -546,6 +558,11 @@ class World:
 
 CRASH = FaultPlan(
     id="crash", fault="kill", at_s=1.0, targets=("node-2",), restart_after_s=5.0, traits=("takes-down",)
+)
+
+
+MOMENT = FaultPlan(
+    id="moment", fault="redis-clients-kill", at_s=1.0, targets=("redis",), traits=("comes-back",)
 )
 
 
