@@ -8,6 +8,7 @@ flushed in each case. SIGINT is ignored: Ctrl-C goes to the whole group, and the
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,6 @@ from harness.bots import statistics
 from harness.bots.bot import Bot
 from harness.bots.client import ReadingClient
 from harness.bots.lag import Lag
-from harness.bots.spent import Spent
 from harness.bots.user import ChatUser
 from harness.bots.web_ui import WebPage
 from harness.bots.wire import Reader
@@ -36,7 +36,7 @@ from harness.records.history import HistoryWriter
 FLUSH_S = 0.25
 LIVE_S = 0.5
 LAG_S = 0.05
-SILENCE_S = 0.1  # how often silent connections are looked for: what a frozen node costs beyond the pings
+SILENCE_S = 0.1  # how often silent connections are looked for: what a frozen node costs beyond its pings
 POLL_S = 0.02  # how often a condition over all bots is looked at
 GOODBYE_S = 3.0
 RETIRE_S = 30.0  # for a bot that is stopped by hand to get its last answers and leave its rooms
@@ -58,7 +58,7 @@ class Crew:
         self._orders: Any = Queue()
         self._lag = Lag()
         self._bots: list[Bot] = []
-        self._spent = Spent()
+        self._load = _Load()
         self._environment = Environment(
             user_classes=[ChatUser], catch_exceptions=False, stop_timeout=RETIRE_S
         )
@@ -110,9 +110,7 @@ class Crew:
     def _carry_out(self, order: dict[str, Any]) -> int | None:
         match order["type"]:
             case "go":
-                nodes = tuple(
-                    NodeAddress(name=name, url=url, called=called) for name, url, called in order["nodes"]
-                )
+                nodes = tuple(NodeAddress(name=name, url=url) for name, url in order["nodes"])
                 self.config = replace(self.config, nodes=nodes)
                 self._open_page()
                 self.spawn(self._go, int(order["load_began_ns"]))
@@ -153,7 +151,7 @@ class Crew:
         self._environment.stats.clear_all()
         _sleep_until(load_began_ns)
         self.load_is_on, self.load_began_ns = True, load_began_ns
-        self._spent.begin()
+        self._load.begin()
         self.spawn(self._watch_lag)
         if self.config.hands:
             self._runner.start(len(self.config.bots), self._spawn_rate)
@@ -183,7 +181,7 @@ class Crew:
 
     def _stop_load(self) -> None:
         self.load_is_on = False
-        self._spent.end()
+        self._load.end()
         if self._page is not None:
             self._page.only_show()
         if self._runner.spawning_greenlet is not None:
@@ -213,7 +211,7 @@ class Crew:
         deadline = clock.deadline_ns(GOODBYE_S)
         while self._runner.user_count and clock.left_s(deadline):
             gevent.sleep(POLL_S)
-        self._spent.end()
+        self._load.end()
         self._environment.stop_timeout = None  # Who has not gone by now does not go by itself.
         self._runner.quit()
         self._write_metrics()
@@ -275,12 +273,30 @@ class Crew:
             max_lag_ms=round(self._lag.max_ms, 3),
             p99_lag_ms=round(self._lag.p99_ms, 3),
             samples=self._lag.count,
-            load_s=round(self._spent.wall_s, 3),
-            cpu_s=round(self._spent.cpu_s, 3),
+            load_s=round(self._load.wall_s, 3),
+            cpu_s=round(self._load.cpu_s, 3),
             rows=sum(bot.recorder.rows for bot in self._bots),
         )
         write_json(folder / "bots.json", metrics)
         write_json(folder / "locust.json", statistics.of(self._environment.stats))
+
+
+class _Load:
+    """Wall and processor time while the load runs."""
+
+    def __init__(self) -> None:
+        self.wall_s = 0.0
+        self.cpu_s = 0.0
+        self._began: tuple[int, float] | None = None
+
+    def begin(self) -> None:
+        self._began = clock.now_ns(), time.process_time()
+
+    def end(self) -> None:
+        if self._began is not None:
+            self.wall_s = (clock.now_ns() - self._began[0]) / clock.NS
+            self.cpu_s = time.process_time() - self._began[1]
+            self._began = None
 
 
 def _sleep_until(stamp_ns: int) -> None:
