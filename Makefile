@@ -37,7 +37,7 @@ bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BEN
 matrix: setup  ## Write the matrix of broken histories and guarantees into docs/guarantees.md
 	$(BIN)/python -m tests.matrix
 
-reference: setup  ## Write the tables of faults, made from the code, into docs/scenarios.md
+reference: setup  ## Write what is made from the code into docs/scenarios.md and docs/commands.md
 	$(BIN)/python -m tests.reference
 
 wheel: setup  ## Build the wheel into dist/

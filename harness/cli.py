@@ -18,12 +18,15 @@ from harness.commands.console import code_of
 # the callback where the file has an `app` with commands of its own.
 COMMANDS = {
     "run": "Run scenarios, one after the other: start, drive, hurt, judge, report.",
+    "load": "Start a cluster and bots under Locust's web page; when it is stopped, judge and report.",
     "up": "Start a cluster and leave it up; returns when every member is ready.",
     "status": "Show a cluster that `up` started: members, states, identities, addresses, since when.",
     "down": "End a cluster that `up` started, in order; says what was ended.",
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
+    "runs": "List saved runs, and remove old ones.",
+    "doctor": "Examine this machine: what is there, what is missing, and how to mend it.",
     "faults": "List the faults, and for each backend whether this machine can have it; why not, where not.",
     "heal": "End what is left of runs whose harness died; those that are going on are not touched.",
     "scenarios": "List the scenarios that ship with WordAround.",
@@ -51,7 +54,6 @@ class _Late(TyperGroup):
 app = typer.Typer(
     cls=_Late,
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )

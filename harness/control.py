@@ -14,7 +14,10 @@ Bots to runner:
 
     hello       {"token": str, "bots": int}
     live        {"attempted", "acked", "rejected", "unresolved", "delivered", "connected", "joined",
-                 "lag_ms": float}        twice a second; totals so far; lag: how late the bots' own loop is
+                 "bots", "users", "lag_ms": float}
+                                         twice a second, and last before the process ends; totals so far;
+                                         bots: how many ever lived, users: how many do now; lag: how late
+                                         the bots' own loop is
     flushed                              after flush: the file has all that was recorded before it
     resolved                             after stop_load, as soon as no send is unresolved
     caught_up   {"behind": {bot name: str}}   the answer to catch_up; empty: everyone is at the heads

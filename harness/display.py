@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.open_ended import LONGEST_S
 from harness.progress import Progress, Status
 from harness.records.journal import FaultEntry, MemberState
 from harness.records.plan import Plan
@@ -29,9 +30,11 @@ class _Rates:
 class Display:
     """Keeps what a status needs beside the newest figures. `on_fault` may be called from several threads."""
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: Plan, progress: Progress, label: str = "") -> None:
+        """`label` says which of several runs this is."""
         self._plan = plan
         self._progress = progress
+        self._label = label
         self._rates = _Rates()
         self._active: dict[str, str] = {}
 
@@ -51,13 +54,14 @@ class Display:
         acked, delivered = self._rates.add(at_s, live.get("acked", 0), live.get("delivered", 0))
         self._progress.show(
             Status(
+                label=self._label,
                 phase=phase,
                 at_s=max(0.0, at_s),
-                of_s=self._plan.load_s,
+                of_s=self._plan.load_s if self._plan.load_s < LONGEST_S else None,
                 members=members,
                 faults=self.active,
                 joined=live.get("joined", 0),
-                bots=len(self._plan.bots),
+                bots=live.get("users", len(self._plan.bots)),
                 acked_per_s=acked,
                 delivered_per_s=delivered,
             )
@@ -65,12 +69,12 @@ class Display:
 
     def on_fault(self, entry: FaultEntry) -> None:
         """Keep which faults are active; say what failed."""
-        targets = ", ".join(entry.targets)
+        what = " ".join((entry.fault, ", ".join(entry.targets))).rstrip()
         match entry.step:
             case "injected":
-                self._active[entry.fault_id] = f"{entry.fault} {targets}"
+                self._active[entry.fault_id] = what
             case "heal_proved":
                 self._active.pop(entry.fault_id, None)
             case "failed":
                 why = entry.evidence.get("error", "")
-                self._progress.say(f"Fault {entry.fault_id} ({entry.fault} {targets}) failed: {why}")
+                self._progress.say(f"Fault {entry.fault_id} ({what}) failed: {why}")

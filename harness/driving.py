@@ -19,7 +19,7 @@ from harness.records.plan import PhasePlan, Plan
 from harness.watch import MemberWatch
 
 TICK_S = 0.1
-HEAL_PATIENCE_S = 40.0  # for heals that are not over when the chaos phase is; above what a heal may take
+HEAL_PATIENCE_S = 40.0  # for faults that are not over when the chaos phase is; above what one step takes
 
 
 class Note(Protocol):
@@ -43,8 +43,12 @@ class Driver:
         note: Note,
         check_steady: Callable[[], None],
         load_began_ns: int,
+        ends_by_hand: bool,
     ) -> None:
-        """`check_steady` raises `Aborted` where the steady state did not hold in the steady phase."""
+        """`ends_by_hand`: the first Ctrl-C is the ordered end of the load, as the end of the phases is.
+
+        `check_steady` raises `Aborted` where the steady state did not hold in the steady phase.
+        """
         self._plan = plan
         self._load = load
         self._watch = watch
@@ -54,6 +58,7 @@ class Driver:
         self._note = note
         self._check_steady = check_steady
         self._began_ns = load_began_ns
+        self._ends_by_hand = ends_by_hand
 
     def drive(self) -> None:
         """Go through the phases, stop the load, heal what is open.
@@ -63,7 +68,7 @@ class Driver:
             HarnessError: bots, watch or journal broke; what does not end with the cluster is healed.
         """
         try:
-            self._phases()
+            self._phases_or_hand()
             self._load.stop_load()
             self._note(load_ended_ns=clock.now_ns())
             self._tick("healing")
@@ -77,6 +82,15 @@ class Driver:
                 self._executor.abort()
             raise
         self._watch.sample()
+
+    def _phases_or_hand(self) -> None:
+        try:
+            self._phases()
+        except KeyboardInterrupt:
+            if not self._ends_by_hand:
+                raise
+            self._interrupts.taken()
+            self._display.say("The load ends; then it is read and judged (Ctrl-C once more interrupts that)")
 
     def _phases(self) -> None:
         late_ns = 0
@@ -100,8 +114,11 @@ class Driver:
             time.sleep(min(TICK_S, left))  # the phases are lengths of time
 
     def _wait_for_heals(self) -> None:
-        deadline = clock.deadline_ns(HEAL_PATIENCE_S)
-        while not self._executor.wait(timeout_s=TICK_S) and clock.left_s(deadline):
+        """Wait while faults go on. Those that wait for each other have patience one after the other."""
+        began_ns = clock.now_ns()
+        while not self._executor.wait(timeout_s=TICK_S):
+            if clock.now_ns() > max(began_ns, self._executor.last_step_ns) + int(HEAL_PATIENCE_S * clock.NS):
+                return
             self._tick("chaos")
 
     def _tick(self, phase: str) -> None:

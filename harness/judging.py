@@ -97,12 +97,19 @@ def summary(verdict: RunVerdict, where: Path) -> Text:
         text.append(f"\n  {story}\n")
     for sentence in verdict.unexpected:
         text.append(f"\n  {sentence}\n", "red")
+    return text.append("\n").append(_last_line(verdict)).append(f"\n  {where}")
+
+
+def one_line(verdict: RunVerdict, where: Path) -> Text:
+    """Return the verdict as one line, for runs among many in which there is nothing to look at."""
+    return _last_line(verdict).append(f"  {where}")
+
+
+def _last_line(verdict: RunVerdict) -> Text:
     mark, colour = _MARKS[_overall(verdict)]
     expected = "as expected" if verdict.as_expected else "not as expected"
-    text.append(f"\n{mark} {verdict.verdict.upper()}, {expected}", f"bold {colour}")
-    text.append(f"  {verdict.scenario}, seed {verdict.seed}, {verdict.backend}\n")
-    text.append(f"  {where}")
-    return text
+    text = Text().append(f"{mark} {verdict.verdict.upper()}, {expected}", f"bold {colour}")
+    return text.append(f"  {verdict.scenario}, seed {verdict.seed}, {verdict.backend}")
 
 
 def _overall(verdict: RunVerdict) -> Verdict:

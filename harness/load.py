@@ -23,6 +23,7 @@ from harness.records.codec import write_json
 HELLO_TIMEOUT_S = 20.0
 QUIT_TIMEOUT_S = 10.0
 FLUSH_TIMEOUT_S = 10.0
+LAST_WORDS_S = 2.0  # for what the process said before it ended
 
 Live = dict[str, Any]
 
@@ -40,6 +41,7 @@ class Load:
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: Listener | None = None
         self._link: Link | None = None
+        self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
         self._live: Live = {}
         self._answers: dict[str, dict[str, Any]] = {}
@@ -68,11 +70,15 @@ class Load:
             raise self._died(str(error)) from error
         finally:
             self._listener.close()
-        threading.Thread(target=self._listen, args=(self._link,), name="load-link", daemon=True).start()
+        self._reader = threading.Thread(
+            target=self._listen, args=(self._link,), name="load-link", daemon=True
+        )
+        self._reader.start()
 
     def go(self, load_began_ns: int, nodes: Iterable[NodeAddress]) -> None:
         """Let the bots connect, join and send; time zero of the plan is `load_began_ns`."""
-        self._send("go", load_began_ns=load_began_ns, nodes=[[node.name, node.url] for node in nodes])
+        addresses = [[node.name, node.url, node.called] for node in nodes]
+        self._send("go", load_began_ns=load_began_ns, nodes=addresses)
 
     def flush(self) -> None:
         """Wait until all that the bots have seen so far is in their history's file."""
@@ -104,15 +110,18 @@ class Load:
 
     def quit(self) -> None:
         """Let the bots leave; returns when their history is complete on disk and the process is gone."""
-        self._leaving = True
-        self._send("quit")
         assert self._process is not None
+        if not self._leaving:  # Else it was told already, and the waiting for it was cut short.
+            self._leaving = True
+            self._send("quit")
         try:
             status = self._process.wait(QUIT_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise self._died(f"it did not end within {QUIT_TIMEOUT_S:.0f} s of being told to") from error
         if status != 0:
             raise self._died("it failed while it ended")
+        assert self._reader is not None
+        self._reader.join(LAST_WORDS_S)
 
     def close(self) -> None:
         """End the process, whatever it is doing, and remove the control socket. Idempotent."""

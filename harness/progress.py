@@ -23,11 +23,15 @@ _MARKS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """One moment of a run. Rates are messages a second over the last second or so."""
+    """One moment of a run. Rates are messages a second over the last second or so.
+
+    `of_s` of `None`: nobody knows when it will end. `label` says which of several runs it is.
+    """
 
     phase: str
     at_s: float
-    of_s: float
+    of_s: float | None
+    label: str = ""
     members: Mapping[str, MemberState] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     joined: int = 0
@@ -104,9 +108,9 @@ def make_progress(console: Console) -> Progress:
 
 def render(status: Status) -> Text:
     """Return a status as one line of text."""
-    line = Text.assemble(
-        f"  {status.at_s:5.1f} / {status.of_s:.0f} s  ", (f"{status.phase:<8}", "bold"), "  "
-    )
+    of = f" / {status.of_s:.0f}" if status.of_s is not None else ""
+    label = f"{status.label}  " if status.label else ""
+    line = Text.assemble(f"  {label}", f"{status.at_s:5.1f}{of} s  ", (f"{status.phase:<8}", "bold"), "  ")
     for member, state in status.members.items():
         mark, colour = _MARKS[state]
         word = "" if state is MemberState.READY else f" {state.value}"

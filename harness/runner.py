@@ -15,44 +15,40 @@ The order of things, and why:
 import os
 import platform
 import shlex
-import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import psutil
-
-from harness import __version__, clock
-from harness.aborts import Aborted, not_steady, out_of_time
+from harness import __version__, clock, ending
+from harness.aborts import Aborted, check_steady, out_of_time
 from harness.backends.base import Backend, Member
-from harness.checkers.fault_windows import left_alive
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
-from harness.final_reads import FinalReads, read_until_stable
 from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
+from harness.leaving import Leaving
 from harness.load import Load
+from harness.machine import machine
+from harness.open_ended import as_it_was
 from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
-from harness.records.journal import Journal, MemberState
+from harness.records.journal import Journal
 from harness.records.meta import Meta
-from harness.records.plan import Plan, Role, wire_name
+from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
+from harness.web import Web
 
-TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
-WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
-READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +62,14 @@ class Order:
     backend_reason: str
     command: tuple[str, ...]
     timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
+    web: Web | None = None  # Locust's page; with hands, Ctrl-C is the ordered end, and the run is judged
+    label: str = ""  # which of several runs this is, for the progress line
 
 
-def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged.
+def run(
+    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+) -> RunFolder:
+    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -77,6 +77,7 @@ def run(order: Order, progress: Progress, interrupts: Interrupts) -> RunFolder:
     """
     began = clock.utc_now()
     folder = _new_folder(order, began)
+    on_folder(folder)
     progress.say(f"Run folder {folder.path}")
     return _Run(order, folder, progress, interrupts, began).make()
 
@@ -107,7 +108,8 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._interrupts = interrupts
-        self._display = Display(order.plan, progress)
+        self._display = Display(order.plan, progress, order.label)
+        self._web_port: int | None = None
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -118,7 +120,7 @@ class _Run:
             began=began,
             began_ns=clock.now_ns(),
             versions={"wordaround": __version__, "python": platform.python_version()},
-            machine=_machine(),
+            machine=machine(),
         )
 
     def make(self) -> RunFolder:
@@ -148,7 +150,7 @@ class _Run:
 
     def _through(self) -> None:
         """Claim what will be started; start it, use it, and end it whatever happens."""
-        with self._interrupts.shield(), self._time_limit():
+        with self._interrupts.shield(), self._interrupts.within(self._order.timeout_s, out_of_time):
             guard = Guard(
                 Claim(
                     run_id=self._meta.run_id,
@@ -157,11 +159,14 @@ class _Run:
                     command=self._meta.command,
                 )
             )
-            with self._interrupts.giving_up(lambda: self._given_up(guard)):
+            leaving = Leaving(
+                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._progress
+            )
+            with self._interrupts.giving_up(leaving.give_up):
                 try:
                     self._started_and_ended()
                 finally:
-                    self._leave(guard)
+                    leaving.leave(clean=self._clean, unhealed=self._unhealed)
 
     def _started_and_ended(self) -> None:
         load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
@@ -177,36 +182,14 @@ class _Run:
                 self._backend.close()
             self._clean = True
 
-    def _leave(self, guard: Guard) -> None:
-        """Let the watchdog go when all was ended and healed; else it has its turn, with fresh eyes."""
-        if self._clean and not self._unhealed:
-            if trouble := guard.release():
-                self._progress.say(trouble)
-        elif guard.abandon("the harness could not clean up", timeout_s=WATCHDOG_S):
-            self._progress.say("What could not be ended was ended by the watchdog")
-        else:
-            self._progress.say(f"Not everything could be ended: {_mend(self._meta.run_id, self._folder)}")
-
-    def _given_up(self, guard: Guard) -> str:
-        guard.abandon("interrupted by the user, who did not wait for the cleaning up")
-        self._progress.close()
-        return (
-            f"Given up: what run {self._meta.run_id} started is left to its watchdog; "
-            f"{_mend(self._meta.run_id, self._folder)}"
-        )
-
-    def _time_limit(self) -> AbstractContextManager[None]:
-        timeout_s = self._order.timeout_s
-        if timeout_s is None:
-            return nullcontext()
-        return self._interrupts.within(timeout_s, out_of_time(timeout_s))
-
     def _start(self, load: Load) -> None:
         plan = self._plan
+        what = "Attaching to" if plan.cluster.attach else "Starting Redis and"
         self._progress.say(
-            f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
-            f"{self._order.backend_reason})"
+            f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
+        if self._order.web is not None:
+            self._web_port = self._order.web.choose_port()
         load.start()
         self._backend.start(plan.cluster, run_id=self._meta.run_id, logs=self._folder.logs)
         self._save(versions={**self._meta.versions, **self._backend.versions()})
@@ -228,13 +211,29 @@ class _Run:
             self._drive(load, watch, faults)
             self._end(load, reader)
         except Aborted:
-            load.quit()  # What the bots have seen is complete on disk then.
+            if self._meta.load_began_ns is not None:
+                load.quit()  # What the bots have seen is complete on disk then.
             raise
+        finally:
+            self._tell_what_it_came_to(load)
+
+    @property
+    def _has_hands(self) -> bool:
+        return self._order.web is not None and self._order.web.hands
+
+    def _tell_what_it_came_to(self, load: Load) -> None:
+        """Where the user had the load in hand, say in the plan what became of it."""
+        began, ended = self._meta.load_began_ns, self._meta.load_ended_ns
+        if self._has_hands and began is not None and ended is not None:
+            self._plan = as_it_was(
+                self._plan, load_s=(ended - began) / clock.NS, bots=load.live.get("bots", 0)
+            )
+            write_json(self._folder.plan, self._plan)
 
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
         load.greet()
-        self._await_ready(watch)
+        watch.wait_ready(READY_PATIENCE_S)
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
         load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
@@ -255,7 +254,10 @@ class _Run:
             note=self._save,
             check_steady=partial(self._check_steady, load),
             load_began_ns=load_began,
+            ends_by_hand=self._has_hands,
         )
+        if self._order.web is not None and self._web_port is not None:
+            self._progress.say(self._order.web.sentence(self._web_port))
         try:
             driver.drive()
         finally:
@@ -268,16 +270,10 @@ class _Run:
             Aborted: the steady state did not hold; says which probe had which value.
         """
         load.flush()
-        broken = steady_before(self._folder, self._plan, self._meta)
-        if broken:
-            raise not_steady(broken)
-
-    def _await_ready(self, watch: MemberWatch) -> None:
-        """Begin in health: on a busy machine the start of the bots may have kept a node from answering."""
-        deadline = clock.deadline_ns(READY_PATIENCE_S)
-        while clock.left_s(deadline) and any(s is not MemberState.READY for s in watch.states.values()):
-            watch.check()
-            time.sleep(TICK_S)  # the watch looks in its own time
+        measured = steady_before(self._folder, self._plan, self._meta)
+        check_steady(measured)
+        held = ", ".join(bound.spoken(value) for bound, value in measured)
+        self._progress.say(f"The steady state holds: {held}")
 
     def _bots_config(self, control_socket: Path) -> BotsConfig:
         plan = self._plan
@@ -288,56 +284,22 @@ class _Run:
             history=str(self._folder.history.resolve()),
             metrics=str(self._folder.metrics.resolve()),
             control_socket=str(control_socket),
+            web_port=self._web_port,
+            hands=self._has_hands,
         )
 
     def _addresses(self) -> tuple[NodeAddress, ...]:
-        return tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes())
+        return tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes())
 
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
 
     def _end(self, load: Load, reader: HistoryWriter) -> None:
-        """The load has stopped and the faults are healed: last answers, final reads, catching up."""
-        deadline = clock.deadline_ns(self._plan.limits.drain_s)
-        if not load.wait_resolved(deadline):
-            self._progress.say("Some sends were still without an answer at the deadline")
-        reads = read_until_stable(
+        ending.end_in_order(
+            load,
             reader,
-            self._living_nodes(),
-            map(self._wire, self._plan.rooms),
-            deadline_ns=max(deadline, clock.deadline_ns(READS_S)),
+            plan=self._plan,
+            nodes=self._nodes(),
+            run_id=self._meta.run_id,
+            say=self._progress.say,
         )
-        self._say_reads(reads)
-        behind = load.catch_up(reads.heads, max(deadline, clock.deadline_ns(READS_S)))
-        for bot, how in list(behind.items())[:5]:
-            self._progress.say(f"{bot} did not catch up: {how}")
-        load.quit()
-
-    def _say_reads(self, reads: FinalReads) -> None:
-        if not reads.stable:
-            self._progress.say(f"The final reads did not settle: {reads.trouble}")
-
-    def _living_nodes(self) -> tuple[Member, ...]:
-        """The nodes that the plan leaves alive, whether they are or not."""
-        alive = left_alive(self._plan)
-        return tuple(node for node in self._nodes() if node.name in alive)
-
-    def _wire(self, room: str) -> str:
-        return wire_name(room, self._meta.run_id)
-
-
-def _machine() -> dict[str, str]:
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "cores": str(os.cpu_count() or "?"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-    }
-
-
-def _mend(run_id: str, folder: RunFolder) -> str:
-    return (
-        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
-        f"{folder.path / 'watchdog.log'} what was done"
-    )

@@ -1,15 +1,19 @@
-"""Write what docs/scenarios.md takes from the code: `make reference`. A test holds it equal."""
+"""Write what the documentation takes from the code: `make reference`. Tests hold it equal."""
 
 import sys
 from pathlib import Path
 
+from harness.commands import reference as commands
 from harness.scenario import reference
 
-GUIDE = Path(__file__).parents[1] / "docs" / "scenarios.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = (DOCS / "scenarios.md", DOCS / "commands.md")
 PARTS = {
     "keys of faults": reference.common_keys,
     "faults": reference.faults,
     "mechanisms": reference.mechanisms,
+    "options of all": commands.root,
+    "commands": commands.commands,
 }
 
 
@@ -19,10 +23,12 @@ def marks(part: str) -> tuple[str, str]:
 
 
 def written(text: str) -> str:
-    """Return the guide with every part as the code has it now."""
+    """Return a page with every part of it as the code has it now."""
     for part, make in PARTS.items():
         begin, end = marks(part)
-        before, _, rest = text.partition(begin)
+        before, found, rest = text.partition(begin)
+        if not found:
+            continue
         _, _, after = rest.partition(end)
         text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
     return text
@@ -30,7 +36,8 @@ def written(text: str) -> str:
 
 def main() -> int:
     """Replace what lies between the marks."""
-    GUIDE.write_text(written(GUIDE.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        page.write_text(written(page.read_text("utf-8")), "utf-8")
     return 0
 
 

@@ -23,13 +23,14 @@ import redis
 from docker.errors import NotFound
 
 from harness.backends.base import Identity, Member
-from harness.backends.docker_container import Slot, create_container, lay_out, object_name
+from harness.backends.docker_container import ContainerCable, Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
-from harness.backends.docker_helper import Helper
 from harness.backends.docker_links import DockerLinks
+from harness.backends.docker_needs import Needs
 from harness.backends.docker_network import create_network
+from harness.backends.docker_resources import DockerResources
 from harness.backends.gate import Gate
-from harness.backends.images import Images, ensure_helper_image, ensure_images, lacking
+from harness.backends.images import Images, ensure_images, lacking
 from harness.backends.prepared import Prepared
 from harness.backends.readiness import LOOPBACK, NotReady, tail_lines, wait_http_ready, wait_redis_ready
 from harness.clock import deadline_ns, left_s
@@ -114,34 +115,43 @@ class DockerBackend(Prepared):
         self._tell(line)
 
     def _create(self, cluster: ClusterPlan, images: Images, logs: Path) -> None:
-        volume = self._pool.submit(self._create_volume, cluster.redis)
+        needs = Needs(
+            self._engine,
+            cluster,
+            images,
+            run_id=self._run_id,
+            gate=self._gate,
+            say=self._say,
+            alive=lambda member: self.identity(member) is not None,
+        )
+        volume = self._pool.submit(self._create_volume, cluster.redis, needs.volume_options)
         subnet = self._pool.submit(self._create_network).result()
         volume.result()
         slots = lay_out(cluster, images, subnet=subnet, run_id=self._run_id, logs=logs)
         self._slots = {slot.name: slot for slot in slots}
         for node in cluster.nodes:
             self._slots[node].environment.update(self._node_settings)
-        self._all(self._create_container, self._slots.values())
-        if "links" in cluster.needs:
-            self._links = self._cluster_links = self._prepare_links(images)
+        self._pool.submit(self._outfit, needs).result()
 
-    def _prepare_links(self, images: Images) -> DockerLinks:
-        image = ensure_helper_image(self._engine, images.python, say=self._say)
-        helpers = {name: Helper(self._api, slot, self._gate) for name, slot in self._slots.items()}
-        for created in [
-            self._pool.submit(each.create, image, run_id=self._run_id) for each in helpers.values()
-        ]:
-            created.result()
-        return DockerLinks(self._slots, helpers, lambda member: self.identity(member) is not None)
+    def _outfit(self, needs: Needs) -> None:
+        """Create the members' containers, and what the plan needs beside them."""
+        self._clock = needs.clock(self._slots)
+        disk = self._pool.submit(needs.disk, self._slots)
+        self._all(self._create_container, self._slots.values())
+        self._links = self._cluster_links = needs.links(self._slots)
+        self._disk = disk.result()
+        self._resources = DockerResources(self._api, lambda member: self._slot(member).container)
 
     def _create_network(self) -> IPv4Network:
         with self._gate.step():
             return create_network(self._api, name=self._network, run_id=self._run_id)
 
-    def _create_volume(self, of: str) -> None:
+    def _create_volume(self, of: str, options: dict[str, str] | None) -> None:
         name = object_name(self._run_id, of)
         with self._gate.step(), engine_errors(f"create the volume {name}"):
-            self._api.create_volume(name, labels=run_labels(self._run_id))
+            self._api.create_volume(
+                name, driver="local", driver_opts=options, labels=run_labels(self._run_id)
+            )
 
     def _create_container(self, slot: Slot) -> None:
         with self._gate.step():
@@ -167,19 +177,11 @@ class DockerBackend(Prepared):
             slot.log.follow()
 
     def _start(self, slot: Slot) -> None:
-        def start() -> None:
-            self._api.start(slot.container)
-
-        def freeze(still: bool) -> None:
-            with engine_errors(
-                f"{'freeze' if still else 'thaw'} {slot.name} until its links are as they were"
-            ):
-                (self._api.pause if still else self._api.unpause)(slot.container)
-
+        cable = ContainerCable(self._api, slot, self._network)
         if self._cluster_links is None:
-            start()
+            cable.start()
         else:
-            self._cluster_links.start(slot.name, start=start, freeze=freeze)
+            self._cluster_links.start(slot.name, cable)
 
     def _all(self, work: Callable[..., None], slots: Iterable[Slot], *more: Any) -> None:
         """Do it for all at once; the first failure is raised as soon as it happens."""
@@ -188,6 +190,11 @@ class DockerBackend(Prepared):
             done.result()
 
     # --- while it runs -----------------------------------------------------------------------------------
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
 
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""

@@ -1,6 +1,6 @@
 """What a member's container is made of: image, fixed address, published port, command, labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -14,6 +14,8 @@ from harness.backends.docker_log import ContainerLog
 from harness.backends.images import Images
 from harness.backends.readiness import LOOPBACK, free_port, node_environment
 from harness.records.plan import ClusterPlan, Role
+
+DATA = "/data"  # where Redis keeps its log
 
 _NODE_PORT = 5000
 _REDIS_PORT = 6379
@@ -32,7 +34,7 @@ class Slot:
     log_path: Path
     environment: dict[str, str] = field(default_factory=dict)
     command: list[str] | None = None
-    volume: str | None = None
+    binds: dict[str, Mapping[str, str]] = field(default_factory=dict)  # by volume
     container: str = ""  # the engine's id
     log: ContainerLog | None = None
 
@@ -68,12 +70,12 @@ def _redis_slot(cluster: ClusterPlan, image: str, address: str, run_id: str, log
         port=port,
         log_path=logs / f"{cluster.redis}.log",
         command=_redis_command(cluster.appendfsync),
-        volume=object_name(run_id, cluster.redis),
+        binds={object_name(run_id, cluster.redis): {"bind": DATA, "mode": "rw"}},
     )
 
 
 def _redis_command(appendfsync: str) -> list[str]:
-    durable = ["--appendonly", "yes", "--appendfsync", appendfsync, "--save", "", "--dir", "/data"]
+    durable = ["--appendonly", "yes", "--appendfsync", appendfsync, "--save", "", "--dir", DATA]
     # Without a password Redis answers only its own loopback interface; here the network is its fence.
     return ["redis-server", "--port", str(_REDIS_PORT), "--protected-mode", "no", *durable]
 
@@ -130,7 +132,30 @@ def _host_config(api: docker.APIClient, slot: Slot, network: str) -> Any:
     return api.create_host_config(
         network_mode=network,
         port_bindings={slot.inner_port: (LOOPBACK, slot.port)},
-        binds={slot.volume: {"bind": "/data", "mode": "rw"}} if slot.volume else None,
+        binds=slot.binds,
         # Named here, since the daemon's default may rotate the log or keep none.
         log_config=docker.types.LogConfig(type="json-file", config={}),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCable:
+    """Starts a member's container, and connects it with the run's network. Raises the engine's own errors."""
+
+    api: docker.APIClient
+    slot: Slot
+    network: str
+
+    def start(self) -> None:
+        """Start the container."""
+        self.api.start(self.slot.container)
+
+    def unplug(self) -> None:
+        """Take the container, which is down, off the network."""
+        self.api.disconnect_container_from_network(self.slot.container, self.network)
+
+    def plug(self) -> None:
+        """Connect it again: same address, same names, same published port."""
+        self.api.connect_container_to_network(
+            self.slot.container, self.network, ipv4_address=self.slot.address, aliases=[self.slot.name]
+        )

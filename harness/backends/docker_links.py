@@ -2,8 +2,8 @@
 
 What an impairment needs is put in force at one member, by its helper (docker_helper.py): rules that act
 themselves (docker_rules.py), and for delays and rates a program that decides when packets pass
-(netns/shaper.py). A member that starts again has a new namespace without rules: it is frozen as soon as it
-runs, until they are there.
+(netns/shaper.py). A member that starts again has a new namespace without rules: it is started without a
+network, and gets that when they are there.
 
 When a helper dies, rules stay, since they are the namespace's; what its shaper delayed passes at once.
 """
@@ -11,36 +11,19 @@ When a helper dies, rules stay, since they are the namespace's; what its shaper 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from harness.backends.abilities import Evidence, Impairment
 from harness.backends.docker_container import Slot
 from harness.backends.docker_helper import Helper
+from harness.backends.docker_iptables import apply_rules, iptables_kind
 from harness.backends.docker_rules import GETS, SENDS, Ruling, check, counted, sockets
 from harness.backends.netns import probe
 from harness.backends.readiness import LOOPBACK
 from harness.errors import HarnessError
 from harness.records.plan import CLIENTS
 
-_KINDS = ("nft", "legacy")
 _MARK_BITS = 32
-
-# Whatever our rules can do, in chains that no packet passes and that are gone at the end of the transaction.
-_TRY = """\
-*filter
-:WORDAROUND-TRY - [0:0]
--A WORDAROUND-TRY -m statistic --mode random --probability 0.5 -j DROP
--A WORDAROUND-TRY -p tcp -j REJECT --reject-with tcp-reset
--F WORDAROUND-TRY
--X WORDAROUND-TRY
-COMMIT
-*mangle
-:WORDAROUND-TRY - [0:0]
--A WORDAROUND-TRY -m mark --mark 1/1 -j NFQUEUE --queue-num 1 --queue-bypass
--F WORDAROUND-TRY
--X WORDAROUND-TRY
-COMMIT
-"""
-
 
 # Prints the rules with what they hit; removes them, if they are there, and ends their shaper, if it runs.
 _END = """
@@ -67,6 +50,19 @@ class _InForce:
         zero = (0, 0)
         before, last = self.before.get(side, zero), self.last.get(side, zero)
         return before[0] + last[0], before[1] + last[1]
+
+
+class Cable(Protocol):
+    """How the backend starts a member, and connects it with the run's network."""
+
+    def start(self) -> None:
+        """Start the container, with or without the network."""
+
+    def unplug(self) -> None:
+        """Take the container, which is down, off the network."""
+
+    def plug(self) -> None:
+        """Connect it again: same address, same names, same published port."""
 
 
 class DockerLinks:
@@ -181,33 +177,36 @@ class DockerLinks:
 
     # --- what the backend does ---------------------------------------------------------------------------
 
-    def start(self, member: str, *, start: Callable[[], None], freeze: Callable[[bool], None]) -> None:
-        """Start the member, and have what is in force for it hold before it can do anything.
+    def start(self, member: str, cable: Cable) -> None:
+        """Start the member; what is in force for it holds before anything can reach it.
 
-        `freeze(True)` lets the running member stand still, `freeze(False)` go on.
+        Raises:
+            HarnessError: the engine refuses.
         """
         with self._locks[member]:
             self._leave(member)
-            start()
+            if not self._of(member):
+                cable.start()
+                self._enter(member)
+                return
+            cable.unplug()
             try:
-                self._enter(member, freeze)
-            except HarnessError:
-                if self._alive(member):
-                    raise
-                # It has died meanwhile, which whoever waits for it will say better.
+                cable.start()
+                self._enter(member)
+            finally:
+                cable.plug()
 
-    def _enter(self, member: str, freeze: Callable[[bool], None]) -> None:
-        mine = self._of(member)
-        if mine:
-            freeze(True)
+    def _enter(self, member: str) -> None:
+        """Have what is in force hold in the member's new namespace."""
         try:
             self._helpers[member].join()
             self._choose_kind(member)
-            for known in mine:
+            for known in self._of(member):
                 self._place(known)
-        finally:
-            if mine:
-                freeze(False)
+        except HarnessError:
+            if self._alive(member):
+                raise
+            # It has died meanwhile, which whoever waits for it will say better.
 
     def _leave(self, member: str) -> None:
         """Note what rules have hit in a namespace that is about to go."""
@@ -233,22 +232,8 @@ class DockerLinks:
     # --- in the namespace --------------------------------------------------------------------------------
 
     def _choose_kind(self, member: str) -> None:
-        """Find out by doing which of the two kinds of iptables the kernel can do all of this with."""
-        if self._kind:
-            return
-        errors = []
-        for kind in _KINDS:
-            try:
-                _apply(self._helpers[member], kind, _TRY)
-            except HarnessError as error:
-                errors.append(str(error))
-            else:
-                self._kind = kind
-                return
-        raise HarnessError(
-            "this kernel lacks what links are cut and slowed with (iptables with statistic, REJECT and "
-            f"NFQUEUE), as legacy and as nft: {'; '.join(errors)}"
-        )
+        if not self._kind:
+            self._kind = iptables_kind(self._helpers[member])
 
     def _place(self, known: _InForce) -> None:
         ruling = known.ruling
@@ -256,7 +241,7 @@ class DockerLinks:
         known.placed = True  # Also when it fails half-way: what is there must be removed.
         if ruling.shaped:
             helper.run(*_shaper(ruling))
-        _apply(helper, self._kind, ruling.added())
+        apply_rules(helper, self._kind, ruling.added())
         if ruling.impairment.effect == "reject":
             # What stands idle would not notice; it is refused now as well.
             which = sockets(ruling.impairment.peers, self._addresses)
@@ -281,11 +266,6 @@ class DockerLinks:
 
     def _helper(self, ruling: Ruling) -> Helper:
         return self._helpers[ruling.impairment.member]
-
-
-def _apply(helper: Helper, kind: str, rules: str) -> None:
-    restore = f'printf %s "$1" | iptables-{kind}-restore --noflush --wait'
-    helper.run("sh", "-c", restore, "sh", rules)
 
 
 def _shaper(ruling: Ruling) -> tuple[str, ...]:

@@ -14,6 +14,23 @@ from harness.records.plan import CLIENTS
 
 _COUNTED = re.compile(r"^\[(\d+):(\d+)\] -A (WORDAROUND-\S+) .*-j (?:DROP|REJECT|NFQUEUE)\b", re.MULTILINE)
 
+# Whatever our rules can do, in chains that no packet passes and that are gone at the end of the transaction.
+TRIAL = """\
+*filter
+:WORDAROUND-TRY - [0:0]
+-A WORDAROUND-TRY -m statistic --mode random --probability 0.5 -j DROP
+-A WORDAROUND-TRY -p tcp -j REJECT --reject-with tcp-reset
+-F WORDAROUND-TRY
+-X WORDAROUND-TRY
+COMMIT
+*mangle
+:WORDAROUND-TRY - [0:0]
+-A WORDAROUND-TRY -m mark --mark 1/1 -j NFQUEUE --queue-num 1 --queue-bypass
+-F WORDAROUND-TRY
+-X WORDAROUND-TRY
+COMMIT
+"""
+
 # `reject` is known to the table `filter` only; a packet comes through `mangle` first, so that what is
 # delayed can be dropped as well.
 _TABLES: Mapping[Effect, str] = {

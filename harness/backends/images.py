@@ -12,7 +12,7 @@ import io
 import os
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,8 @@ def ensure_images(client: docker.DockerClient, *, say: Say, source: Path | None 
     Raises:
         BackendUnavailable: an image is not there and can be neither pulled nor built.
     """
-    redis = _ensure_base(client, REDIS, say)
-    python = _ensure_base(client, PYTHON, say)
+    redis = ensure_base(client, REDIS, say)
+    python = ensure_base(client, PYTHON, say)
     node = ensure_node_image(client, source or cluster_source(), python, say=say)
     return Images(node=node, redis=redis, python=python)
 
@@ -103,10 +103,43 @@ def lacking() -> str | None:
     return None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageState:
+    """An image, for people: `found` where the engine has it; `missing` why it cannot be had, if so."""
+
+    what: str
+    wanted: str
+    found: str | None
+    missing: str | None
+
+
+def states(client: docker.DockerClient) -> Iterator[ImageState]:
+    """Yield all images that clusters need: the bases, and what is built on one of them.
+
+    Raises:
+        HarnessError: the engine does not answer any more.
+    """
+    for what, base in (("Python", PYTHON), ("Redis", REDIS)):
+        found = _local(client, base)
+        reason = "" if found else _unreachable_soon(base.wanted)
+        missing = _not_there(base, reason) if reason else None
+        yield ImageState(what=what, wanted=base.wanted, found=found, missing=missing)
+    python_id = image_id(client, _local(client, PYTHON) or PYTHON.wanted) or ""
+    for what, source, repository in (("node", cluster_source(), _NODE), ("helper", _HELPER_SOURCE, _HELPER)):
+        tag = context_tag(read_context(source), python_id, repository)
+        found = tag if image_id(client, tag) else None
+        yield ImageState(what=what, wanted=tag, found=found, missing=None)
+
+
 # --- base images -----------------------------------------------------------------------------------------
 
 
-def _ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
+def ensure_base(client: docker.DockerClient, base: BaseImage, say: Say) -> str:
+    """Return a base image's reference, after pulling it if it is missing.
+
+    Raises:
+        BackendUnavailable: it is not there and cannot be pulled.
+    """
     if (found := _local(client, base)) is not None:
         return found
     # Asked first, with a short deadline: a pull waits for an unreachable registry for minutes.

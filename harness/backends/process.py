@@ -18,9 +18,10 @@ from typing import ParamSpec
 
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
-from harness.backends.process_disk import ProcessDisk, SmallDisk
 from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
+from harness.backends.process_needs import Needs
+from harness.backends.process_resources import ProcessResources
 from harness.backends.readiness import (
     LOOPBACK,
     NotReady,
@@ -96,8 +97,9 @@ class ProcessBackend(Prepared):
         self._slots: dict[str, _Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
+        self._needs: Needs | None = None
+        self._limits: ProcessResources | None = None
         self._proxies: ProcessLinks | None = None  # only where the plan needs links that can be cut
-        self._small_disk: SmallDisk | None = None
         self._preparing = threading.Lock()
         self._closing = threading.Event()
 
@@ -115,7 +117,14 @@ class ProcessBackend(Prepared):
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
+        if self._proxies is not None:
+            self._proxies.wait_serving(timeout_s=self._ready_timeout_s)
         return self.members()
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
 
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""
@@ -169,7 +178,10 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         with slot.lock:
-            _living(slot, "paused").pause()
+            group = _living(slot, "paused")
+            if self._limits is not None:
+                self._limits.let_be(member)  # Else it would let the member go on.
+            group.pause()
 
     def resume(self, member: str) -> None:
         """SIGCONT to the member's group; no harm where it runs or is down."""
@@ -177,10 +189,14 @@ class ProcessBackend(Prepared):
         with slot.lock:
             if slot.group is not None:
                 slot.group.resume()
+            if self._limits is not None:
+                self._limits.see_to(member)
 
     def paused(self, member: str) -> bool:
         """Return whether the member lives and the kernel says that all its processes are stopped."""
         group = self._slot(member).group
+        if self._limits is not None and self._limits.throttles(member):
+            return False  # It stands still for moments.
         return group is not None and group.lives and group.stands
 
     def restart(self, member: str) -> None:
@@ -222,12 +238,14 @@ class ProcessBackend(Prepared):
         self._closing.set()
         with self._preparing:
             slots = tuple(self._slots.values())
+        if self._limits is not None:
+            self._limits.close()
         nodes = [slot for slot in slots if slot.member.role is Role.NODE]
         errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
         if self._proxies is not None:
             self._proxies.close()
-        if self._small_disk is not None:
-            self._small_disk.close()
+        if self._needs is not None:
+            self._needs.close()
         if self._folder is not None:
             self._folder.cleanup()
         if errors:
@@ -250,14 +268,17 @@ class ProcessBackend(Prepared):
                     cluster, ports, folder=folder, log=logs / "links.log", run_id=run_id
                 )
             self._slots = {slot.name: slot for slot in slots}
-            self._prepare_disk(cluster, Path(self._folder.name, "disk.log"))
+            self._prepare_needs(cluster, Path(self._folder.name))
 
-    def _prepare_disk(self, cluster: ClusterPlan, log: Path) -> None:
-        redis = self._slots[cluster.redis]
-        if "disk" in cluster.needs:
-            self._small_disk = SmallDisk(redis.folder, log=log, environment=self._inherited())
-            redis.command = self._small_disk.inside(redis.command)
-        self._disk = ProcessDisk(redis.folder, self._small_disk)
+    def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
+        data = self._slots[cluster.redis].folder
+        self._needs = Needs(cluster, folder=folder, data=data, environment=self._inherited())
+        for slot in self._slots.values():
+            slot.command = self._needs.command(slot.name, slot.command)
+        self._disk, self._clock = self._needs.disk, self._needs.clock
+        self._resources = self._limits = ProcessResources(
+            lambda member: self._slot(member).group, environment=self._inherited(), folder=folder
+        )
 
     def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
         redis = self._redis_slot(cluster, folder, logs)
@@ -352,6 +373,8 @@ class ProcessBackend(Prepared):
             slot.group = _spawn(slot)
             if self._proxies is not None:
                 self._proxies.started(slot.name, slot.group.pid)
+            if self._limits is not None:
+                self._limits.see_to(slot.name)
 
     def _wait_all(self, slots: list[_Slot]) -> None:
         """Wait for members that start together; one that dies ends the wait for all."""

@@ -143,13 +143,14 @@ def is_free(port: int) -> bool:
 
 
 def _fixed_ports() -> range:
-    first, last = _ephemeral_ports()
+    first, last = ephemeral_ports()
     below, above = range(_LOWEST_PORT, first), range(last + 1, _HIGHEST_PORT + 1)
     widest = max(below, above, key=len)
     return widest if len(widest) >= 1000 else range(_LOWEST_PORT, _HIGHEST_PORT + 1)
 
 
-def _ephemeral_ports() -> tuple[int, int]:
+def ephemeral_ports() -> tuple[int, int]:
+    """Return the first and the last port that the kernel gives to connections."""
     if not _EPHEMERAL.exists():
         return _EPHEMERAL_DEFAULT
     first, last = _EPHEMERAL.read_text().split()

@@ -31,6 +31,7 @@ from harness.rest_pages import BadPage
 SHORTEST_WAIT_S = 0.005  # A step that finds nothing to do must not spin.
 PAGING_DEADLINE_S = 10.0
 PAGING_PAUSE_S = 0.2
+RETIRE_POLL_S = 0.05
 
 
 class Surroundings(Protocol):
@@ -62,6 +63,7 @@ class Bot:
         self._chatter = Chatter(plan.seed, plan.messages_per_second)
         self._wake = Event()
         self._quitting = False
+        self._retiring = False
         self._conversation: Conversation | None = None
         self._post_at_ns: int | None = None
         self._roaming = Roaming(plan.seed, plan.roam_every_s)
@@ -109,6 +111,19 @@ class Bot:
         self._quitting = True
         self._wake.set()
 
+    def retire(self) -> None:
+        """Leave for good before the run's end: get the last answers, leave every room, then quit.
+
+        A bot that is not in its rooms at the moment goes into them first, so that its stay has an end.
+        """
+        self._retiring = True
+        self._wake.set()
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it was asked to leave before the run's end."""
+        return self._retiring
+
     def mind_silence(self) -> None:
         """Give a node up that has been silent for too long; called now and then."""
         if self._conversation is not None:
@@ -147,6 +162,9 @@ class Bot:
         self._roaming.begin(clock.now_ns())
         try:
             self._talk(talk)
+        except gevent.GreenletExit:
+            talk.leave(CLIENT_QUIT)  # Stopped where it stands; what it does is its own wish all the same.
+            raise
         finally:
             self._conversation = None
 
@@ -161,11 +179,25 @@ class Bot:
                 if not settled:
                     self._me.failover.settled()
                     settled = True
-                self._roam_when_due(talk)
-                self._post_when_due(talk)
-            self._wait_until(
-                talk.step(), *((self._post_at_ns, self._roaming.next_ns) if talk.is_joined else ())
-            )
+                if self._retiring:
+                    self._retire_step(talk)
+                else:
+                    self._roam_when_due(talk)
+                    self._post_when_due(talk)
+            self._wait_until(talk.step(), *(self._own_times() if talk.is_joined else ()))
+
+    def _own_times(self) -> tuple[int | None, ...]:
+        if self._retiring:
+            return (clock.deadline_ns(RETIRE_POLL_S),)  # Acknowledgements wake nobody.
+        return self._post_at_ns, self._roaming.next_ns
+
+    def _retire_step(self, talk: Conversation) -> None:
+        """Leave each room in which nothing is under way any more; quit when out of all."""
+        rooms = [room for room in self._me.rooms if talk.is_in(room)]
+        for room in rooms:
+            if self.outbox.is_quiet_in(room):
+                talk.leave_room(room)
+        self._quitting = self._quitting or not rooms
 
     def _wait_until(self, *times_ns: int | None) -> None:
         known = [time for time in times_ns if time is not None]

@@ -24,8 +24,11 @@ from harness.bots.bot import Bot
 from harness.bots.client import ReadingClient
 from harness.bots.lag import Lag
 from harness.bots.user import ChatUser
+from harness.bots.web_ui import WebPage
 from harness.bots.wire import Reader
 from harness.control import Link
+from harness.errors import HarnessError
+from harness.open_ended import nth_bot
 from harness.records.bots import BotsConfig, BotsMetrics, NodeAddress
 from harness.records.codec import write_json
 from harness.records.history import HistoryWriter
@@ -33,9 +36,11 @@ from harness.records.history import HistoryWriter
 FLUSH_S = 0.25
 LIVE_S = 0.5
 LAG_S = 0.05
-SILENCE_S = 0.5  # how often silent connections are looked for
+SILENCE_S = 0.1  # how often silent connections are looked for: what a frozen node costs beyond its pings
 POLL_S = 0.02  # how often a condition over all bots is looked at
 GOODBYE_S = 3.0
+RETIRE_S = 30.0  # for a bot that is stopped by hand to get its last answers and leave its rooms
+MOST_BOTS = 2**16 - 1  # the history keeps a bot's ordinal in 16 bits
 
 EXIT_DONE, EXIT_LEFT_ALONE, EXIT_FAILED, EXIT_TERMINATED = 0, 1, 4, 143
 
@@ -53,18 +58,20 @@ class Crew:
         self._orders: Any = Queue()
         self._lag = Lag()
         self._bots: list[Bot] = []
-        self._to_spawn = sorted(config.bots, key=lambda plan: (plan.start_at_s, plan.ordinal))
         self._load = _Load()
-        self._environment = Environment(user_classes=[ChatUser], catch_exceptions=False)
+        self._environment = Environment(
+            user_classes=[ChatUser], catch_exceptions=False, stop_timeout=RETIRE_S
+        )
         self._environment.crew = self
         self._environment.events.user_error.add_listener(self._user_failed)
         self._runner = self._environment.create_local_runner()
+        self._page: WebPage | None = None
 
     def run(self) -> int:
         """Carry out the runner's orders until the last."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gevent.signal_handler(signal.SIGTERM, self._orders.put, {"type": "terminated"})
-        for task in (self._listen, self._flush_often, self._mind_silence, self._tell_live):
+        for task in (self._listen, self._flush_often, self._mind_silence, self._tell_live_often):
             self.spawn(task)
         try:
             while True:
@@ -81,8 +88,11 @@ class Crew:
         return greenlet
 
     def enlist(self, new_client: Callable[[], ReadingClient]) -> Bot:
-        """Give the next bot of the plan to the Locust user that asks."""
-        bot = Bot(self._to_spawn.pop(0), self, new_client)
+        """Give the next bot of the plan, or one beyond it, to the Locust user that asks."""
+        ordinal = len(self._bots) + 1
+        if ordinal > MOST_BOTS:
+            raise HarnessError(f"in one run {MOST_BOTS:,} bots can have lived, and no more")
+        bot = Bot(nth_bot(self.config.bots, ordinal), self, new_client)
         self._bots.append(bot)
         return bot
 
@@ -102,6 +112,7 @@ class Crew:
             case "go":
                 nodes = tuple(NodeAddress(name=name, url=url) for name, url in order["nodes"])
                 self.config = replace(self.config, nodes=nodes)
+                self._open_page()
                 self.spawn(self._go, int(order["load_began_ns"]))
             case "flush":
                 self.writer.flush()
@@ -142,14 +153,39 @@ class Crew:
         self.load_is_on, self.load_began_ns = True, load_began_ns
         self._load.begin()
         self.spawn(self._watch_lag)
-        for plan in tuple(self._to_spawn):
+        if self.config.hands:
+            self._runner.start(len(self.config.bots), self._spawn_rate)
+            return
+        for plan in self.config.bots:
             _sleep_until(load_began_ns + int(plan.start_at_s * clock.NS))
             self._runner.spawn_users({ChatUser.__name__: 1})
         self._environment.events.spawning_complete.fire(user_count=len(self._bots))
 
+    @property
+    def _spawn_rate(self) -> float:
+        """Bots a second, as the plan spaces them."""
+        last = self.config.bots[-1]
+        return (len(self.config.bots) - 1) / last.start_at_s if last.start_at_s else 1.0
+
+    def _open_page(self) -> None:
+        if self.config.web_port is None:
+            return
+        self._environment.host = ", ".join(node.url for node in self.config.nodes)
+        self._page = WebPage(
+            self._environment,
+            self.config.web_port,
+            users=len(self.config.bots),
+            rate=self._spawn_rate,
+            hands=self.config.hands,
+        )
+
     def _stop_load(self) -> None:
         self.load_is_on = False
         self._load.end()
+        if self._page is not None:
+            self._page.only_show()
+        if self._runner.spawning_greenlet is not None:
+            self._runner.spawning_greenlet.kill()  # Nobody comes any more, and nobody is asked to go.
         self.spawn(self._tell_when_resolved)
 
     def _tell_when_resolved(self) -> None:
@@ -166,7 +202,7 @@ class Crew:
     def _behind(self, heads: dict[str, tuple[str | None, int]]) -> dict[str, str]:
         if self.config.delivery == "pubsub":
             return {}
-        told = {bot.plan.name: bot.behind(heads) for bot in self._bots}
+        told = {bot.plan.name: bot.behind(heads) for bot in self._bots if not bot.is_retired}
         return {name: how for name, how in told.items() if how is not None}
 
     def _quit(self) -> int:
@@ -176,8 +212,10 @@ class Crew:
         while self._runner.user_count and clock.left_s(deadline):
             gevent.sleep(POLL_S)
         self._load.end()
+        self._environment.stop_timeout = None  # Who has not gone by now does not go by itself.
         self._runner.quit()
         self._write_metrics()
+        self._tell_live()
         return EXIT_DONE
 
     def _fail(self, why: str) -> int:
@@ -208,21 +246,26 @@ class Crew:
             gevent.sleep(LAG_S)
             self._lag.add(max(0, clock.now_ns() - due_ns) / 1e6)
 
-    def _tell_live(self) -> None:
+    def _tell_live_often(self) -> None:
         while True:
             gevent.sleep(LIVE_S)
-            outboxes = [bot.outbox for bot in self._bots]
-            self._tell(
-                "live",
-                attempted=sum(outbox.attempted for outbox in outboxes),
-                acked=sum(outbox.acked for outbox in outboxes),
-                rejected=sum(outbox.rejected for outbox in outboxes),
-                unresolved=sum(outbox.unresolved for outbox in outboxes),
-                delivered=sum(bot.recorder.deliveries for bot in self._bots),
-                connected=sum(bot.is_connected for bot in self._bots),
-                joined=sum(bot.is_joined for bot in self._bots),
-                lag_ms=round(self._lag.take_newest(), 1),
-            )
+            self._tell_live()
+
+    def _tell_live(self) -> None:
+        outboxes = [bot.outbox for bot in self._bots]
+        self._tell(
+            "live",
+            attempted=sum(outbox.attempted for outbox in outboxes),
+            acked=sum(outbox.acked for outbox in outboxes),
+            rejected=sum(outbox.rejected for outbox in outboxes),
+            unresolved=sum(outbox.unresolved for outbox in outboxes),
+            delivered=sum(bot.recorder.deliveries for bot in self._bots),
+            connected=sum(bot.is_connected for bot in self._bots),
+            joined=sum(bot.is_joined for bot in self._bots),
+            bots=len(self._bots),
+            users=self._runner.user_count if self.config.hands else len(self.config.bots),
+            lag_ms=round(self._lag.take_newest(), 1),
+        )
 
     def _write_metrics(self) -> None:
         folder = Path(self.config.metrics)

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from locust.contrib.socketio import SocketIOUser
 from locust.exception import StopUser
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from harness.bots.client import ReadingClient
 
@@ -26,6 +27,14 @@ class ChatUser(SocketIOUser):  # type: ignore[misc]  # The base has no types.
         self.sio_greenlet.kill()  # It waits on the base's one client; a bot has one per connection.
         self._crew = environment.crew
         self.bot = self._crew.enlist(self._new_client)
+
+    def stop(self, force: bool = False) -> bool:
+        """End the bot: by its own orderly way, or (the way took too long) where it stands."""
+        if force:
+            return bool(super().stop(force=True))
+        self._state = LOCUST_STATE_STOPPING
+        self.bot.retire()
+        return False
 
     def _new_client(self) -> ReadingClient:
         self.sio = ReadingClient(

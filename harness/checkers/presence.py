@@ -8,8 +8,9 @@ one that is not when the list has it not at all (`lost` is right only within the
 The lists are looked at whenever a room is about to change and at the end of the load, before the bots hang
 up. A user of whom a list is wrong is a violation for each bot that was told so, if the user's last change in
 the room, the bot's own last join, and the last heal of a fault lie at least `limits.presence` back: that is
-the time within which the list must come right. Users on a node that a fault holds at that moment, and all
-users while Redis is held, are undetermined.
+the time within which the list must come right. Users on a node that a fault holds at that moment
+(`fault_windows.py` says whom faults hold) are undetermined; all users are, while Redis is held, and while a
+fault is on that names no target: nobody knows whom such a `command` hits.
 
 Users of other runs are left out. A list that is wrong at the end, before its deadline has passed, leaves the
 finding unknown, as does a run in which no user list was received at all.
@@ -25,8 +26,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from harness.checkers import stories
+from harness.checkers import fault_windows, stories
 from harness.checkers.findings import Tally
+from harness.checkers.sessions import BotView
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.records.verdict import Property, Witness
@@ -139,15 +141,24 @@ def _moments(view: View, name: str, room: _Room, tally: Tally) -> Iterator[tuple
 
 
 def _end_ns(view: View) -> int:
-    """Return when the bots began to hang up, or were hung up on after all had been read."""
+    """Return when the bots began to hang up, or were hung up on after all had been read.
+
+    Who had left every room before is not meant: that hanging up is no end of the lists (`wordaround load`).
+    """
     read_ns = view.finals.ended_ns if view.finals.ended_ns is not None else view.last_ns
     quits = [
         c.closed_ns
         for bot in view.bots.values()
         for c in bot.connections
-        if c.closed_ns is not None and (c.by_own_wish or c.closed_ns > read_ns)
+        if c.closed_ns is not None
+        and (c.by_own_wish or c.closed_ns > read_ns)
+        and _is_in_a_room(bot, c.closed_ns)
     ]
     return min(quits, default=view.last_ns)
+
+
+def _is_in_a_room(bot: BotView, t_ns: int) -> bool:
+    return any({room: node for when, room, node in bot.presence if when < t_ns}.values())
 
 
 def _look(
@@ -159,8 +170,9 @@ def _look(
     since: Mapping[int, int],
     tally: Tally,
 ) -> Iterator[_Wrong]:
-    held = {target for window in view.windows if window.covers(t_ns - 1) for target in window.plan.targets}
-    if view.plan.cluster.redis in held:
+    active = [window.plan for window in view.windows if window.covers(t_ns - 1)]
+    held = {member for fault in active for member in fault_windows.held(view.plan.cluster, fault)}
+    if view.plan.cluster.redis in held or any(not fault.targets for fault in active):
         return
     known = {*where, *(bot for _, bot, _ in room.changes)}
     members = sorted(bot for bot in known if where.get(bot) not in held)

@@ -10,7 +10,8 @@ A message that was acknowledged to a bot is missing in its view when
   leaves it out, and the bot had not received it before.
 
 The first is a matter of the whole record: while a part of the history is lost, or the bot was not joined at
-the end, it is no violation but leaves the finding unknown. Excuses are those of acked-durable (`excuses.py`).
+the end, or the run was cut short so that nobody waited for what was still on its way, it is no violation but
+leaves the finding unknown. Excuses are those of acked-durable (`excuses.py`).
 Without positions (pub/sub) only the first rule applies.
 
 Counted are messages that were acknowledged to a member of the room, and joins after acknowledgements.
@@ -73,6 +74,8 @@ def _own(view: View) -> Iterator[tuple[int, BotView, Ints]]:
 def _unsure(view: View, bot: BotView) -> str:
     if view.lost_evidence:
         return view.lost_evidence[0]
+    if view.meta.aborted is not None:
+        return "the run was cut short, and what was still on its way was not waited for"
     return f"{bot.name} was not joined at the end" if stayed_away(view, bot) else ""
 
 

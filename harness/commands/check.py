@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import judging
+from harness.commands import complete
 from harness.commands.console import Json, code_of, print_verdict, stdout
 from harness.errors import UsageError
 from harness.foreign import judge_foreign
@@ -17,15 +18,25 @@ from harness.records.verdict import RunVerdict
 
 
 def check(
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.", autocompletion=complete.runs)
+    ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="GUARANTEE", help="Check these alone; writes nothing. Repeatable."),
+        typer.Option(
+            "--only",
+            metavar="GUARANTEE",
+            help="Check these alone; writes nothing. Repeatable.",
+            autocompletion=complete.guarantees,
+        ),
     ] = None,
     explain: Annotated[
         str | None,
         typer.Option(
-            "--explain", metavar="GUARANTEE", help="Say how it is judged and, of runs, all that was found."
+            "--explain",
+            metavar="GUARANTEE",
+            help="Say how it is judged and, of runs, all that was found.",
+            autocompletion=complete.guarantees,
         ),
     ] = None,
     history: Annotated[

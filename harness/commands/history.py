@@ -6,15 +6,28 @@ from typing import Annotated
 import typer
 
 from harness import exports
+from harness.commands import complete, options
 from harness.records.folder import RunFolder
 
 
 def history(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    format_: Annotated[str, typer.Option("--format", help=f"One of {', '.join(exports.FORMATS)}.")] = "jsonl",
+    run_folder: options.RunFolder,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"One of {', '.join(exports.FORMATS)}.",
+            autocompletion=complete.formats,
+        ),
+    ] = "jsonl",
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Where to; else JSON lines go to stdout, Parquet into the folder."),
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Where to; else JSON lines go to stdout, Parquet into the folder.",
+        ),
     ] = None,
 ) -> None:
     """Export what every client of a run saw."""

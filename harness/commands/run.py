@@ -1,58 +1,117 @@
-"""`wordaround run`: scenarios, one after the other, each judged as it ends."""
+"""`wordaround run`: scenarios, one after the other and as often as wanted, each judged as it ends."""
 
-import functools
 import random
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness import __version__, judging, runner
 from harness.backends.choose import CHOICES, check_name, choose
-from harness.commands.console import Json, code_of, print_verdict, say_error, stderr
+from harness.commands import complete
+from harness.commands.console import Json, code_of, print_verdict, stderr, stdout
+from harness.commands.options import RunsDir, WebFlag, duration_option
+from harness.commands.running import Task, carry_out
 from harness.errors import HarnessError, UsageError
-from harness.interrupts import Interrupts
 from harness.judge import exit_code, worst
+from harness.judging import one_line
 from harness.plan import make_plan
-from harness.progress import make_progress
-from harness.scenario.library import Source, check_backend, check_faults, load
+from harness.records.codec import dump_json
+from harness.records.folder import RunFolder
+from harness.scenario.library import Source, check_backend, load, refuse_remote
 from harness.scenario.model import LARGEST_SEED
+from harness.series import Outcome, seeds, summarize, table
 from harness.timeline import timeline
+from harness.web import Web
 
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders are kept.")]
+MOST_REPEATS = 10_000
+
+AllowRemote = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-remote",
+        metavar="HOST",
+        help="Attach to nodes on this host, which is not this machine. Repeatable.",
+    ),
+]
 
 
 def run(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO", help="YAML files, or bare names of shipped scenarios.")
+        list[str],
+        typer.Argument(
+            metavar="SCENARIO",
+            help="YAML files, or bare names of shipped scenarios.",
+            autocompletion=complete.scenarios,
+        ),
     ],
     backend: Annotated[
-        str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.", show_default=True)
+        str,
+        typer.Option(
+            "--backend",
+            metavar="BACKEND",
+            help=f"One of {', '.join(CHOICES)}.",
+            autocompletion=complete.backends,
+        ),
     ] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, max=LARGEST_SEED, help="Makes the same choices again; drawn when absent."
+            "--seed",
+            metavar="N",
+            min=0,
+            max=LARGEST_SEED,
+            help="Makes the same choices again; drawn when absent.",
         ),
     ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=1,
+            max=MOST_REPEATS,
+            help="Runs of each scenario, with its seed and those after it, or each with one drawn.",
+        ),
+    ] = 1,
     runs_dir: RunsDir = Path("runs"),
+    allow_remote: AllowRemote = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="T",
+            help="Wall time for each run, like 90s or 5m: then it is healed and ended.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved timeline; start nothing.")
     ] = False,
+    web: WebFlag = False,
     as_json: Json = False,
 ) -> None:
     """Run scenarios, one after the other: start, drive, hurt, judge, report."""
     check_name(backend)
+    timeout_s = duration_option("--timeout", timeout)
     sources = _load_all(scenarios, backend)
     if dry_run:
         for source in sources:
-            _print_timeline(source, seed, backend)
+            _print_timeline(source, _seeds(source, seed, 1)[0], backend)
         return
-    codes = [
-        code_of(functools.partial(_run_one, source, backend, seed, runs_dir, as_json=as_json))
-        for source in sources
-    ]
-    raise typer.Exit(worst(codes))
+    remote = tuple(allow_remote or ())
+    refuse_remote(sources, remote)
+    series = _Series(
+        options=_Options(
+            backend=backend,
+            runs_dir=runs_dir,
+            timeout_s=timeout_s,
+            web=Web() if web else None,
+            remote=remote,
+            as_json=as_json,
+        ),
+        runs=[(source, own) for source in sources for own in _seeds(source, seed, repeat)],
+    )
+    raise typer.Exit(series.make())
 
 
 def _load_all(arguments: list[str], backend: str) -> list[Source]:
@@ -70,57 +129,109 @@ def _load_all(arguments: list[str], backend: str) -> list[Source]:
     return sources
 
 
-def _seed_for(source: Source, asked: int | None) -> int:
-    if asked is not None:
-        return asked
-    if source.scenario.seed is not None:
-        return source.scenario.seed
-    return random.SystemRandom().randrange(10**6)
+def _seeds(source: Source, asked: int | None, count: int) -> tuple[int, ...]:
+    first = asked if asked is not None else source.scenario.seed
+    return seeds(first, count, lambda: random.SystemRandom().randrange(10**6))
 
 
-def _print_timeline(source: Source, seed: int | None, backend_name: str) -> None:
-    plan = make_plan(source.scenario, seed=_seed_for(source, seed))
-    backend, reason = choose(backend_name, stderr.print, foreign=plan.cluster.command is not None)
+def _print_timeline(source: Source, seed: int, backend_name: str) -> None:
+    plan = make_plan(source.scenario, seed=seed)
+    backend, reason = choose(
+        backend_name,
+        stderr.print,
+        foreign=plan.cluster.command is not None,
+        attached=bool(plan.cluster.attach),
+    )
     typer.echo(f"{plan.scenario}, seed {plan.seed}, {backend.name} ({reason})")
     for line in timeline(plan, backend=backend.name):
         typer.echo(f"  {line}")
 
 
-def _run_one(source: Source, backend_name: str, seed: int | None, runs_dir: Path, *, as_json: bool) -> int:
-    plan = make_plan(source.scenario, seed=_seed_for(source, seed))
-    progress = make_progress(stderr)
-    interrupts = Interrupts(progress.say)
-    try:
-        with interrupts:
-            progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            backend, reason = choose(backend_name, progress.say, foreign=plan.cluster.command is not None)
-            check_faults(source, backend.name)
-            command = (
-                "wordaround", "run", source.argument, "--backend", backend.name, "--seed", str(plan.seed)
-            )  # fmt: skip
-            folder = runner.run(
-                runner.Order(
-                    plan=plan,
-                    scenario_text=source.text,
-                    runs_dir=runs_dir,
-                    backend=backend,
-                    backend_reason=reason,
-                    command=command,
-                ),
-                progress,
-                interrupts,
-            )
-            progress.say("Judging")
-            verdict = judging.judge_and_report(folder)
-    except KeyboardInterrupt:
-        progress.say("Interrupted; everything that was started is stopped")
-        raise
-    except HarnessError as error:
-        if interrupts.asked:  # What could not be cleaned up must be told, and no other scenario started.
-            say_error(error)
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        progress.close()
-    print_verdict(folder.report, verdict, as_json=as_json)
-    return exit_code(verdict)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Options:
+    backend: str
+    runs_dir: Path
+    timeout_s: float | None
+    web: Web | None
+    remote: tuple[str, ...]
+    as_json: bool
+
+
+class _Series:
+    """All runs that were asked for, in order. One that fails does not keep the next from being made."""
+
+    def __init__(self, options: _Options, runs: list[tuple[Source, int]]) -> None:
+        self._options = options
+        self._runs = runs
+        self._outcomes: list[Outcome] = []
+
+    def make(self) -> int:
+        """Make them; return the exit code that counts. What was done is summed up also when interrupted."""
+        try:
+            for number, (source, seed) in enumerate(self._runs, 1):
+                self._make_one(source, seed, f"run {number}/{len(self._runs)}" if self._is_series else "")
+        finally:
+            if self._is_series and self._outcomes:
+                self._print_summary()
+        return worst(outcome.exit_code for outcome in self._outcomes)
+
+    @property
+    def _is_series(self) -> bool:
+        return len(self._runs) > 1
+
+    def _make_one(self, source: Source, seed: int, label: str) -> None:
+        outcome = Outcome(scenario=source.scenario.name, seed=seed, exit_code=HarnessError.exit_code)
+
+        def made(folder: RunFolder) -> None:
+            nonlocal outcome
+            outcome = replace(outcome, folder=folder.path)
+
+        def work() -> int:
+            nonlocal outcome
+            try:
+                verdict = carry_out(self._task(source, seed, label), made)
+            except HarnessError as error:
+                outcome = replace(outcome, trouble=str(error))
+                raise
+            outcome = replace(outcome, verdict=verdict)
+            self._print_one(outcome)
+            return exit_code(verdict)
+
+        code = code_of(work)
+        self._outcomes.append(
+            replace(outcome, exit_code=code, trouble=outcome.trouble or ("" if outcome.verdict else "a bug"))
+        )
+
+    def _task(self, source: Source, seed: int, label: str) -> Task:
+        options = self._options
+        return Task(
+            source=source,
+            plan=make_plan(source.scenario, seed=seed),
+            backend=options.backend,
+            runs_dir=options.runs_dir,
+            timeout_s=options.timeout_s,
+            web=options.web,
+            remote=options.remote,
+            label=label,
+        )
+
+    def _print_one(self, outcome: Outcome) -> None:
+        """Print the whole verdict; in a series only where there is something to see in it."""
+        assert outcome.verdict is not None
+        assert outcome.folder is not None
+        report = RunFolder(outcome.folder).report
+        if not self._is_series:
+            print_verdict(report, outcome.verdict, as_json=self._options.as_json)
+        elif not self._options.as_json:
+            whole = exit_code(outcome.verdict) != 0
+            if whole:
+                print_verdict(report, outcome.verdict, as_json=False)
+            else:
+                stdout.print(one_line(outcome.verdict, report), soft_wrap=True)
+
+    def _print_summary(self) -> None:
+        summary = summarize(self._outcomes)
+        if self._options.as_json:
+            typer.echo(dump_json(summary).decode())
+        else:
+            stdout.print(table(summary), soft_wrap=True)

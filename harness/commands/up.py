@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.backends.choose import CHOICES, check_name
+from harness.commands import complete
 from harness.commands.console import stderr
 from harness.errors import UsageError
 from harness.interrupts import Interrupts
@@ -22,11 +23,22 @@ from harness.supervisor.starting import start
 
 
 def up(
-    nodes: Annotated[int, typer.Option("--nodes", min=1, max=MOST_NODES, help="How many.")] = 3,
+    nodes: Annotated[
+        int, typer.Option("--nodes", metavar="N", min=1, max=MOST_NODES, help="How many nodes.")
+    ] = 3,
     delivery: Annotated[
-        Literal["durable", "pubsub"], typer.Option("--delivery", help="How nodes deliver.")
+        Literal["durable", "pubsub"],
+        typer.Option("--delivery", metavar="durable|pubsub", help="How nodes deliver."),
     ] = "durable",
-    backend: Annotated[str, typer.Option("--backend", help=f"One of {', '.join(CHOICES)}.")] = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend",
+            metavar="BACKEND",
+            help=f"One of {', '.join(CHOICES)}.",
+            autocompletion=complete.backends,
+        ),
+    ] = "auto",
     another: Annotated[
         bool, typer.Option("--another", help="Also when one is up: `status` and `down` then want its id.")
     ] = False,

@@ -7,7 +7,7 @@ the receipt. With other settings it goes on and refuses writes: there the fault 
 import time
 from typing import ClassVar
 
-from harness.backends import process_disk
+from harness.backends import private_mounts
 from harness.backends.base import Backend, Identity
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
@@ -44,7 +44,7 @@ class DiskFull:
     @classmethod
     def available(cls, backend: str) -> str | None:
         """Try to mount a small disk, where members are processes; the engine can always."""
-        return process_disk.lacking() if backend == "process" else None
+        return private_mounts.lacking() if backend == "process" else None
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         self._targets = plan.targets

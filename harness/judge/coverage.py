@@ -5,9 +5,12 @@ Per planned fault:
 - *proven*: the journal has its inject and the proof that it bit; where it takes members down, the members'
   journal has seen them down or as another incarnation, with other eyes than the fault's own. Where it must
   heal, the journal has the proof of that, and the members are other incarnations, up again;
-- *traffic*: at least 20 acknowledged sends before it and after it, and 20 sent during it;
-- *cut off*: where it takes nodes down, the bots that were connected to them lost their connection. A fault
-  that nobody felt proves nothing: that is unknown.
+- *traffic*: at least 20 acknowledged sends before it and after it, and 20 sent during it. What is over in a
+  moment is given a second, in which its effects are felt. While all nodes are down nobody can send: then
+  there is no number to reach during it;
+- *cut off*: where it takes nodes down, or closes their clients' connections, the bots that were connected to
+  them lost their connection, and came back. What closes connections does so within that second. A fault that
+  nobody felt proves nothing: that is unknown.
 
 And once: the generator itself was not the bottleneck, which it would be if its event loop lagged.
 """
@@ -20,11 +23,13 @@ from harness.checkers import stories
 from harness.checkers.fault_windows import FaultWindow
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
+from harness.clock import NS
 from harness.records.journal import MemberEntry, MemberState
 from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SENDS = 20
+MOMENT_NS = NS  # what a fault of one moment is given, so that traffic can be in it
 OVERLOAD_MS = 250.0
 GENERATOR = "generator"
 
@@ -119,9 +124,12 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
     after = int(np.count_nonzero(acked & (messages.invoked_ns > after_ns)))
     end_ns = window.ended_ns if window.ended_ns is not None else view.last_ns
     times = messages.attempts.t_ns
+    if "comes-back" in window.plan.traits:
+        end_ns = max(end_ns, window.began_ns + MOMENT_NS)
     within = (times >= window.began_ns) & (times <= end_ns)
     during = len(np.unique(messages.attempts.message[within]))
-    enough = min(before, during, after) >= SENDS
+    mute = window.takes_down and set(view.plan.cluster.nodes) <= set(window.plan.targets)
+    enough = min(before, after, SENDS if mute else during) >= SENDS
     evidence = f"acknowledged before it: {before}, sent during it: {during}, acknowledged after it: {after}"
     return Finding(
         name=name,
@@ -136,11 +144,11 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
 def _cut_off(view: View, window: FaultWindow) -> Finding:
     name = f"cut-off:{window.id}"
     nodes = [target for target in window.plan.targets if target in view.plan.cluster.nodes]
-    if not window.takes_down or not nodes:
+    if not window.cuts_off or not nodes:
         return Finding(
             name=name,
             verdict=Verdict.NOT_APPLICABLE,
-            evidence=f"{window.plan.fault} on {stories.listed(window.plan.targets)} cuts nobody off for sure",
+            evidence=f"{stories.what(window.plan)} cuts nobody off for sure",
         )
     if window.began_ns is None:
         return Finding(name=name, verdict=Verdict.UNKNOWN, evidence="the fault was never injected")
@@ -151,7 +159,8 @@ def _cut_off(view: View, window: FaultWindow) -> Finding:
             verdict=Verdict.UNKNOWN,
             evidence=f"no bot was connected to {stories.listed(nodes)}, so nobody had to reconnect",
         )
-    stayed = [bot.name for bot in on_it if not _lost_it(bot, nodes, window.began_ns)]
+    until_ns = _felt_until(view, window)
+    stayed = [bot.name for bot in on_it if not _lost_it(bot, nodes, window.began_ns, until_ns)]
     if stayed:
         return Finding(
             name=name,
@@ -167,9 +176,16 @@ def _was_on(bot: BotView, nodes: list[str], t_ns: int) -> bool:
     return any(connection.node in nodes and connection.open_at(t_ns) for connection in bot.connections)
 
 
-def _lost_it(bot: BotView, nodes: list[str], t_ns: int) -> bool:
+def _felt_until(view: View, window: FaultWindow) -> int:
+    """Return until when it must have been felt: what takes a node down may drain it first."""
+    if window.takes_down or window.injected_ns is None:
+        return view.last_ns
+    return window.injected_ns + MOMENT_NS
+
+
+def _lost_it(bot: BotView, nodes: list[str], t_ns: int, until_ns: int) -> bool:
     return all(
-        connection.closed_ns is not None and not connection.by_own_wish
+        connection.closed_ns is not None and connection.closed_ns <= until_ns and not connection.by_own_wish
         for connection in bot.connections
         if connection.node in nodes and connection.open_at(t_ns)
     )

@@ -31,7 +31,8 @@ class Target:
         self._changed = changed
         self.address = (LOOPBACK, port)
         self.up = False
-        self._look()
+        self._probe: Side | None = None
+        loop.at(now_ns(), self._look)
 
     def refused(self) -> None:
         """Somebody was refused."""
@@ -45,24 +46,28 @@ class Target:
 
     def _look(self) -> None:
         sock, status = dial(self.address)
-        if status != errno.EINPROGRESS:
-            self._seen(sock, status)
-            return
-        side = Side(self._loop, sock, lambda _: seen())
-
-        def seen() -> None:
-            side.want(WRITE, wanted=False)
-            self._seen(sock, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-
-        side.want(WRITE, wanted=True)
-
-    def _seen(self, sock: socket.socket, status: int) -> None:
-        close(sock, reset=False)
-        if status:
-            self._look_later()
+        self._probe = Side(self._loop, sock, self._answered)
+        if status == errno.EINPROGRESS:
+            self._probe.want(WRITE, wanted=True)
         else:
-            self.up = True
+            self._seen(status)
+
+    def _answered(self, _: int) -> None:
+        assert self._probe is not None
+        self._seen(self._probe.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    def _seen(self, status: int) -> None:
+        self.close()
+        self.up = status in (0, errno.ECONNRESET)  # Who resets has listened.
+        if self.up:
             self._changed()
+        else:
+            self._look_later()
+
+    def close(self) -> None:
+        """End a look that is under way."""
+        if self._probe is not None:
+            self._probe.end(reset=False)
 
 
 class Listener:
@@ -101,6 +106,7 @@ class Listener:
     def close(self) -> None:
         """Accept no more."""
         self._be_open(False)
+        self._target.close()
 
     def _be_open(self, wanted: bool) -> None:
         if wanted and self._socket is None:
@@ -122,7 +128,8 @@ class Listener:
             self._take(accepted, caller)
 
     def _take(self, accepted: socket.socket, caller: tuple[str, int]) -> None:
-        there, back = self._link(self._who(caller))
+        announced = self._owners.announced(caller[1])
+        there, back = self._link(announced or self._who(caller))
         if there.refused or back.refused:
             for rule in {*there.rules, *back.rules}:
                 rule.refused += rule.impairment.effect == "reject"
@@ -132,7 +139,8 @@ class Listener:
         self.connections.add(connection)
         if connection.cut:
             self._sweep()
-        connection.begin()
+        # A probe of ours times its question and the answer, not how long it took to connect.
+        connection.begin(handshake=announced is None)
 
     def _who(self, caller: tuple[str, int]) -> str:
         if len(self._callers) == 1:

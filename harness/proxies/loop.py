@@ -57,6 +57,10 @@ class Loop:
                 key.data(events)
             self._call_due()
 
+    def close(self) -> None:
+        """Give the kernel back what it watched with."""
+        self._selector.close()
+
     def _patience_s(self) -> float | None:
         return left_s(self._moments[0][0]) if self._moments else None
 

@@ -34,6 +34,10 @@ class Switchboard:
             )
         )
 
+    def serving(self) -> bool:
+        """Tell whether all targets were seen to listen, and all listeners are open."""
+        return all(listener.is_open for listener in self._listeners)
+
     def started(self, *, member: str, group: int) -> None:
         """A member was started, in this process group."""
         self._owners.started(member, group)
@@ -73,6 +77,13 @@ class Switchboard:
         for connection in between:
             connection.reset()
         return len(between)
+
+    def close(self) -> None:
+        """Listen no more, and reset what is connected."""
+        for listener in self._listeners:
+            listener.close()
+        for connection in self._connections():
+            connection.reset()
 
     def _connections(self) -> Iterator[Connection]:
         for listener in self._listeners:

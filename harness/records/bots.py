@@ -15,10 +15,14 @@ CLIENT_QUIT = "client quit"  # the reason of a DISCONNECT that the bot itself wi
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeAddress:
-    """Where a node of the plan is reached by clients: `http://127.0.0.1:5001`."""
+    """Where a node of the plan is reached by clients: `http://127.0.0.1:5001`.
+
+    `called` is its name among its peers, where that is another one.
+    """
 
     name: str
     url: str
+    called: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +36,8 @@ class BotsConfig:
     metrics: str  # the folder for `bots.json` and `locust.json`
     control_socket: str
     nodes: tuple[NodeAddress, ...] = ()  # told with `go`: the process starts beside the cluster
+    web_port: int | None = None  # where Locust's page is served, on 127.0.0.1
+    hands: bool = False  # whether it may start, stop and change the load
     worker: str = "bots-1"  # the name of its history files
     send_patience_s: float = 5.0  # a send that is not answered for so long is sent again
     connect_timeout_s: float = 1.0

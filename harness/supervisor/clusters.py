@@ -5,6 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from harness import claims
 from harness.claims import Claim
 from harness.errors import HarnessError, UsageError
@@ -92,7 +94,8 @@ class Cluster:
 def clusters() -> tuple[Cluster, ...]:
     """Return this user's clusters, the oldest first."""
     return tuple(
-        Cluster(claim=found.claim, alive=found.held)
+        # Its watchdog holds the claim of a dead one, too, while it cleans up.
+        Cluster(claim=found.claim, alive=found.held and psutil.pid_exists(found.claim.owner))
         for found in claims.found()
         if found.claim is not None and Path(found.claim.folder).name.startswith(_named(found.claim))
     )

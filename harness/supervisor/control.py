@@ -32,12 +32,23 @@ class ControlSocket(socketserver.ThreadingUnixStreamServer):
     """Serves from its making to `close`."""
 
     def __init__(self, path: Path, token: str, ask: Ask) -> None:
-        """`ask` is called in threads, one for each request, and may take as long as it needs."""
+        """`ask` is called in threads, one for each request, and may take as long as it needs.
+
+        Raises:
+            HarnessError: there can be no socket at `path`.
+        """
         self.token = token
         self.ask = ask
-        super().__init__(str(path), _Handler)
+        try:
+            super().__init__(str(path), _Handler)
+        except OSError as error:
+            raise HarnessError(
+                f"no Unix socket can be made at {path}: {error}; set TMPDIR to another, shorter path"
+            ) from error
         path.chmod(0o600)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="control-socket")
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.05,), name="control-socket", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

@@ -10,6 +10,13 @@ ACK_P50_MS, ACK_P99_MS = 3.0, 15.0
 KB_EACH = 60.0
 RESUMED_P99_MS = 1_000.0
 AFTER_RESET_S, AFTER_SILENCE_S = 1.0, 3.0
+STARTUP = {
+    "ready_process": ("Redis and 3 nodes ready, as processes", 3.0),
+    "ready_docker": ("Redis and 3 nodes ready, as containers with the image built", 5.0),
+    "overhead_process": ("a whole run less its phases, processes", 5.0),
+    "overhead_docker": ("a whole run less its phases, containers", 5.0),
+    "rebuild": ("the image after an edit in cluster/", 5.0),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +36,7 @@ def all_of(results: dict[str, Any]) -> list[Goal]:
         *_sends(results.get("sends")),
         *_idle(results.get("idle", [])),
         *_failover(results.get("failover", {})),
+        *_startup(results.get("startup", {})),
     ]
 
 
@@ -126,4 +134,15 @@ def _failover(results: dict[str, Any]) -> Iterator[Goal]:
                 measured=f"{longest_s:.2f} s",
                 goal=f"< {most_s:.0f} s",
                 reached=longest_s < most_s,
+            )
+
+
+def _startup(results: dict[str, list[float]]) -> Iterator[Goal]:
+    for name, (what, most_s) in STARTUP.items():
+        if took_s := results.get(name):
+            yield Goal(
+                what=f"{what}, longest",
+                measured=f"{max(took_s):.2f} s",
+                goal=f"< {most_s:.0f} s",
+                reached=max(took_s) < most_s,
             )

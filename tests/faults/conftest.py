@@ -37,7 +37,9 @@ class Cluster:
         self._logs = logs
 
     def start(self) -> None:
-        self.backend.start(self.plan, run_id=secrets.token_hex(4), logs=self._logs)
+        """Start the cluster, unless it was."""
+        if not self.backend.members():
+            self.backend.start(self.plan, run_id=secrets.token_hex(4), logs=self._logs)
 
     def fault(
         self,
@@ -111,11 +113,9 @@ class Clusters:
     @contextlib.contextmanager
     def borrow(self, backend: str, needs: tuple[Need, ...]) -> Iterator[Cluster]:
         key = backend, needs
-        if key not in self._clusters:
-            self._clusters[key] = Cluster(backend, needs, self._logs())
-            self._clusters[key].start()
-        cluster = self._clusters[key]
+        cluster = self._clusters.setdefault(key, Cluster(backend, needs, self._logs()))
         try:
+            cluster.start()
             yield cluster
             cluster.check_healthy()
         except BaseException:

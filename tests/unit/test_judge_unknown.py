@@ -45,6 +45,14 @@ def _own_message_missing_in_a_torn_history(made: ModuleType) -> Any:
     return world
 
 
+def _own_message_on_its_way_when_the_run_was_cut_short(made: ModuleType) -> Any:
+    world = made.quiet()
+    last = [e for e in world.find(Op.DELIVERY) if e.a["producer"] == world.bots[e.bot].name][-1]
+    world.drop([last])
+    world.meta = replace(world.meta, aborted="it took too long")
+    return world
+
+
 def _refused_without_final_reads(made: ModuleType) -> Any:
     world = made.stormy()
     for entry in [*world.find(Op.HISTORY), *world.find(Op.JOIN_OK)]:
@@ -84,6 +92,7 @@ UNKNOWN: list[tuple[str, Make, str]] = [
     ("fifo-order", _nothing_acknowledged, "no message was acknowledged"),
     ("causal-order", _nothing_acknowledged, "no message was acknowledged"),
     ("read-your-writes", _own_message_missing_in_a_torn_history, "the history of bots-1 is torn"),
+    ("read-your-writes", _own_message_on_its_way_when_the_run_was_cut_short, "the run was cut short"),
     ("read-your-writes", _nothing_acknowledged, "no message was acknowledged"),
     ("monotonic-reads", _nothing_acknowledged, "no message was acknowledged"),
     ("gapless-resume", _refused_without_final_reads, "was refused"),

@@ -118,7 +118,7 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert scenario.checks == "all"
     assert scenario.expect.verdict == "pass"
     defaults = Limits()
-    assert {name: limit for name, limit in scenario.limits} == {
+    assert dict(scenario.limits) == {
         name.removesuffix("_s"): getattr(defaults, name) for name in Limits.__dataclass_fields__
     }
     assert scenario.steady_state == ()

@@ -62,10 +62,10 @@ class Shaper:
             self._release(time.monotonic())
 
     def _take(self) -> None:
-        now = time.monotonic()
         decided: list[tuple[Packet, int, int]] = []
         for packet in self._queues.packets():
-            at = self._shape.release_at(self._way(packet), int.from_bytes(packet.data[2:4], "big"), now)
+            size = int.from_bytes(packet.data[2:4], "big")
+            at = self._shape.release_at(self._way(packet), size, time.monotonic())
             if at is not None:
                 self._count += 1
                 heapq.heappush(self._held, (at, self._count, packet))

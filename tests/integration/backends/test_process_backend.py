@@ -200,7 +200,7 @@ def test_a_paused_member_can_be_killed(backend, cluster, logs):
     assert started.identity("node-3") is None
 
 
-@pytest.mark.parametrize("ability", ["links", "clock", "resources"])
+@pytest.mark.parametrize("ability", ["links", "clock"])
 def test_what_the_plan_does_not_need_is_not_there_and_says_so(backend, ability):
     with pytest.raises(HarnessError, match=r"\(process backend\) has no .*not prepared when it started"):
         getattr(backend("polite"), ability)

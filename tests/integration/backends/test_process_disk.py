@@ -1,14 +1,15 @@
 """Redis's small disk: full for it alone, seen by nobody else, gone with its processes."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness.backends import process_disk
-from harness.backends.process_disk import ProcessDisk, SmallDisk
-from harness.backends.process_group import ProcessGroup
+from harness.backends import private_mounts
+from harness.backends.private_mounts import PrivateMounts
+from harness.backends.process_disk import ProcessDisk
 from harness.errors import HarnessError
 
 pytestmark = pytest.mark.process
@@ -17,72 +18,70 @@ SIZE = 2 * 2**20
 
 
 @pytest.fixture
-def disk(tmp_path):
-    if missing := process_disk.lacking():
-        pytest.skip(missing)
+def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    disk = SmallDisk(folder, log=tmp_path / "log", environment=os.environ, size=SIZE)
-    yield disk
-    disk.close()
+    return folder
 
 
-def test_the_disk_is_small_and_only_there_for_who_is_inside(disk, tmp_path):
-    (disk.path / "here").write_text("inside")
-    log = tmp_path / "inside"
+@pytest.fixture
+def mounts(data, tmp_path):
+    if missing := private_mounts.lacking():
+        pytest.skip(missing)
+    mounts = PrivateMounts({data: SIZE}, log=tmp_path / "log", environment=os.environ)
+    yield mounts
+    mounts.close()
 
-    program = ProcessGroup(
-        disk.inside(("cat", str(tmp_path / "data" / "here"))),
-        folder=tmp_path,
-        environment=os.environ,
-        log=log,
+
+def test_a_mount_is_small_and_only_there_for_who_is_inside(mounts, data, tmp_path):
+    (mounts.seen(data) / "here").write_text("inside")
+
+    read = subprocess.run(
+        mounts.inside(("cat", str(data / "here"))), capture_output=True, text=True, timeout=10, check=True
     )
-    program._child.wait(timeout=10)
-    program.end()
 
-    assert log.read_text() == "inside"
-    assert list((tmp_path / "data").iterdir()) == []
+    assert read.stdout == "inside"
+    assert list(data.iterdir()) == []
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
-    space = os.statvfs(disk.path)
+    space = os.statvfs(mounts.seen(data))
     assert space.f_blocks * space.f_frsize == SIZE
 
 
-def test_a_filled_disk_takes_nothing_and_a_freed_one_does(disk, tmp_path):
-    for_redis = ProcessDisk(tmp_path / "data", disk)
+def test_a_filled_disk_takes_nothing_and_a_freed_one_does(mounts, data):
+    path = mounts.seen(data)
+    disk = ProcessDisk(path, own=True)
 
-    evidence = for_redis.fill()
+    evidence = disk.fill()
 
     assert 0 < int(evidence["filled"].split()[0]) <= SIZE
     assert evidence["left"] == "0 blocks"
     with pytest.raises(OSError, match="No space left"):
-        (disk.path / "more").write_bytes(b"x" * 8192)
-    for_redis.free()
-    for_redis.free()
-    (disk.path / "more").write_bytes(b"x" * 8192)
+        (path / "more").write_bytes(b"x" * 8192)
+    disk.free()
+    disk.free()
+    (path / "more").write_bytes(b"x" * 8192)
 
 
-def test_the_disk_is_gone_with_its_holder(disk):
-    holder = psutil.Process(disk._holder.pid)
-    assert (disk.path / ".mounted").exists()
+def test_the_mounts_are_gone_with_their_holder(mounts, data):
+    holder = psutil.Process(mounts._holder.pid)
+    assert (mounts.seen(data) / ".mounted").exists()
 
-    disk.close()
-    disk.close()
+    mounts.close()
+    mounts.close()
 
     assert not holder.is_running()
 
 
-def test_where_no_disk_can_be_mounted_the_error_says_what_the_kernel_said(tmp_path, monkeypatch):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    monkeypatch.setattr(process_disk, "_HOLD", "echo mount: permission denied >&2; exit 32")
+def test_where_nothing_can_be_mounted_the_error_says_what_the_kernel_said(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(private_mounts, "_HOLD", "echo mount: permission denied >&2; exit 32")
 
     with pytest.raises(
         HarnessError, match=r"mount: permission denied; run as root, or allow user namespaces"
     ):
-        SmallDisk(folder, log=tmp_path / "log", environment=os.environ)
+        PrivateMounts({data: SIZE}, log=tmp_path / "log", environment=os.environ)
 
 
-def test_a_disk_that_is_not_redis_own_is_never_filled(tmp_path):
+def test_a_disk_that_is_not_redis_own_is_never_filled(data):
     with pytest.raises(HarnessError, match="it has none of its own"):
-        ProcessDisk(tmp_path, None).fill()
-    assert list(tmp_path.iterdir()) == []
+        ProcessDisk(data, own=False).fill()
+    assert list(data.iterdir()) == []

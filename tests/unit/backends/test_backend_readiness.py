@@ -158,7 +158,7 @@ def test_ports_are_free_and_given_out_once(monkeypatch):
 
 def test_ports_lie_where_no_connection_takes_its_own_end():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        low, high = readiness._ephemeral_ports()
+        low, high = readiness.ephemeral_ports()
         assert low <= server.getsockname()[1] <= high
     assert all(not low <= free_port() <= high for _ in range(50))
 
@@ -184,7 +184,7 @@ def test_no_free_port_is_an_error_that_says_where(monkeypatch):
     [((32768, 60999), range(10240, 32768)), ((1024, 40000), range(40001, 65536)), ((1024, 65535), None)],
 )
 def test_ports_come_from_outside_the_ephemeral_range(monkeypatch, span, chosen):
-    monkeypatch.setattr(readiness, "_ephemeral_ports", lambda: span)
+    monkeypatch.setattr(readiness, "ephemeral_ports", lambda: span)
     assert readiness._fixed_ports() == (chosen or range(10240, 65536))
 
 

@@ -1,0 +1,68 @@
+"""Limits on what members that are containers may use: the engine's own, by control groups.
+
+A limit lasts over restarts of the member. Memory and swap are limited together: a member that wants more is
+ended by the kernel, not slowed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import docker
+
+from harness.backends.abilities import Evidence
+from harness.backends.docker_engine import engine_errors
+from harness.errors import HarnessError
+
+_PERIOD_US = (
+    100_000  # The kernel's usual one: a member at its limit stands still for less than this at a time.
+)
+_NO_QUOTA = -1
+_NS = 1e9
+# What was read from files and can be had again at any time is no member's: version 2 of control groups, 1.
+_CACHED = ("inactive_file", "total_inactive_file")
+
+
+class DockerResources:
+    """See `harness.backends.abilities.Resources`."""
+
+    def __init__(self, api: docker.APIClient, container: Callable[[str], str]) -> None:
+        """Take the engine; `container` returns a member's container."""
+        self._api = api
+        self._container = container
+
+    def limit_cpu(self, member: str, cores: float | None) -> Evidence:
+        """Let it have that many cores' time at most, in each tenth of a second.
+
+        Raises:
+            HarnessError: there is no such member, or the engine refuses.
+        """
+        quota = _NO_QUOTA if cores is None else round(cores * _PERIOD_US)
+        with engine_errors(f"limit the CPU of {member}"):
+            self._api.update_container(self._container(member), cpu_period=_PERIOD_US, cpu_quota=quota)
+        return {"limit": "none" if cores is None else f"{cores:g} cores"}
+
+    def limit_memory(self, member: str, bytes_: int | None) -> Evidence:
+        """Let it have that much memory at most, swap included; who wants more is ended by the kernel.
+
+        Raises:
+            HarnessError: there is no such member, the engine refuses, or it holds more already.
+        """
+        with engine_errors(f"limit the memory of {member}"):
+            # The engine takes no word for "no limit" back: all of the machine's memory is none.
+            limit = self._api.info()["MemTotal"] if bytes_ is None else bytes_
+            self._api.update_container(self._container(member), mem_limit=limit, memswap_limit=limit)
+        return {"limit": "none" if bytes_ is None else f"{bytes_} bytes"}
+
+    def usage(self, member: str) -> tuple[float, int]:
+        """Return the seconds of CPU that the living member has used since its start, and the bytes it holds.
+
+        Raises:
+            HarnessError: there is no such member, it is down, or the engine does not answer.
+        """
+        with engine_errors(f"tell what {member} uses"):
+            found: Any = self._api.stats(self._container(member), stream=False, one_shot=True)
+        memory = found["memory_stats"]
+        if "usage" not in memory:
+            raise HarnessError(f"{member} uses nothing: it is down")
+        cached = next((memory["stats"][name] for name in _CACHED if name in memory["stats"]), 0)
+        return found["cpu_stats"]["cpu_usage"]["total_usage"] / _NS, memory["usage"] - cached

@@ -1,0 +1,163 @@
+"""Saved runs: which there are in a folder, what came of them, and the removal of old ones.
+
+Run folders of other versions, and those that a crash has left half-written, are told as well as they can be:
+only what is shown is read, and what cannot be read makes a run `broken`.
+
+A run without a verdict is under way when somebody holds its claim, or when something of it was written a
+moment ago: claims lie in the temporary folder, and ours need not be that of whoever makes the run.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from harness import claims
+from harness.clock import NS, utc_now
+from harness.errors import HarnessError, UsageError
+from harness.records.folder import RunFolder
+
+BROKEN, UNDER_WAY, NOT_JUDGED = "broken", "under way", "not judged"
+
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-.+", re.ASCII)
+_JUST_NOW = timedelta(minutes=10)  # No stage of a run writes nothing for so long.
+_AGE = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedRun:
+    """A run folder at a glance. What a broken one does not tell is `None`."""
+
+    path: Path
+    verdict: str  # "pass", "fail", "unknown", or one of the words above
+    as_expected: bool | None = None
+    scenario: str | None = None
+    seed: int | None = None
+    backend: str | None = None
+    began: datetime  # UTC; by its name, where nothing else tells
+    seconds: float | None = None  # from its beginning to the end of its cluster
+    why: str = ""  # it is broken, or ended early
+
+
+def saved_runs(runs_dir: Path) -> tuple[SavedRun, ...]:
+    """Return the runs in a folder, the newest first.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not runs_dir.is_dir():
+        raise UsageError(f"--runs-dir {runs_dir}: there is no such folder")
+    claimed = {Path(found.claim.folder) for found in claims.found() if found.claim and found.held}
+    found = [
+        _saved(path, claimed=path.resolve() in claimed)
+        for path in runs_dir.iterdir()
+        if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    ]
+    return tuple(sorted(found, key=lambda run: (run.began, run.path.name), reverse=True))
+
+
+def _saved(path: Path, *, claimed: bool) -> SavedRun:
+    folder = RunFolder(path)
+    began = datetime.strptime(path.name.split("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    under_way = not folder.verdict.exists() and (claimed or _touched(folder) > utc_now() - _JUST_NOW)
+    try:
+        return _read(folder, began, UNDER_WAY if under_way else NOT_JUDGED)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if under_way:
+            return SavedRun(path=path, verdict=UNDER_WAY, began=began)
+        return SavedRun(path=path, verdict=BROKEN, began=began, why=_spoken(error))
+
+
+def _read(folder: RunFolder, began: datetime, without_verdict: str) -> SavedRun:
+    meta, plan = _object(folder.meta), _object(folder.plan)
+    verdict: Mapping[str, Any] = (
+        _object(folder.verdict) if folder.verdict.exists() else {"verdict": without_verdict}
+    )
+    ended_ns = meta.get("ended_ns")
+    return SavedRun(
+        path=folder.path,
+        verdict=str(verdict["verdict"]),
+        as_expected=verdict.get("as_expected"),
+        scenario=str(plan["scenario"]),
+        seed=int(plan["seed"]),
+        backend=str(meta["backend"]),
+        began=began,
+        seconds=None if ended_ns is None else (int(ended_ns) - int(meta["began_ns"])) / NS,
+        why=str(meta.get("aborted") or ""),
+    )
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.name} is missing") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no JSON") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name} is no object")  # noqa: TRY004 - it is the file that is wrong
+    return found
+
+
+def _spoken(error: Exception) -> str:
+    return f"{error} is missing in it" if isinstance(error, KeyError) else str(error)
+
+
+def _touched(folder: RunFolder) -> datetime:
+    """Return when something of it was last written."""
+    places = (folder.path, folder.history, folder.logs, folder.metrics)
+    newest = max(
+        file.lstat().st_mtime for place in places if place.is_dir() for file in (place, *place.iterdir())
+    )
+    return datetime.fromtimestamp(newest, UTC)
+
+
+# --- removing --------------------------------------------------------------------------------------------
+
+
+def parse_age(text: str) -> timedelta:
+    """Parse `30m`, `12h`, `7d`, `2w`.
+
+    Raises:
+        UsageError: it is no such age.
+    """
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--older-than {text}: wants a number and m, h, d or w (minutes to weeks), like 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def to_prune(
+    runs: Iterable[SavedRun], *, keep: int | None, older_than: timedelta | None
+) -> tuple[SavedRun, ...]:
+    """Return the runs to remove of those in `runs`, newest first: all but the `keep` newest, or the old ones.
+
+    One that is under way is neither counted nor removed.
+    """
+    over = [run for run in runs if run.verdict != UNDER_WAY]
+    if keep is not None:
+        return tuple(over[keep:])
+    since = utc_now() - (older_than or timedelta())
+    return tuple(run for run in over if run.began < since)
+
+
+def size(run: SavedRun) -> int:
+    """Return the bytes on disk that its removal frees."""
+    return sum(path.lstat().st_blocks * 512 for path in (run.path, *run.path.rglob("*")))
+
+
+def remove(run: SavedRun) -> None:
+    """Remove a run's folder.
+
+    Raises:
+        HarnessError: something of it cannot be removed.
+    """
+    try:
+        shutil.rmtree(run.path)
+    except OSError as error:
+        raise HarnessError(f"{run.path} was not removed: {error.strerror}: {error.filename}") from error

@@ -1,0 +1,71 @@
+"""cpu: who is asked for more gets its share and no more, answers late, and is never seen paused."""
+
+import time
+
+import pytest
+
+from harness.faults.base import NotProven
+from harness.faults.demand import demand
+
+FAULT = "cpu"
+
+
+@pytest.mark.parametrize("target", ["node-1", "redis"])
+def test_a_limited_member_uses_its_share_and_afterwards_more(cluster, target):
+    fault = cluster.fault("cpu", target, duration=1.0, cores=0.1)
+
+    fault.inject()
+    evidence = fault.prove()
+    used, window = (float(word) for word in evidence["used"].split() if word[0].isdigit())
+    assert used / window < 0.2
+    assert not cluster.backend.paused(target)
+    assert cluster.backend.identity(target) is not None
+
+    free = fault.heal()
+    used, window = (float(word) for word in free["used"].split() if word[0].isdigit())
+    assert used / window > 0.125
+
+
+def test_a_starved_node_answers_later(cluster):
+    def slowest() -> float:
+        trips, end = [], time.monotonic() + 2.0
+        with demand(cluster.backend, "node-1"):
+            while time.monotonic() < end:
+                trips.append(cluster.round_trip("node-1", timeout_s=5.0))
+        return max(5.0 if trip is None else trip for trip in trips)
+
+    before = slowest()
+    fault = cluster.fault("cpu", "node-1", duration=1.0, cores=0.02)
+    fault.inject()
+    during = slowest()
+    fault.heal()
+
+    assert during > 2 * before
+    assert during > 0.05
+
+
+def test_without_the_limit_the_proof_fails(cluster, monkeypatch):
+    monkeypatch.setattr(
+        type(cluster.backend.resources), "limit_cpu", lambda *arguments: {"limit": "forgotten"}
+    )
+    fault = cluster.fault("cpu", "node-1", duration=1.0, cores=0.02)
+    fault.inject()
+
+    with pytest.raises(NotProven, match=r"node-1 used .* more than 0\.02 cores"):
+        fault.prove()
+    fault.heal()
+
+
+def test_a_limit_lasts_over_a_restart_and_makes_way_for_a_pause(cluster):
+    fault = cluster.fault("cpu", "node-2", duration=1.0, cores=0.25)
+    fault.inject()
+    cluster.backend.pause("node-2")
+    assert cluster.backend.paused("node-2")
+    assert cluster.round_trip("node-2", timeout_s=0.5) is None
+    cluster.backend.resume("node-2")
+    cluster.backend.kill("node-2")
+    cluster.backend.restart("node-2")
+    cluster.backend.wait_ready("node-2", timeout_s=60.0)
+
+    fault.prove()
+    fault.heal()
