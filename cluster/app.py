@@ -35,8 +35,8 @@ from cluster.transport.outbox import Outbox
 from cluster.transport.packets import StrictPacket
 from cluster.transport.short_path import ShortPath
 
-PING_INTERVAL_S = 5
-PING_TIMEOUT_S = 5
+PING_INTERVAL_S = 2  # with the timeout: how long silence is borne (docs/decisions/0012-silence.md)
+PING_TIMEOUT_S = 2
 GREETING_S = 15.0
 LINGER_S = 10.0  # a slow reader has to read up to the reason for which it is disconnected
 MAX_FRAME_BYTES = 64 * 1024  # a text of 8 KiB takes up to 48 KiB where JSON escapes every byte

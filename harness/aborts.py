@@ -5,9 +5,10 @@ is kept and judged, its verdict is unknown (a violation of safety that was seen 
 why. Whatever is open of the faults is healed before anything else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from harness.records.journal import MemberState
+from harness.records.steady import SteadyBound
 
 
 class Aborted(Exception):
@@ -30,11 +31,16 @@ def check_available(states: Mapping[str, MemberState], most: int | None) -> None
         )
 
 
-def not_steady(broken: tuple[str, ...]) -> Aborted:
-    """Return the abort of a run whose steady state did not hold before the first fault."""
-    return Aborted(
-        f"the steady state did not hold before the first fault, so none was injected: {'; '.join(broken)}"
-    )
+def check_steady(measured: Iterable[tuple[SteadyBound, float | None]]) -> None:
+    """Stop the run when the steady state does not hold before the first fault.
+
+    Raises:
+        Aborted: a value is out of its bounds, or there was nothing to measure.
+    """
+    if broken := [bound.spoken(value) for bound, value in measured if not bound.holds(value)]:
+        raise Aborted(
+            f"the steady state did not hold before the first fault, so none was injected: {'; '.join(broken)}"
+        )
 
 
 def out_of_time(timeout_s: float) -> Aborted:

@@ -105,11 +105,17 @@ class Interrupts:
         self._count = 0
 
     @contextlib.contextmanager
-    def within(self, seconds: float, expired: Exception) -> Iterator[None]:
-        """Raise `expired` once in an exposed block when the block around it lasts longer than that."""
+    def within(self, seconds: float | None, expired: Callable[[float], Exception]) -> Iterator[None]:
+        """Raise once what `expired` makes, in an exposed block, when the block around it lasts longer.
+
+        `seconds` of `None`: it may last as long as it wants.
+        """
+        if seconds is None:
+            yield
+            return
 
         def strike(number: int, frame: FrameType | None) -> None:
-            self._expired = expired
+            self._expired = expired(seconds)
             if not self._shielded and not self._timeless and not self._raised:
                 self._raise_expired()
 

@@ -15,16 +15,14 @@ The order of things, and why:
 import os
 import platform
 import shlex
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from harness import __version__, clock, ending
-from harness.aborts import Aborted, not_steady, out_of_time
+from harness.aborts import Aborted, check_steady, out_of_time
 from harness.backends.base import Backend, Member
 from harness.claims import Claim
 from harness.display import Display
@@ -34,6 +32,7 @@ from harness.faults.executor import FaultExecutor
 from harness.guard import Guard
 from harness.interrupts import Interrupts
 from harness.judge.folder import steady_before
+from harness.leaving import Leaving
 from harness.load import Load
 from harness.machine import machine
 from harness.open_ended import as_it_was
@@ -42,16 +41,14 @@ from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryWriter
-from harness.records.journal import Journal, MemberState
+from harness.records.journal import Journal
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
 from harness.watch import MemberWatch
 from harness.web import Web
 
-TICK_S = 0.05
 GO_AHEAD_S = 0.2  # between telling the bots and time zero, so that everyone has heard it
 READY_PATIENCE_S = 15.0  # for nodes that the start of the bots has slowed down
-WATCHDOG_S = 20.0  # for what we could not end ourselves, before we say so and go
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +150,7 @@ class _Run:
 
     def _through(self) -> None:
         """Claim what will be started; start it, use it, and end it whatever happens."""
-        with self._interrupts.shield(), self._time_limit():
+        with self._interrupts.shield(), self._interrupts.within(self._order.timeout_s, out_of_time):
             guard = Guard(
                 Claim(
                     run_id=self._meta.run_id,
@@ -162,11 +159,14 @@ class _Run:
                     command=self._meta.command,
                 )
             )
-            with self._interrupts.giving_up(lambda: self._given_up(guard)):
+            leaving = Leaving(
+                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._progress
+            )
+            with self._interrupts.giving_up(leaving.give_up):
                 try:
                     self._started_and_ended()
                 finally:
-                    self._leave(guard)
+                    leaving.leave(clean=self._clean, unhealed=self._unhealed)
 
     def _started_and_ended(self) -> None:
         load = Load(self._bots_config, run_id=self._meta.run_id, log=self._folder.logs / "bots.log")
@@ -182,35 +182,11 @@ class _Run:
                 self._backend.close()
             self._clean = True
 
-    def _leave(self, guard: Guard) -> None:
-        """Let the watchdog go when all was ended and healed; else it has its turn, with fresh eyes."""
-        if self._clean and not self._unhealed:
-            if trouble := guard.release():
-                self._progress.say(trouble)
-        elif guard.abandon("the harness could not clean up", timeout_s=WATCHDOG_S):
-            self._progress.say("What could not be ended was ended by the watchdog")
-        else:
-            self._progress.say(f"Not everything could be ended: {_mend(self._meta.run_id, self._folder)}")
-
-    def _given_up(self, guard: Guard) -> str:
-        guard.abandon("interrupted by the user, who did not wait for the cleaning up")
-        self._progress.close()
-        return (
-            f"Given up: what run {self._meta.run_id} started is left to its watchdog; "
-            f"{_mend(self._meta.run_id, self._folder)}"
-        )
-
-    def _time_limit(self) -> AbstractContextManager[None]:
-        timeout_s = self._order.timeout_s
-        if timeout_s is None:
-            return nullcontext()
-        return self._interrupts.within(timeout_s, out_of_time(timeout_s))
-
     def _start(self, load: Load) -> None:
         plan = self._plan
+        what = "Attaching to" if plan.cluster.attach else "Starting Redis and"
         self._progress.say(
-            f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
-            f"{self._order.backend_reason})"
+            f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
         if self._order.web is not None:
             self._web_port = self._order.web.choose_port()
@@ -235,7 +211,8 @@ class _Run:
             self._drive(load, watch, faults)
             self._end(load, reader)
         except Aborted:
-            load.quit()  # What the bots have seen is complete on disk then.
+            if self._meta.load_began_ns is not None:
+                load.quit()  # What the bots have seen is complete on disk then.
             raise
         finally:
             self._tell_what_it_came_to(load)
@@ -256,7 +233,7 @@ class _Run:
     def _drive(self, load: Load, watch: MemberWatch, faults: Journal) -> None:
         """Load and faults, until the load has stopped and every fault is healed."""
         load.greet()
-        self._await_ready(watch)
+        watch.wait_ready(READY_PATIENCE_S)
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
         load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
@@ -279,17 +256,12 @@ class _Run:
             load_began_ns=load_began,
             ends_by_hand=self._has_hands,
         )
-        self._say_page()
+        if self._order.web is not None and self._web_port is not None:
+            self._progress.say(self._order.web.sentence(self._web_port))
         try:
             driver.drive()
         finally:
             self._unhealed = executor.outlasting
-
-    def _say_page(self) -> None:
-        if self._web_port is not None:
-            url = f"http://127.0.0.1:{self._web_port}"
-            hint = ": start, stop and change the load there; Ctrl-C here ends it" if self._has_hands else ""
-            self._progress.say(f"Locust's page: {url}{hint}")
 
     def _check_steady(self, load: Load) -> None:
         """Look at what the bots recorded so far.
@@ -298,16 +270,10 @@ class _Run:
             Aborted: the steady state did not hold; says which probe had which value.
         """
         load.flush()
-        broken = steady_before(self._folder, self._plan, self._meta)
-        if broken:
-            raise not_steady(broken)
-
-    def _await_ready(self, watch: MemberWatch) -> None:
-        """Begin in health: on a busy machine the start of the bots may have kept a node from answering."""
-        deadline = clock.deadline_ns(READY_PATIENCE_S)
-        while clock.left_s(deadline) and any(s is not MemberState.READY for s in watch.states.values()):
-            watch.check()
-            time.sleep(TICK_S)  # the watch looks in its own time
+        measured = steady_before(self._folder, self._plan, self._meta)
+        check_steady(measured)
+        held = ", ".join(bound.spoken(value) for bound, value in measured)
+        self._progress.say(f"The steady state holds: {held}")
 
     def _bots_config(self, control_socket: Path) -> BotsConfig:
         plan = self._plan
@@ -323,7 +289,7 @@ class _Run:
         )
 
     def _addresses(self) -> tuple[NodeAddress, ...]:
-        return tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes())
+        return tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes())
 
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)
@@ -337,10 +303,3 @@ class _Run:
             run_id=self._meta.run_id,
             say=self._progress.say,
         )
-
-
-def _mend(run_id: str, folder: RunFolder) -> str:
-    return (
-        f"`wordaround heal --run {run_id}` says what remains and ends it, and "
-        f"{folder.path / 'watchdog.log'} what was done"
-    )

@@ -11,6 +11,7 @@ from harness.records.plan import Role
 
 INTERVAL_S = 0.25
 PROBE_TIMEOUT_S = 1.0
+WAIT_S = 0.05
 
 
 class MemberWatch:
@@ -48,6 +49,14 @@ class MemberWatch:
         self.sample()
         self._thread.start()
 
+    def wait_ready(self, patience_s: float) -> None:
+        """Wait until all are ready, or the patience is over: on a busy machine the start of the bots may have
+        kept a node from answering."""
+        deadline = clock.deadline_ns(patience_s)
+        while clock.left_s(deadline) and any(s is not MemberState.READY for s in self.states.values()):
+            self.check()
+            self._stop.wait(WAIT_S)  # the sampling goes on in its own time
+
     def stop(self) -> None:
         """Stop sampling; raises as `check` does."""
         self._stop.set()
@@ -82,11 +91,16 @@ class MemberWatch:
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
-        if self._backend.paused(member.name):
+        before = self._seen.get(member.name)
+        # A node that answers does not stand still, so that the backend need not be asked; one that stood
+        # still a moment ago is not asked itself, since it would keep us waiting.
+        stood = before is not None and before[0] is MemberState.PAUSED
+        if (member.role is Role.REDIS or stood) and self._backend.paused(member.name):
             return MemberState.PAUSED
         if member.role is Role.REDIS or (member.own_url is not None and _answers(member.ready_url)):
             return MemberState.READY
-        before = self._seen.get(member.name)
+        if self._backend.paused(member.name):
+            return MemberState.PAUSED
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
         return MemberState.STARTING if newly_started else MemberState.NOT_READY
 

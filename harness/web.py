@@ -32,3 +32,8 @@ class Web:
                 "and a free one is taken"
             )
         return self.port
+
+    def sentence(self, port: int) -> str:
+        """Say where the page is, and what can be done there."""
+        hint = ": start, stop and change the load there; Ctrl-C here ends it" if self.hands else ""
+        return f"Locust's page: http://{LOOPBACK}:{port}{hint}"

@@ -65,11 +65,11 @@ def _through(run: Run) -> str:
 
 
 def faults_in_words(plan: Plan, records: list[FaultRecord]) -> str:
-    """Return "1 node kill and 2 Redis pauses": each target of each injection counts."""
+    """Return "1 node kill and 2 Redis pauses": each target of each injection counts, or the injection."""
     kinds = Counter(
-        f"{_role(plan, target)} {record.fault.removeprefix('redis-')}"
+        f"{_role(plan, target)} {record.fault.removeprefix('redis-')}".strip()
         for record in records
-        for target in record.targets
+        for target in record.targets or ("",)
     )
     return joined([plural(count, kind) for kind, count in kinds.items()])
 

@@ -52,7 +52,7 @@ class FaultRecord:
     @property
     def label(self) -> str:
         """What it is, in few words: `kill node-2`."""
-        return f"{self.fault} {', '.join(self.targets)}"
+        return " ".join((self.fault, ", ".join(self.targets))).rstrip()
 
 
 def member_spans(entries: Iterable[MemberEntry], member: str, end_ns: int) -> tuple[StateSpan, ...]:

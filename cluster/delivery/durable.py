@@ -84,7 +84,13 @@ class DurableDelivery:
         return self._joining.join(connection, user, request)
 
     def leave(self, connection: Connection, room: str) -> Answer:
-        """Stop delivery; the acknowledgement says where it stopped (nulls: it never began)."""
+        """Stop delivery; the acknowledgement says where it stopped (nulls: it never began).
+
+        Before that, what the log has by now is delivered: whoever leaves has seen all that was acknowledged
+        to anybody before. Raises `Refusal`.
+        """
+        if room in connection.memberships:
+            self._joining.reach_head(room)
         membership = self._connections.leave(connection, room)
         return {
             "ok": True,

@@ -87,9 +87,7 @@ class Joining:
         with self._memory.kept(room):
             for _ in range(JOIN_ATTEMPTS):
                 forgotten = self._memory.forgotten
-                head = self.head(room)
-                if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
-                    raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
+                head = self.reach_head(room)
                 history = self._history(room, head, cursor, forgotten)
                 if cursor is not request.cursor and history and not history.recovered:
                     self._break_off(connection, "what follows was trimmed, or its epoch is over")
@@ -97,6 +95,13 @@ class Joining:
                 if answer:
                     return answer
         raise unavailable("the room's log moves faster than it can be read")
+
+    def reach_head(self, room: str) -> RoomHead:
+        """Wait until this node has handed on all that the room's log has now; raises `Refusal`."""
+        head = self.head(room)
+        if not self._tail.wait_for(head.shard, head.shard_head, JOIN_WAIT_S):
+            raise unavailable(f"this node's tail is behind by more than {JOIN_WAIT_S} s")
+        return head
 
     def announce(self, room: str) -> None:
         """Give members whose log was replaced a snapshot of what holds now, before any live message.

@@ -117,7 +117,14 @@ class ProcessBackend(Prepared):
         for together in ([redis], nodes):
             undisturbed(self._launch, together)
             self._wait_all(together)
+        if self._proxies is not None:
+            self._proxies.wait_serving(timeout_s=self._ready_timeout_s)
         return self.members()
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
 
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from harness.proxies.commands import encoded
 from harness.records.plan import CLIENTS, ClusterPlan
 
 _ANSWER_S = 5.0  # The proxies answer within a millisecond, on a machine that does anything at all.
+_POLL_S = 0.01  # How often the proxies are asked whether they have seen what the harness has.
 _LEAST_S = 0.001  # To a socket, a timeout of 0 means not to wait at all.
 _HTTP_QUESTION = b"GET /health HTTP/1.1\r\nHost: wordaround\r\nConnection: close\r\n\r\n"
 _REDIS_QUESTION = b"PING\r\n"
@@ -86,6 +88,11 @@ class ProcessLinks:
                 self._hang_up()
                 raise HarnessError(f"the proxies of the links could not be started: {error}") from error
 
+    @property
+    def pid(self) -> int:
+        """The process that carries the links."""
+        return self._group.pid
+
     def listen(self, real_ports: Mapping[str, int]) -> None:
         """Begin to listen for all members, which really listen on these ports.
 
@@ -102,6 +109,18 @@ class ProcessLinks:
                 if callers:  # A node that is alone is called by nobody.
                     to_port = real_ports[target]
                     self._ask("listen", port=port, to_port=to_port, target=target, callers=callers)
+
+    def wait_serving(self, *, timeout_s: float) -> None:
+        """Wait until all members, who are ready, are reached through the proxies as well.
+
+        Raises:
+            HarnessError: that took longer, or the proxies have ended.
+        """
+        deadline = deadline_ns(timeout_s)
+        while not self._ask("serving"):
+            if not left_s(deadline):
+                raise HarnessError(f"the proxies of the links did not open within {timeout_s:g} s")
+            time.sleep(_POLL_S)
 
     def started(self, member: str, group: int) -> None:
         """A member was started in this process group: what its processes connect to is its own."""
@@ -134,8 +153,7 @@ class ProcessLinks:
             raise HarnessError(
                 f"a rate of {impairment.bytes_per_s} bytes/s is none; `drop` lets nothing pass"
             )
-        for peer in impairment.peers:
-            self._port(impairment.member, peer)
+        self._require_links(impairment.member, impairment.peers)
         handle = next(self._handles)
         self._ask("impair", handle=handle, impairment=impairment)
         return handle
@@ -151,26 +169,29 @@ class ProcessLinks:
 
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Reset the established connections between the member and its peers; return how many."""
-        for peer in peers:
-            self._port(member, peer)
+        self._require_links(member, peers)
         count: int = self._ask("reset", member=member, peers=peers)
         return count
 
     def round_trip(self, member: str, peer: str, *, timeout_s: float) -> float | None:
-        """Connect, ask and hear an answer begin, as the member would; return the seconds of all that.
+        """Return the seconds from a question to its answer, on a connection just made; `None`: none in time.
 
-        Between two nodes the member is the one that asks; Redis and clients are never asked.
+        Between two nodes the member is the one that asks; Redis and clients are never asked for it.
         """
         port = self._port(member, peer)
+        caller = CLIENTS if peer == CLIENTS else peer if member == self._redis else member
         question = _REDIS_QUESTION if self._redis in (member, peer) else _HTTP_QUESTION
         deadline = deadline_ns(timeout_s)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.bind((LOOPBACK, 0))
-            self._ask("announce", port=sock.getsockname()[1], member=member)
-            began = now_ns()
-            if _answer(sock, port, question, deadline):
-                return (now_ns() - began) / NS
-        return None
+            self._ask("announce", port=sock.getsockname()[1], member=caller)
+            return _exchange(sock, port, question, deadline)
+
+    def _require_links(self, member: str, peers: tuple[str, ...]) -> None:
+        if not peers:
+            raise HarnessError(f"no peer of {member} was named whose link with it is meant")
+        for peer in peers:
+            self._port(member, peer)
 
     def _port(self, member: str, peer: str) -> int:
         """Return the port by which one of them reaches the other, or clients the one."""
@@ -219,13 +240,14 @@ class ProcessLinks:
         self._socket.close()
 
 
-def _answer(sock: socket.socket, port: int, question: bytes, deadline: int) -> bytes:
-    """Return what comes first; nothing where it was refused, reset, or does not come before the deadline."""
+def _exchange(sock: socket.socket, port: int, question: bytes, deadline: int) -> float | None:
     try:
         sock.settimeout(max(_LEAST_S, left_s(deadline)))
         sock.connect((LOOPBACK, port))
+        asked_ns = now_ns()
         sock.sendall(question)
         sock.settimeout(max(_LEAST_S, left_s(deadline)))
-        return sock.recv(256)
-    except OSError:
-        return b""
+        answered = bool(sock.recv(256))
+        return (now_ns() - asked_ns) / NS if answered else None
+    except OSError:  # Refused, reset, or too late: the link does not work, which is the answer.
+        return None

@@ -1,7 +1,9 @@
 """Limits on what members that are processes may use of the machine.
 
-CPU: a process of ours stops and continues the member in turn (`harness/throttle.py`), which needs no rights
-and leaves nothing behind. The limit lasts over restarts of the member.
+CPU: a process of ours stops and continues the member in turn (`harness/throttle.py`). Memory: a thread of
+ours kills the member when it holds more, as systemd-oomd would. Control groups would do both in the kernel,
+but few users may write to them; this needs no rights and leaves nothing behind. A limit of CPU lasts over
+restarts of the member, one of memory ends with it.
 """
 
 import sys
@@ -18,6 +20,7 @@ from harness.errors import HarnessError
 
 _BEGINS_S = 10.0
 _POLL_S = 0.01
+_LOOK_S = 0.02  # How often a member that may not hold more is looked at.
 
 
 class ProcessResources:
@@ -36,6 +39,7 @@ class ProcessResources:
         self._folder = folder
         self._cores: dict[str, float] = {}
         self._throttles: dict[str, ProcessGroup] = {}
+        self._ceilings: dict[str, _Ceiling] = {}
         self._lock = threading.RLock()
         self._closed = False
 
@@ -57,10 +61,21 @@ class ProcessResources:
         return {"limit": f"{cores:g} cores"}
 
     def limit_memory(self, member: str, bytes_: int | None) -> Evidence:
-        """Refuse: nothing but a control group counts and limits what a process holds."""
-        if bytes_ is None:
-            return {"limit": "none"}
-        raise HarnessError(f"the memory of {member} cannot be limited with the process backend")
+        """Kill the member as soon as it holds more than that.
+
+        Raises:
+            HarnessError: the member is down.
+        """
+        with self._lock:
+            if (watched := self._ceilings.pop(member, None)) is not None:
+                watched.over.set()
+            if bytes_ is None:
+                return {"limit": "none"}
+            group = self._living(member)
+            if group is None:
+                raise HarnessError(f"the memory of {member} cannot be limited: it is down")
+            self._ceilings[member] = _Ceiling(group, bytes_)
+        return {"limit": f"{bytes_} bytes"}
 
     def usage(self, member: str) -> tuple[float, int]:
         """Return the seconds of CPU and the bytes of the member's living processes.
@@ -101,6 +116,8 @@ class ProcessResources:
             self._closed = True
             for member in tuple(self._throttles):
                 self.let_be(member)
+            for ceiling in self._ceilings.values():
+                ceiling.over.set()
 
     def _living(self, member: str) -> ProcessGroup | None:
         group = self._group_of(member)
@@ -122,3 +139,17 @@ class ProcessResources:
                 raise HarnessError(f"the CPU of process group {group} is not limited: {log.read_text()!r}")
             time.sleep(_POLL_S)
         return running
+
+
+class _Ceiling:
+    """Kills a group that holds more than it may, until it is over."""
+
+    def __init__(self, group: ProcessGroup, bytes_: int) -> None:
+        self.over = threading.Event()
+        self._group, self._bytes = group, bytes_
+        threading.Thread(target=self._watch, name=f"memory of {group.pid}", daemon=True).start()
+
+    def _watch(self) -> None:
+        while self._group.lives and not self.over.wait(_LOOK_S):
+            if throttle.held_bytes(self._group.pid) > self._bytes:
+                self._group.end()

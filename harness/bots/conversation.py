@@ -249,7 +249,7 @@ class Conversation:
         else:
             why = f"leave refused: {answer or 'the acknowledgement is malformed'}"
             self._me.report("leave", t_ns - stay.asked_ns, why)
-            self._client.hang_up(why)
+            self._client.hang_up(why)  # The record must not leave open whether it is in the room.
 
     def _join_timed_out(self, stay: _Stay, now_ns: int) -> None:
         what = "leave" if stay.stage is Stage.LEAVING else "join"

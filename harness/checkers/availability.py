@@ -1,8 +1,8 @@
 """availability: sends succeed outside declared outages, and the longest time that a bot waits with none
 acknowledged stays within its budget.
 
-- *Sends*: of the messages whose first invoke and the 5 s after it lie outside every declared outage (a fault
-  on Redis or on all nodes, from the inject to the proven heal), at least 99.9 % are acknowledged within 5 s
+- *Sends*: of the messages whose first invoke and the 5 s after it lie outside every declared outage
+  (`fault_windows.py`; from the inject to the proven heal), at least 99.9 % are acknowledged within 5 s
   of the first invoke, resends included. Where they are fewer, each that was not is a violation. A message
   that was refused for what it is (too long, malformed, not allowed) is its sender's fault and not counted.
 - *Waits*: a wait runs while a bot has sends under way, and begins anew at each acknowledgement. None may be
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.checkers import stories
 from harness.checkers.findings import Tally
-from harness.checkers.sends import REJECTED
+from harness.checkers.outcomes import REJECTED
 from harness.checkers.view import View
 from harness.checkers.waits import Wait, longest_waits
 from harness.clock import NS

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from harness.checkers.content import LARGEST, Received, parse_received
 from harness.checkers.messages import Outcome
 from harness.checkers.names import Names
+from harness.checkers.outcomes import OUTCOMES, REJECTED
 from harness.checkers.recorded import Recorded
-from harness.checkers.sends import OUTCOMES, REJECTED, Messages, wire_users
+from harness.checkers.sends import Messages
+from harness.checkers.sends_reader import wire_users
 from harness.records.plan import wire_name
 
 Ints = NDArray[np.int64]

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 from harness.checkers import stories
 from harness.checkers.content import Received, quoted
 from harness.checkers.findings import Tally
+from harness.checkers.outcomes import REJECTED
 from harness.checkers.receipts import LIVE
-from harness.checkers.sends import REJECTED
 from harness.checkers.view import View
 from harness.records.plan import wire_name
 from harness.records.verdict import Property, Witness

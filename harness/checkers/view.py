@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from harness.checkers.bot_reader import Mark, Numbers, read_bot
 from harness.checkers.content import Received
 from harness.checkers.contents import Contents, read_contents
-from harness.checkers.fault_windows import FaultWindow, declared_outages, left_alive, read_windows
+from harness.checkers.fault_windows import FaultWindow, declared_outages, held, left_alive, read_windows
 from harness.checkers.final_reads import STORE, TAIL, FinalRead, FinalReads, read_finals
 from harness.checkers.messages import Message
 from harness.checkers.names import Names
 from harness.checkers.receipts import VIAS, Receipts, read_receipts
 from harness.checkers.recorded import SENDS, Recorded, record
-from harness.checkers.sends import Messages, read_messages
+from harness.checkers.sends import Messages
+from harness.checkers.sends_reader import read_messages
 from harness.checkers.sessions import BotView, Join, Membership, Receipt
 from harness.records.history import HistoryFile, Op, Row
 from harness.records.journal import FaultEntry, MemberEntry
@@ -283,7 +284,7 @@ class View:
     def window_at(self, t_ns: int, node: str) -> FaultWindow | None:
         """Return the fault that was active at a moment, one on the node before any other."""
         active = [window for window in self.windows if window.covers(t_ns)]
-        on_node = [window for window in active if node in window.plan.targets]
+        on_node = [window for window in active if node in held(self.plan.cluster, window.plan)]
         return next(iter(on_node or active), None)
 
 

@@ -7,7 +7,7 @@ from harness.backends.base import Backend
 from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import Reversible
+from harness.scenario.keys import Reversible, told
 from harness.scenario.values import offset
 
 # Reading a clock from outside takes a process, and so some time, on a busy machine up to this.
@@ -15,9 +15,12 @@ TOLERANCE_S = 0.5
 
 
 class ClockSkewKeys(Reversible):
-    """`offset` is how far the clock goes ahead (`30s`, `+2m`) or behind (`-500ms`)."""
+    """How wrong the clock is."""
 
-    offset: Annotated[float, offset(least_s=2 * TOLERANCE_S)]
+    offset: Annotated[
+        Annotated[float, offset(least_s=2 * TOLERANCE_S)],
+        told("How far the clock goes ahead (`30s`, `+2m`) or behind (`-90s`), 1 s at least."),
+    ]
 
 
 class ClockSkew:
@@ -32,6 +35,7 @@ class ClockSkew:
             "attach": "a library has to be preloaded into members, and those of an attached cluster run"
         },
         needs=("clock",),
+        traits=("degrades",),
     )
 
     @classmethod

@@ -10,7 +10,7 @@ from harness.faults.demand import demand
 from harness.faults.downtime import READY_TIMEOUT_S
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import Reversible
+from harness.scenario.keys import Reversible, told
 from harness.scenario.values import rate
 
 MOST_CORES = 0.5  # More than this a proof might not make a member want on a busy machine.
@@ -21,9 +21,11 @@ FREE_S = 10.0  # How long the heal waits for a window above the share.
 
 
 class CpuKeys(Reversible):
-    """`cores` is the share of a core that the target may use, up to 0.5."""
+    """How little the target gets."""
 
-    cores: Annotated[float, rate(MOST_CORES)]
+    cores: Annotated[
+        Annotated[float, rate(MOST_CORES)], told("The share of one core that the target may use, up to 0.5.")
+    ]
 
 
 class Cpu:
@@ -35,6 +37,7 @@ class Cpu:
         keys=CpuKeys,
         mechanisms={"process": "stopped and continued in turn (SIGSTOP)", "docker": "the engine's CPU quota"},
         why_not={"attach": "the members of an attached cluster are not ours to limit"},
+        traits=("degrades",),
     )
 
     @classmethod

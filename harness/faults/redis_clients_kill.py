@@ -11,7 +11,7 @@ from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.redis_console import Console, console
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import OneShot
+from harness.scenario.keys import OneShot, told
 from harness.scenario.values import choice
 
 BACK_S = 15.0  # Nodes connect again within a second; who has not by then is not coming.
@@ -21,9 +21,12 @@ ClientType = Annotated[Literal["normal", "pubsub"], choice("normal", "pubsub")]
 
 
 class ClientsKillKeys(OneShot):
-    """`type` says whose connections are cut: `normal` (commands) or `pubsub` (subscribers)."""
+    """Whose connections are cut."""
 
-    type: ClientType = "normal"
+    type: Annotated[
+        ClientType,
+        told("Whose connections are cut: `normal` (those of commands) or `pubsub` (those of subscribers)."),
+    ] = "normal"
 
 
 class RedisClientsKill:

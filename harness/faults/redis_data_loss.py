@@ -12,14 +12,17 @@ from harness.faults.downtime import Downtime
 from harness.faults.redis_console import console
 from harness.faults.together import spoken
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import OneShot
+from harness.scenario.keys import OneShot, told
 from harness.scenario.values import whole
 
 
 class DataLossKeys(OneShot):
-    """`keep` is what survives of the log, in percent of its bytes, from its beginning."""
+    """How much is lost."""
 
-    keep: Annotated[int, whole(0, 99)] = 0
+    keep: Annotated[
+        Annotated[int, whole(0, 99)],
+        told("What survives of the log, in percent of its bytes, from its beginning."),
+    ] = 0
 
 
 class RedisDataLoss(Downtime):

@@ -14,7 +14,7 @@ from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.redis_console import answers, console
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
-from harness.scenario.keys import Reversible
+from harness.scenario.keys import Reversible, told
 from harness.scenario.values import choice
 
 SILENCE_S = 0.3  # How long a probe waits for an answer that must not come; a healthy Redis needs 1 ms.
@@ -26,9 +26,11 @@ Commands = Annotated[Literal["all", "write"], choice("all", "write")]
 
 
 class RedisPauseKeys(Reversible):
-    """`commands` says what is held back: `all`, or only what may write (`write`)."""
+    """Which commands are held back."""
 
-    commands: Commands = "all"
+    commands: Annotated[
+        Commands, told("What is held back: `all` commands, or only those that may `write`.")
+    ] = "all"
 
 
 class RedisPause:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.checkers import reconnection
+from harness.checkers.outcomes import ACKNOWLEDGED, INDETERMINATE, REJECTED
 from harness.checkers.receipts import LIVE
-from harness.checkers.sends import ACKNOWLEDGED, INDETERMINATE, REJECTED
 from harness.checkers.sessions import BotView, Outage
 from harness.checkers.view import View
 from harness.checkers.waits import longest_waits

@@ -64,11 +64,11 @@ class Connection:
             return self._caller.waiting() if pipe is self.there else 0
         return self._flows[0 if pipe is self.there else 1].waiting
 
-    def begin(self) -> None:
-        """Connect to the target as soon as packets could get there and back."""
+    def begin(self, *, handshake: bool) -> None:
+        """Connect to the target, with `handshake` as late as packets could have been there and back."""
         if self.cut:
             return
-        if lag_ns := self.there.lag_ns() + self.back.lag_ns():
+        if handshake and (lag_ns := self.there.lag_ns() + self.back.lag_ns()):
             self._loop.at(now_ns() + lag_ns, self._dial)
         else:
             self._dial()

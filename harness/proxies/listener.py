@@ -128,7 +128,8 @@ class Listener:
             self._take(accepted, caller)
 
     def _take(self, accepted: socket.socket, caller: tuple[str, int]) -> None:
-        there, back = self._link(self._who(caller))
+        announced = self._owners.announced(caller[1])
+        there, back = self._link(announced or self._who(caller))
         if there.refused or back.refused:
             for rule in {*there.rules, *back.rules}:
                 rule.refused += rule.impairment.effect == "reject"
@@ -138,7 +139,8 @@ class Listener:
         self.connections.add(connection)
         if connection.cut:
             self._sweep()
-        connection.begin()
+        # A probe of ours times its question and the answer, not how long it took to connect.
+        connection.begin(handshake=announced is None)
 
     def _who(self, caller: tuple[str, int]) -> str:
         if len(self._callers) == 1:

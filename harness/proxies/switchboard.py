@@ -34,6 +34,10 @@ class Switchboard:
             )
         )
 
+    def serving(self) -> bool:
+        """Tell whether all targets were seen to listen, and all listeners are open."""
+        return all(listener.is_open for listener in self._listeners)
+
     def started(self, *, member: str, group: int) -> None:
         """A member was started, in this process group."""
         self._owners.started(member, group)

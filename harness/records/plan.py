@@ -44,8 +44,8 @@ class ClusterPlan:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Every member, Redis first: the order in which they start."""
-        return (self.redis, *self.nodes)
+        """Every member, Redis first: the order in which they start. Of what is attached: the nodes alone."""
+        return self.nodes if self.attach else (self.redis, *self.nodes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +82,8 @@ Trait = Literal[
     "comes-back",  # it heals by itself, right after it was proven
     "destroys-log",  # acknowledged messages may be gone after it
     "cuts-silently",  # connections go silent instead of being closed
+    "cuts-off",  # it closes its targets' connections with its peers; without peers, those with clients
+    "degrades",  # its targets go on serving, slower or worse: no outage, and nobody is held by it
 ]
 
 
@@ -163,6 +165,7 @@ class Plan:
     limits: Limits
     expect: Expectation
     steady_state: tuple[SteadyBound, ...] = ()
+    by_hand: bool = False  # its bots came and went by the user's hand (`wordaround load`)
 
     @property
     def load_s(self) -> float:

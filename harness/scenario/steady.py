@@ -2,14 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator
-
 from harness.records.steady import PROBE_NAMES, ProbeName
 from harness.scenario.keys import Part
-from harness.scenario.values import choice, listed, seconds, shown
+from harness.scenario.values import Kind, choice, listed, seconds, shown
 
 
-def bound() -> BeforeValidator:
+def bound() -> Kind:
     """Accept a number, or a duration, which becomes seconds; which of them it must be, the probe says."""
 
     def check(value: object) -> float:
@@ -18,7 +16,12 @@ def bound() -> BeforeValidator:
             raise ValueError(f"wants a number like 0.999 or a duration like 250ms, not {shown(value)}")
         return float(number)
 
-    return BeforeValidator(check)
+    length = {
+        "type": "string",
+        "examples": ["250ms", "1s"],
+        "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m)$",
+    }
+    return Kind(check, schema={"anyOf": [{"type": "number", "minimum": 0}, length]})
 
 
 Bound = Annotated[float, bound()]

@@ -18,7 +18,7 @@ from tests.benchmarks.report import note
 from tests.benchmarks.systems import Stock, System
 
 ROOMS = 50
-PING_S = 5  # WordAround's own; stock has 25 s by default, which would ask for less
+PING_S = 2  # WordAround's own; stock has 25 s by default, which would ask for less
 TIMEOUT_S = 600.0
 
 

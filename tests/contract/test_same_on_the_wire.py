@@ -143,7 +143,7 @@ def test_open_and_connect__packets_and_their_order(both: Any) -> None:
     assert stock == node
     assert [packet.prefix for packet in node] == ["0", "40", "42"]
     assert node[0].json == {
-        "sid": "str", "upgrades": [], "pingTimeout": 5000, "pingInterval": 5000, "maxPayload": 65536,
+        "sid": "str", "upgrades": [], "pingTimeout": 2000, "pingInterval": 2000, "maxPayload": 65536,
     }  # fmt: skip
 
 
@@ -394,7 +394,7 @@ def test_ping__answered__the_next_comes__and_who_does_not_answer_is_dropped(
         second = client.text()
         took_s = time.monotonic() - began
         client.send("3", event("leave", {"room": "r"}, id=5))
-        return [first, second, client.packet().prefix, 9.5 < took_s < 14.0]
+        return [first, second, client.packet().prefix, 3.8 < took_s < 8.0]
 
     silent = on_node().connect()
     stock, node = both(heartbeats)

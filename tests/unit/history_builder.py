@@ -229,6 +229,18 @@ class World:
         self._step(fault, "healed")
         self._step(fault, "heal_proved", before="pid 1", after="pid 2")
 
+    def inject(self, fault_id: str) -> None:
+        """Inject a planned fault that ends no process."""
+        fault = next(fault for fault in self.plan.faults if fault.id == fault_id)
+        self._step(fault, "injected")
+        self._step(fault, "proved", seen="its effect")
+
+    def heal(self, fault_id: str) -> None:
+        """Heal such a fault."""
+        fault = next(fault for fault in self.plan.faults if fault.id == fault_id)
+        self._step(fault, "healed")
+        self._step(fault, "heal_proved", seen="its end")
+
     # Bots
 
     def start(self) -> None:
@@ -256,7 +268,7 @@ class World:
             self.tell(room)
 
     def tell(self, room: str) -> None:
-        """Send everyone in a room the list of its users, in no time."""
+        """Send everyone in a room the list of its users, right after what changed it."""
         self.versions[room] += 1
         users = [
             {"user": wire_name(other.name, RUN_ID), "node": other.node, "state": "online"}
@@ -273,7 +285,9 @@ class World:
                 }
                 content = copy.deepcopy(content)
                 self.entries.append(
-                    Entry(t_ns=self.now_ns, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content)
+                    Entry(
+                        t_ns=self.now_ns + 1, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content
+                    )
                 )
 
     def come_back(self, bot: int) -> None:
@@ -546,6 +560,11 @@ class World:
 
 CRASH = FaultPlan(
     id="crash", fault="kill", at_s=1.0, targets=("node-2",), restart_after_s=5.0, traits=("takes-down",)
+)
+
+
+MOMENT = FaultPlan(
+    id="moment", fault="redis-clients-kill", at_s=1.0, targets=("redis",), traits=("comes-back",)
 )
 
 

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from harness.aborts import Aborted, check_available, not_steady, out_of_time
+from harness.aborts import Aborted, check_available, check_steady, out_of_time
 from harness.interrupts import Interrupts
 from harness.records.journal import MemberState
+from harness.records.steady import SteadyBound
 
 STATES = {
     "redis": MemberState.READY,
@@ -29,10 +30,23 @@ def test_as_many_as_allowed_do_not(most: int | None) -> None:
 
 
 def test_an_unsteady_cluster_is_told_with_probes_and_values() -> None:
-    assert str(not_steady(("ack_ratio was 0.5 (at least 0.9)",))) == (
+    bounds = (SteadyBound(probe="ack_ratio", least=0.9), SteadyBound(probe="ready_nodes", least=3))
+    with pytest.raises(Aborted) as caught:
+        check_steady(((bounds[0], 0.5), (bounds[1], 3.0)))
+    assert str(caught.value) == (
         "the steady state did not hold before the first fault, so none was injected: "
         "ack_ratio was 0.5 (at least 0.9)"
     )
+
+
+def test_what_could_not_be_measured_does_not_hold() -> None:
+    with pytest.raises(Aborted, match="ack_ratio was not measured, since there was nothing to measure"):
+        check_steady([(SteadyBound(probe="ack_ratio", least=0.0), None)])
+
+
+def test_a_steady_state_within_its_bounds_does_not_stop_the_run() -> None:
+    bound = SteadyBound(probe="ack_latency_p99", least=0.001, most=0.25)
+    check_steady([(bound, 0.001), (bound, 0.25)])
 
 
 def _spend(seconds: float) -> None:
@@ -46,7 +60,7 @@ def test_the_time_limit_strikes_in_an_exposed_block() -> None:
         Interrupts(lambda text: None) as interrupts,
         interrupts.shield(),
         pytest.raises(Aborted, match=r"longer than `--timeout` gives it \(0.05 s\)"),
-        interrupts.within(0.05, out_of_time(0.05)),
+        interrupts.within(0.05, out_of_time),
         interrupts.exposed(),
     ):
         _spend(5)
@@ -57,7 +71,7 @@ def test_the_time_limit_leaves_what_is_shielded_alone() -> None:
     with (
         Interrupts(lambda text: None) as interrupts,
         interrupts.shield(),
-        interrupts.within(0.02, out_of_time(0.02)),
+        interrupts.within(0.02, out_of_time),
     ):
         _spend(0.1)
         done.append("shielded")
@@ -79,7 +93,7 @@ def test_healing_takes_the_time_that_it_needs_and_the_limit_strikes_after_it() -
         Interrupts(lambda text: None) as interrupts,
         interrupts.shield(),
         pytest.raises(Aborted),
-        interrupts.within(0.02, out_of_time(0.02)),
+        interrupts.within(0.02, out_of_time),
         interrupts.exposed(),
     ):
         heal(interrupts)
@@ -88,7 +102,7 @@ def test_healing_takes_the_time_that_it_needs_and_the_limit_strikes_after_it() -
 
 def test_a_limit_that_was_not_reached_never_strikes() -> None:
     with Interrupts(lambda text: None) as interrupts, interrupts.shield():
-        with interrupts.within(0.05, out_of_time(0.05)), interrupts.exposed():
+        with interrupts.within(0.05, out_of_time), interrupts.exposed():
             pass
         with interrupts.exposed():
             _spend(0.1)

@@ -89,6 +89,7 @@ def test_traffic_around_the_fault(made: ModuleType, before: int, during: int, af
     world.kill()
     world.everyone_back()
     world.talk(during)
+    world.wait(1)  # It was more than a moment: what is sent after its end is not sent during it.
     world.restart()
     world.talk(after)
     world.finish()
@@ -97,6 +98,43 @@ def test_traffic_around_the_fault(made: ModuleType, before: int, during: int, af
     assert found.verdict == word
     assert f"before it: {before}, sent during it: {during}, acknowledged after it: {after}" in found.evidence
     assert verdict.verdict == ("pass" if word == "pass" else "unknown")
+
+
+@pytest.mark.parametrize(("later_s", "word"), [(0, "pass"), (2, "fail")])
+def test_what_is_over_in_a_moment_is_felt_in_the_second_after(
+    made: ModuleType, later_s: float, word: str
+) -> None:
+    world = made.World(faults=[made.MOMENT])
+    world.start()
+    world.talk(24)
+    world.inject("moment")
+    world.heal("moment")
+    world.wait(later_s)
+    world.talk(24)
+    world.finish()
+    found = made.finding(world.judge(), "traffic:moment")
+    assert found.verdict == word
+    assert f"sent during it: {24 if word == 'pass' else 0}" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("down", "word"), [(("node-1", "node-2", "node-3"), "pass"), (("node-1", "node-2"), "fail")]
+)
+def test_nobody_must_send_while_all_nodes_are_down(
+    made: ModuleType, down: tuple[str, ...], word: str
+) -> None:
+    world = made.World(bots=4, faults=[replace(made.CRASH, targets=down)])
+    world.start()
+    world.talk(30)
+    world.kill()
+    world.wait(5)
+    world.restart()
+    world.everyone_back()
+    world.talk(30)
+    world.finish()
+    found = made.finding(world.judge(), "traffic:crash")
+    assert found.verdict == word
+    assert "sent during it: 0" in found.evidence
 
 
 def test_nobody_on_the_killed_node_is_unknown(made: ModuleType) -> None:

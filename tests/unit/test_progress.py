@@ -1,5 +1,6 @@
 """Progress: every line names phase, members, faults, bots and rates; plain mode is not chatty."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -50,3 +51,20 @@ def test_plain_progress_prints_changes_and_otherwise_every_few_seconds() -> None
 
 def test_without_a_terminal_the_plain_form_is_chosen() -> None:
     assert isinstance(make_progress(Console(file=StringIO())), PlainProgress)
+
+
+def test_a_paused_member_is_named_so() -> None:
+    assert "‖ node-2 paused" in render(_status(3.0, node_2=MemberState.PAUSED)).plain
+
+
+def test_one_of_several_runs_says_which_it_is() -> None:
+    assert render(replace(_status(3.0), label="run 3/10")).plain.startswith("  run 3/10    3.0 / 26 s")
+
+
+def test_without_an_end_no_end_is_shown() -> None:
+    assert "    3.0 s  chaos" in render(replace(_status(3.0), of_s=None)).plain
+
+
+def test_every_state_of_a_member_can_be_shown() -> None:
+    for state in MemberState:
+        assert "node-2" in render(_status(1.0, node_2=state)).plain

@@ -1,10 +1,13 @@
 """The kinds of single values: what they accept, and the sentence where they do not."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from harness.scenario.values import Foreign, did_you_mean, seconds, shown
+from harness.scenario.values import Foreign, did_you_mean, offset, seconds, shown
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,22 @@ def test_other_texts_are_no_durations(text: str) -> None:
 @given(st.integers(0, 10**9 - 1))
 def test_milliseconds_are_exact(milliseconds: int) -> None:
     assert seconds(f"{milliseconds}ms") == milliseconds / 1000
+
+
+OFFSET = TypeAdapter(Annotated[float, offset(least_s=1.0)])
+
+
+@pytest.mark.parametrize(
+    ("text", "offset_s"), [("30s", 30.0), ("+2m", 120.0), ("-90s", -90.0), ("-1000ms", -1.0)]
+)
+def test_offsets_are_seconds_ahead_or_behind(text: str, offset_s: float) -> None:
+    assert OFFSET.validate_python(text) == offset_s
+
+
+@pytest.mark.parametrize("value", ["", "0s", "500ms", "-500ms", "--5s", "+-5s", "- 5s", "1441m", 30, None])
+def test_other_values_are_no_offsets(value: object) -> None:
+    with pytest.raises(ValidationError, match=r"wants an offset like 30s, \+2m or -90s, of 1 s to 24 hours"):
+        OFFSET.validate_python(value)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ joined: set[tuple[str, str]] = set()
 io = socketio.Server(
     async_mode="gevent",
     transports=["websocket"],
-    ping_interval=5,
-    ping_timeout=5,
+    ping_interval=2,
+    ping_timeout=2,
     max_http_buffer_size=64 * 1024,
 )
 

@@ -169,6 +169,20 @@ def test_leave__then_messages__none_after_the_acknowledgement(pair: Any, world: 
     assert bob.call("leave", {"room": "never-joined"})["ok"]
 
 
+def test_leave__right_after_a_message_was_acknowledged__has_delivered_it(
+    pair: Any, world: Any, room: str
+) -> None:
+    """Found by two-faults-at-once: a busy node let a member go before its tail had the message."""
+    ann, bob = world.client(pair[0]), world.client(pair[1], "bob")
+    epoch = ann.join(room)["epoch"]
+    seq = 0
+    for n in range(1, 31):
+        bob.join(room, {"epoch": epoch, "seq": seq})
+        seq = ann.send(room, f"{n}", producer="p", n=n)["seq"]
+        assert bob.call("leave", {"room": room})["seq"] == seq
+        assert bob.live(room)[-1]["seq"] == seq
+
+
 def test_join__user__comes_from_auth_before_the_join(pair: Any, world: Any, room: str) -> None:
     nobody = world.client(pair[0], None)
     assert nobody.call("join", {"room": room})["error"]["code"] == "bad_request"

@@ -21,7 +21,7 @@ version: 1
 name: by-hand
 cluster: {nodes: 2}
 load: {users: 4, spawn_rate: 20, rooms: 2, messages_per_second: 40}
-phases: {warmup: 1s, steady: 1s, chaos: 3s, recovery: 1s}
+phases: {warmup: 1s, steady: 1s, chaos: 2s, recovery: 500ms}
 faults: []
 """
 DEADLINE_S = 40

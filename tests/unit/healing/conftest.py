@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.claims import Claim
+from tests.unit.healing.names import RUN
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def claim(tmp_path: Path) -> Callable[..., Claim]:
     folder = tmp_path / "run"
     (folder / "logs").mkdir(parents=True)
 
-    def make(run_id: str = "0123abcd", **other: object) -> Claim:
+    def make(run_id: str = RUN, **other: object) -> Claim:
         return Claim(
             run_id=run_id, backend="process", folder=str(folder), command="wordaround run x", **other
         )  # type: ignore[arg-type]

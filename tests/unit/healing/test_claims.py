@@ -14,6 +14,7 @@ import pytest
 from harness import claims
 from harness.claims import Claim
 from harness.errors import HarnessError
+from tests.unit.healing.names import RUN
 
 Make = Callable[..., Claim]
 
@@ -41,7 +42,7 @@ def test_a_claim_whose_lock_is_free_can_be_taken_by_one(claim: Make) -> None:
 def test_an_owner_that_is_killed_gives_its_claim_back(claim: Make, temporary: Path) -> None:
     program = (
         "from harness import claims; from harness.claims import Claim; import time\n"
-        "lock = claims.make(Claim(run_id='0123abcd', backend='process', folder='/', command='x'))\n"
+        f"lock = claims.make(Claim(run_id='{RUN}', backend='process', folder='/', command='x'))\n"
         "print('made', flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
@@ -86,14 +87,14 @@ def test_who_waited_for_a_claim_that_another_one_healed_does_not_get_it(claim: M
 
 def test_half_a_claim_of_an_owner_that_died_is_removed(claim: Make) -> None:
     claims.folder().mkdir(mode=0o700)
-    (claims.folder() / ".0123abcd.part").write_text("{")
+    (claims.folder() / f".{RUN}.part").write_text("{")
     assert claims.found() == ()
     assert not claims.folder().exists()
 
 
 def test_a_claim_of_another_version_is_named_and_not_guessed_at(claim: Make) -> None:
     claims.folder().mkdir(mode=0o700)
-    path = claims.folder() / "0123abcd.json"
+    path = claims.folder() / f"{RUN}.json"
     path.write_text('{"schema": 99}')
     [found] = claims.found()
     assert found.claim is None

@@ -15,17 +15,18 @@ from harness import claims
 from harness.claims import Claim
 from harness.guard import Guard
 from harness.labels import folder_prefix
+from tests.unit.healing.names import RUN
 
 Make = Callable[..., Claim]
 
-OWNER = """
+OWNER = f"""
 import sys, time, subprocess, os
 from harness.claims import Claim
 from harness.guard import Guard
 from harness.labels import labelled, temporary_folder
-guard = Guard(Claim(run_id="0123abcd", backend="process", folder=sys.argv[1], command="x"))
-folder = temporary_folder("0123abcd")
-child = subprocess.Popen(["sleep", "60"], env=labelled(os.environ, "0123abcd"), start_new_session=True)
+guard = Guard(Claim(run_id="{RUN}", backend="process", folder=sys.argv[1], command="x"))
+folder = temporary_folder("{RUN}")
+child = subprocess.Popen(["sleep", "60"], env=labelled(os.environ, "{RUN}"), start_new_session=True)
 print(child.pid, flush=True)
 time.sleep(60)
 """
@@ -59,7 +60,7 @@ def test_the_death_of_the_owner_is_healed(claim: Make, tmp_path: Path, temporary
     with owner:
         assert owner.stdout is not None
         child = psutil.Process(int(owner.stdout.readline()))
-        assert list(temporary.glob(folder_prefix("0123abcd") + "*"))
+        assert list(temporary.glob(folder_prefix(RUN) + "*"))
         owner.kill()
         owner.wait()
     _wait_until(lambda: not claims.folder().exists())
@@ -91,7 +92,7 @@ def _catches(process: psutil.Process, number: signal.Signals) -> bool:
 
 def test_what_an_owner_gives_up_is_healed_while_it_lives(claim: Make, temporary: Path) -> None:
     guard = Guard(claim())
-    left = temporary / f"{folder_prefix('0123abcd')}data"
+    left = temporary / f"{folder_prefix(RUN)}data"
     left.mkdir()
     assert guard.abandon("the cluster did not end", timeout_s=20)
     assert not left.exists()

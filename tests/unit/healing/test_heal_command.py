@@ -20,8 +20,10 @@ from harness.healing.everything import heal_and_tell
 from harness.labels import folder_prefix
 from harness.records.codec import read_json, write_json
 from harness.records.meta import Meta
+from tests.unit.healing.names import RUN
 
 Make = Callable[..., Claim]
+ID1, ID2, ID3 = sorted(os.urandom(4).hex() for _ in range(3))
 DEAD = 2**22 + 1  # No process has it: Linux ends before.
 
 
@@ -64,33 +66,33 @@ def test_where_nothing_is_left_it_says_so() -> None:
 
 
 def test_runs_of_dead_owners_are_healed_and_a_living_one_is_left_alone(claim: Make, temporary: Path) -> None:
-    _dead(claim("00000001", owner=DEAD))
-    living = claims.make(claim("00000002"))
-    for run_id in ("00000001", "00000002"):
+    _dead(claim(ID1, owner=DEAD))
+    living = claims.make(claim(ID2))
+    for run_id in (ID1, ID2):
         (temporary / f"{folder_prefix(run_id)}x").mkdir()
     status, said = _heal()
     assert status == 0
-    assert "run 00000001 has no living owner" in said
-    assert f"removed {temporary / folder_prefix('00000001')}x" in said
-    assert "run 00000002 is going on" in said
-    assert [path.name for path in temporary.glob("wordaround-0*")] == [f"{folder_prefix('00000002')}x"]
+    assert f"run {ID1} has no living owner" in said
+    assert f"removed {temporary / folder_prefix(ID1)}x" in said
+    assert f"run {ID2} is going on" in said
+    assert [path.name for path in temporary.glob("wordaround-*-x")] == [f"{folder_prefix(ID2)}x"]
     living.delete()
-    (temporary / f"{folder_prefix('00000002')}x").rmdir()
+    (temporary / f"{folder_prefix(ID2)}x").rmdir()
     assert _heal() == (0, "nothing to heal")
 
 
 def test_one_run_alone_can_be_healed(claim: Make) -> None:
-    _dead(claim("00000001"))
-    _dead(claim("00000002"))
-    assert _heal("00000002")[0] == 0
-    assert [found.path.stem for found in claims.found()] == ["00000001"]
+    _dead(claim(ID1))
+    _dead(claim(ID2))
+    assert _heal(ID2)[0] == 0
+    assert [found.path.stem for found in claims.found()] == [ID1]
     _heal()
 
 
 def test_a_run_that_goes_on_is_not_healed_even_when_it_is_named(claim: Make) -> None:
-    living = claims.make(claim("00000002"))
+    living = claims.make(claim(ID2))
     with pytest.raises(UsageError, match="going on"):
-        _heal("00000002")
+        _heal(ID2)
     living.delete()
 
 
@@ -102,35 +104,46 @@ def test_what_is_no_id_is_told(claim: Make) -> None:
 def test_what_cannot_be_ended_stays_claimed_and_the_code_is_4(claim: Make, engine: Engine) -> None:
     engine.broken = True
     made = claim()
-    _dead(Claim(run_id="00000003", backend="docker", folder=made.folder, command="x", owner=DEAD))
+    _dead(Claim(run_id=ID3, backend="docker", folder=made.folder, command="x", owner=DEAD))
     status, said = _heal()
     assert status == 4
-    assert "still there: run 00000003: what it made in Docker" in said
+    assert f"still there: run {ID3}: what it made in Docker" in said
+    assert [found.path.stem for found in claims.found()] == [ID3]
     engine.broken = False
-    assert _heal()[0] == 0
+    status, said = _heal()
+    assert status == 0
+    assert f"run {ID3} has no living owner" in said
     assert claims.found() == ()
+
+
+def test_what_a_living_run_has_in_docker_is_not_unclaimed(claim: Make, engine: Engine) -> None:
+    living = claims.make(claim(ID1))
+    engine.states = {ID1: ["created"]}
+    assert _heal()[0] == 0
+    assert engine.removed == []
+    living.delete()
 
 
 def test_a_claim_of_another_version_is_told_with_the_way_out(claim: Make) -> None:
     claims.folder().mkdir(mode=0o700)
-    (claims.folder() / "0123abcd.json").write_text("{}")
+    (claims.folder() / f"{RUN}.json").write_text("{}")
     status, said = _heal()
     assert status == 4
     assert "cannot be read" in said
 
 
 def test_containers_that_nobody_claims_go_unless_they_run(engine: Engine) -> None:
-    engine.states = {"00000001": ["exited", "created"], "00000002": ["exited", "running"], "00000003": []}
+    engine.states = {ID1: ["exited", "created"], ID2: ["exited", "running"], ID3: []}
     status, said = _heal()
     assert status == 0
-    assert engine.removed == ["00000001", "00000003"]
-    assert "wordaround heal --run 00000002" in said
-    assert _heal("00000002")[0] == 0
-    assert engine.removed[-1] == "00000002"
+    assert engine.removed == [ID1, ID3]
+    assert f"wordaround heal --run {ID2}" in said
+    assert _heal(ID2)[0] == 0
+    assert engine.removed[-1] == ID2
 
 
 def test_a_paused_container_counts_as_running(engine: Engine) -> None:
-    engine.states = {"00000001": ["paused"]}
+    engine.states = {ID1: ["paused"]}
     _heal()
     assert engine.removed == []
 
@@ -138,13 +151,13 @@ def test_a_paused_container_counts_as_running(engine: Engine) -> None:
 def test_a_run_with_a_watchdog_is_going_on_though_its_claim_is_not_seen(
     claim: Make, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    guard = Guard(claim("00000001"))
-    engine.states = {"00000001": ["exited"]}
+    guard = Guard(claim(ID1))
+    engine.states = {ID1: ["exited"]}
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(claims, "folder", lambda: tmp_path / "another user's")
         assert "going on" in _heal()[1]
         with pytest.raises(UsageError, match="going on"):
-            _heal("00000001")
+            _heal(ID1)
     assert engine.removed == []
     guard.release()
 
@@ -155,7 +168,7 @@ def test_the_run_folder_is_told_why_the_run_ended(claim: Make) -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     write_json(
         meta,
-        Meta(run_id="0123abcd", backend="process", backend_reason="", command="x", began=began, began_ns=0),
+        Meta(run_id=RUN, backend="process", backend_reason="", command="x", began=began, began_ns=0),
     )
     (meta.parent / "verdict.json.part").touch()
     _dead(made)
@@ -171,7 +184,7 @@ def test_while_the_watchdog_of_a_dead_owner_cleans_up_it_is_waited_for(claim: Ma
     child = subprocess.Popen([sys.executable, "-c", program, str(lock.path)])
     status, said = _heal()
     assert child.wait() == 0
-    assert (status, said) == (0, "run 0123abcd: its watchdog is cleaning up")
+    assert (status, said) == (0, f"run {RUN}: its watchdog is cleaning up")
     lock.delete()
 
 
@@ -190,7 +203,7 @@ def test_as_a_command_it_ends_with_the_code(claim: Make) -> None:
     words = [sys.executable, "-m", "harness", "heal"]
     done = subprocess.run(words, env=absent, capture_output=True, text=True, check=False)
     assert done.returncode == 4
-    assert "still there: run 0123abcd: fault a (command x) may still be in force: false" in done.stdout
+    assert f"still there: run {RUN}: fault a (command x) may still be in force: false" in done.stdout
     (Path(claim().folder) / "faults.jsonl").unlink()
     assert subprocess.run(words, env=absent, capture_output=True, check=False).returncode == 0
     again = subprocess.run(words, env=absent, capture_output=True, text=True, check=False)

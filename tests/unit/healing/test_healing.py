@@ -15,8 +15,8 @@ from harness.healing import folders, heal, processes
 from harness.healing.faults import open_faults
 from harness.labels import folder_prefix, labelled
 from harness.records.journal import FaultEntry, Journal, read_journal
+from tests.unit.healing.names import OTHER, RUN
 
-RUN, OTHER = "0123abcd", "deadbeef"
 Make = Callable[..., Claim]
 Spawn = Callable[..., psutil.Process]
 
@@ -130,7 +130,7 @@ def test_who_heals_is_not_ended_by_a_label_that_it_inherited(
 ) -> None:
     program = (
         "from harness.healing import processes; from pathlib import Path\n"
-        "print([p.pid for p in processes.of_run('0123abcd', Path('/none'), Path('/none'))])"
+        f"print([p.pid for p in processes.of_run('{RUN}', Path('/none'), Path('/none'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
