@@ -137,6 +137,37 @@ def test_a_shift_lasts_over_a_restart(cluster: DockerBackend) -> None:
     assert shifted == pytest.approx(120.0, abs=NEAR_S)
 
 
+# Two threads that hand over to each other; prints the seconds.
+HAND_OVER = """
+import threading, time
+ping, pong = threading.Lock(), threading.Lock()
+ping.acquire(), pong.acquire()
+
+def answer():
+    for _ in range(200):
+        ping.acquire()
+        pong.release()
+
+threading.Thread(target=answer).start()
+began = time.monotonic()
+for _ in range(200):
+    ping.release()
+    pong.acquire()
+print(time.monotonic() - began)
+"""
+
+
+def test_threads_of_a_member_whose_clock_can_be_shifted_are_not_held_up(
+    cluster: DockerBackend, engine: docker.DockerClient, run: str
+) -> None:
+    assert cluster.identity("node-1") is not None
+    label = {"label": [f"{RUN_LABEL}={run}", f"{MEMBER_LABEL}=node-1"]}
+    (node,) = engine.containers.list(filters=label)
+    code, output = node.exec_run(["python", "-c", HAND_OVER])
+    assert code == 0, output
+    assert float(output) < 4.0  # With all that libfaketime does by default it is 20 to 40.
+
+
 def test_the_clock_of_a_member_that_is_down_cannot_be_read(cluster: DockerBackend) -> None:
     cluster.kill("node-1")
     with pytest.raises(HarnessError, match="could not read the clock of node-1"):
