@@ -60,18 +60,20 @@ def _nothing_lost(verdict: RunVerdict) -> str:
 def _through(run: Run) -> str:
     if not run.plan.faults:
         return "with no fault injected"
-    proved = [record for record in fault_records(run.faults) if record.proved]
+    proved = [record for record in fault_records(run.plan, run.faults) if record.proved]
     return f"through {faults_in_words(run.plan, proved)}" if proved else "with no fault proved"
 
 
 def faults_in_words(plan: Plan, records: list[FaultRecord]) -> str:
     """Return "1 node kill and 2 Redis pauses": each target of each injection counts."""
-    kinds = Counter(
-        f"{_role(plan, target)} {record.fault.removeprefix('redis-')}"
-        for record in records
-        for target in record.targets
-    )
+    kinds = Counter(kind for record in records for kind in _kinds(plan, record))
     return joined([plural(count, kind) for kind, count in kinds.items()])
+
+
+def _kinds(plan: Plan, record: FaultRecord) -> list[str]:
+    """Return what was done to each target; what has no target was done once."""
+    what = record.fault.removeprefix("redis-")
+    return [f"{_role(plan, target)} {what}" for target in record.targets] or [what]
 
 
 def _role(plan: Plan, target: str) -> str:
@@ -160,7 +162,7 @@ def moment(value_s: float) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Return "1 node kill", "1,412 node kills"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def times(count: int) -> str:
