@@ -69,12 +69,12 @@ class Display:
 
     def on_fault(self, entry: FaultEntry) -> None:
         """Keep which faults are active; say what failed."""
-        targets = ", ".join(entry.targets)
+        what = " ".join((entry.fault, ", ".join(entry.targets))).rstrip()
         match entry.step:
             case "injected":
-                self._active[entry.fault_id] = f"{entry.fault} {targets}"
+                self._active[entry.fault_id] = what
             case "heal_proved":
                 self._active.pop(entry.fault_id, None)
             case "failed":
                 why = entry.evidence.get("error", "")
-                self._progress.say(f"Fault {entry.fault_id} ({entry.fault} {targets}) failed: {why}")
+                self._progress.say(f"Fault {entry.fault_id} ({what}) failed: {why}")

@@ -77,7 +77,8 @@ class Load:
 
     def go(self, load_began_ns: int, nodes: Iterable[NodeAddress]) -> None:
         """Let the bots connect, join and send; time zero of the plan is `load_began_ns`."""
-        self._send("go", load_began_ns=load_began_ns, nodes=[[node.name, node.url] for node in nodes])
+        addresses = [[node.name, node.url, node.called] for node in nodes]
+        self._send("go", load_began_ns=load_began_ns, nodes=addresses)
 
     def flush(self) -> None:
         """Wait until all that the bots have seen so far is in their history's file."""

@@ -25,19 +25,20 @@ def open_ended(plan: Plan, *, run_time_s: float | None, with_faults: bool) -> Pl
     if with_faults:
         *before, last = plan.phases
         phases = (*before, replace(last, end_s=max(end_s, last.start_s)))
-        return replace(plan, bots=bots, phases=_cut(phases, end_s), steady_state=())
+        return replace(plan, bots=bots, phases=_cut(phases, end_s), steady_state=(), by_hand=True)
     warmup_s = plan.phases[0].end_s
     phases = (plan.phases[0], PhasePlan(name="steady", start_s=warmup_s, end_s=max(end_s, warmup_s)))
-    return replace(plan, bots=bots, phases=_cut(phases, end_s), faults=(), steady_state=())
+    return replace(plan, bots=bots, phases=_cut(phases, end_s), faults=(), steady_state=(), by_hand=True)
 
 
 def as_it_was(plan: Plan, *, load_s: float, bots: int) -> Plan:
     """Return the plan with the end that the load had, and with the first `bots` of its bots."""
-    return replace(
-        plan,
-        phases=_cut(plan.phases, round(load_s, 6)),
-        bots=tuple(nth_bot(plan.bots, ordinal) for ordinal in range(1, bots + 1)),
-    )
+    return replace(with_bots(plan, bots), phases=_cut(plan.phases, round(load_s, 6)))
+
+
+def with_bots(plan: Plan, bots: int) -> Plan:
+    """Return the plan with so many bots: the first of its own, and those beyond them."""
+    return replace(plan, bots=tuple(nth_bot(plan.bots, ordinal) for ordinal in range(1, bots + 1)))
 
 
 def nth_bot(bots: tuple[BotPlan, ...], ordinal: int) -> BotPlan:

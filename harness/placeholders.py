@@ -1,4 +1,4 @@
-"""Placeholders in the command that starts another program as a node: `{port}`, `{redis_url}` and so on.
+"""Placeholders in the commands of a scenario: `{port}`, `{redis_url}` and so on.
 
 A word in braces is a placeholder; doubled braces around a word stand for the word in plain braces. All
 other braces stay as they are: `{"a": 1}` needs no care.
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-# What each stands for; docs/scenarios.md says the same.
+# What each stands for; docs/scenarios.md says the same. Here: in the command that starts a node.
 PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
     {
         "name": "the node's name: node-1, node-2 …",
@@ -21,6 +21,16 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "python": "the Python that WordAround itself runs on",
     }
 )
+
+# In the commands of a `command` fault. Those of a target make a command run for each target in turn.
+FAULT_PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "name": "the target's name",
+        "url": "where clients reach the target: http://HOST:PORT",
+        "run_id": "the run's id: what the names of its rooms and users end with",
+    }
+)
+OF_A_TARGET = frozenset({"name", "url"})
 
 _WORD = re.compile(r"\{\{(?P<plain>[A-Za-z_]+)\}\}|\{(?P<name>[A-Za-z_]+)\}")
 

@@ -33,6 +33,9 @@ ROAMER = 10  # every tenth bot leaves its room now and then, and joins it again
 ROAM_EVERY_S = 4.0
 REST_S = 6.0  # before the end nobody leaves any more: the last lists of users have time to come
 
+# What an attached cluster must deliver in its steady state, where the scenario asks for nothing else.
+ATTACHED_DELIVERY_RATIO = 0.999
+
 
 def make_plan(scenario: Scenario, *, seed: int) -> Plan:
     """Make the plan of a parsed scenario; equal arguments give equal plans, byte for byte."""
@@ -57,20 +60,32 @@ def make_plan(scenario: Scenario, *, seed: int) -> Plan:
             violates=_in_order(scenario.expect.violates),
             may_violate=_in_order(scenario.expect.may_violate),
         ),
-        steady_state=tuple(
-            SteadyBound(probe=probe.probe, least=probe.min, most=probe.max) for probe in scenario.steady_state
-        ),
+        steady_state=_steady_state(scenario),
     )
 
 
 def _cluster(scenario: Scenario) -> ClusterPlan:
     return ClusterPlan(
-        nodes=node_names(scenario.cluster.nodes),
+        nodes=node_names(scenario.cluster.size),
         delivery=scenario.cluster.delivery,
         appendfsync=scenario.cluster.redis.appendfsync,
         command=scenario.cluster.command,
         ready=scenario.cluster.ready,
+        attach=scenario.cluster.attach or (),
         needs=tuple(sorted({need for fault in scenario.faults for need in FAULTS[fault.fault].spec.needs})),
+    )
+
+
+def _steady_state(scenario: Scenario) -> tuple[SteadyBound, ...]:
+    """Return what the scenario asks for; nobody's cluster is hurt that does not hold still before."""
+    asked = tuple(
+        SteadyBound(probe=probe.probe, least=probe.min, most=probe.max) for probe in scenario.steady_state
+    )
+    if asked or scenario.cluster.attach is None:
+        return asked
+    return (
+        SteadyBound(probe="delivery_ratio", least=ATTACHED_DELIVERY_RATIO),
+        SteadyBound(probe="ready_nodes", least=scenario.cluster.size),
     )
 
 

@@ -40,7 +40,7 @@ def planned_faults(scenario: Scenario, seed: int, *, chaos_s: float) -> tuple[Fa
     """Return the faults in the order of their times, those of one time as the scenario lists them."""
     known = _Known()
     for fault in scenario.faults:
-        plans = list(_occurrences(fault, scenario.cluster.nodes, known, seed, chaos_s))
+        plans = list(_occurrences(fault, scenario.cluster.size, known, seed, chaos_s))
         known.planned[fault.id] = plans
         known.hit[fault.id] = tuple(dict.fromkeys(member for plan in plans for member in plan.targets))
     every = (plan for plans in known.planned.values() for plan in plans)

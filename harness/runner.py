@@ -184,9 +184,9 @@ class _Run:
 
     def _start(self, load: Load) -> None:
         plan = self._plan
+        what = "Attaching to" if plan.cluster.attach else "Starting Redis and"
         self._progress.say(
-            f"Starting Redis and {len(plan.cluster.nodes)} nodes ({self._backend.name}: "
-            f"{self._order.backend_reason})"
+            f"{what} {len(plan.cluster.nodes)} nodes ({self._backend.name}: {self._order.backend_reason})"
         )
         if self._order.web is not None:
             self._web_port = self._order.web.choose_port()
@@ -289,7 +289,7 @@ class _Run:
         )
 
     def _addresses(self) -> tuple[NodeAddress, ...]:
-        return tuple(NodeAddress(name=m.name, url=m.url or "") for m in self._nodes())
+        return tuple(NodeAddress(name=m.name, url=m.url or "", called=m.called) for m in self._nodes())
 
     def _nodes(self) -> tuple[Member, ...]:
         return tuple(member for member in self._backend.members() if member.role is Role.NODE)

@@ -20,6 +20,9 @@ def _phase_moments(plan: Plan) -> Iterable[tuple[float, str]]:
         yield phase.start_s, _phase_line(plan, phase)
     if plan.cluster.command is not None:
         yield 0.0, f"each node is `{shlex.join(plan.cluster.command)}`"
+    if plan.cluster.attach:
+        nodes = zip(plan.cluster.nodes, plan.cluster.attach, strict=True)
+        yield 0.0, f"attached, and not started: {', '.join(f'{name} {url}' for name, url in nodes)}"
     yield plan.load_s, f"load stops; within {plan.limits.drain_s:g} s all is resent, caught up and read"
 
 

@@ -91,11 +91,16 @@ class MemberWatch:
     def _state(self, member: Member, identity: Identity | None) -> MemberState:
         if identity is None:
             return MemberState.DOWN
-        if self._backend.paused(member.name):
+        before = self._seen.get(member.name)
+        # A node that answers does not stand still, so that the backend need not be asked; one that stood
+        # still a moment ago is not asked itself, since it would keep us waiting.
+        stood = before is not None and before[0] is MemberState.PAUSED
+        if (member.role is Role.REDIS or stood) and self._backend.paused(member.name):
             return MemberState.PAUSED
         if member.role is Role.REDIS or (member.own_url is not None and _answers(member.ready_url)):
             return MemberState.READY
-        before = self._seen.get(member.name)
+        if self._backend.paused(member.name):
+            return MemberState.PAUSED
         newly_started = before is None or before[1] != str(identity) or before[0] is MemberState.STARTING
         return MemberState.STARTING if newly_started else MemberState.NOT_READY
 

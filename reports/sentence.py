@@ -65,15 +65,13 @@ def _through(run: Run) -> str:
 
 
 def faults_in_words(plan: Plan, records: list[FaultRecord]) -> str:
-    """Return "1 node kill and 2 Redis pauses": each target of each injection counts."""
-    kinds = Counter(kind for record in records for kind in _kinds(plan, record))
+    """Return "1 node kill and 2 Redis pauses": each target of each injection counts, or the injection."""
+    kinds = Counter(
+        f"{_role(plan, target)} {record.fault.removeprefix('redis-')}".strip()
+        for record in records
+        for target in record.targets or ("",)
+    )
     return joined([plural(count, kind) for kind, count in kinds.items()])
-
-
-def _kinds(plan: Plan, record: FaultRecord) -> list[str]:
-    """Return what was done to each target; what has no target was done once."""
-    what = record.fault.removeprefix("redis-")
-    return [f"{_role(plan, target)} {what}" for target in record.targets] or [what]
 
 
 def _role(plan: Plan, target: str) -> str:

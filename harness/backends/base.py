@@ -16,6 +16,7 @@ class Member:
     over restarts; for Redis it is `redis://127.0.0.1:PORT/0`, or `None` where the host cannot reach it.
     `direct` is where the harness itself reaches it, past what faults do to links; `None`: as clients do.
     `ready` is what a node answers with 200 when clients can be served; `None`: its `/ready`.
+    `called` is the name that a node has for itself and among its peers; `None`: `name` is.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Member:
     url: str | None
     direct: str | None = None
     ready: str | None = None
+    called: str | None = None
 
     @property
     def ready_url(self) -> str:
@@ -43,12 +45,14 @@ class Identity:
     word for when it began (never our clock), so that a reused pid is not mistaken for the old process.
     """
 
-    kind: str  # "process" | "container"
-    host_pid: int
-    started: str
+    kind: str  # "process" | "container" | "attached"
+    host_pid: int  # 0 where it is attached: its process is out of sight
+    started: str  # of an attached node: the incarnation that it says it is, if any
     container: str = ""  # the container's short id
 
     def __str__(self) -> str:
+        if self.kind == "attached":
+            return f"attached, incarnation {self.started}" if self.started else "attached"
         of = f"container {self.container} " if self.container else ""
         return f"{of}pid {self.host_pid} started {self.started}"
 
@@ -64,6 +68,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """`process`, `docker` or `attach`."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
 
     def start(self, cluster: ClusterPlan, *, run_id: str, logs: Path) -> tuple[Member, ...]:
         """Start Redis, then the nodes, until all are ready; logs go to `logs/<member>.log`.

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from harness.backends import docker as docker_backend
+from harness.backends.attach import AttachBackend
 from harness.backends.base import Backend
 from harness.backends.docker import DockerBackend
 from harness.backends.process import ProcessBackend
 from harness.errors import BackendUnavailable, UsageError
 
-CHOICES = ("auto", "docker", "process")
+CHOICES = ("auto", "docker", "process", "attach")
 
 
 def check_name(asked: str) -> None:
@@ -22,12 +23,13 @@ def choose(
     say: Callable[[str], None],
     *,
     foreign: bool = False,
+    attached: bool = False,
     node_settings: Mapping[str, str] | None = None,
 ) -> tuple[Backend, str]:
     """Return the backend and the reason for it; `say` gets what takes long at its start.
 
-    `foreign`: the nodes are another program, which is started as processes only. `node_settings` are
-    further variables of every node's environment.
+    `foreign`: the nodes are another program, which is started as processes only. `attached`: the nodes run
+    already. `node_settings` are further variables of the environment of every node that is started.
 
     Raises:
         UsageError: there is no backend of that name.
@@ -36,11 +38,15 @@ def choose(
     match asked:
         case "process":
             return ProcessBackend(node_settings=node_settings), "asked for"
+        case "attach":
+            return AttachBackend(), "asked for"
         case "docker":
             if missing := docker_backend.available():
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
             return DockerBackend(say=say, node_settings=node_settings), "asked for"
     check_name(asked)
+    if attached:
+        return AttachBackend(), "auto: the scenario attaches to nodes that run already"
     if foreign:
         return ProcessBackend(), "auto: the scenario has a command of its own for its nodes"
     return _auto(say, node_settings)

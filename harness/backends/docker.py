@@ -191,6 +191,11 @@ class DockerBackend(Prepared):
 
     # --- while it runs -----------------------------------------------------------------------------------
 
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
+
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""
         return tuple(slot.member for slot in self._slots.values())

@@ -121,6 +121,11 @@ class ProcessBackend(Prepared):
             self._proxies.wait_serving(timeout_s=self._ready_timeout_s)
         return self.members()
 
+    @property
+    def run_id(self) -> str:
+        """The run that it was started for; empty before."""
+        return self._run_id
+
     def members(self) -> tuple[Member, ...]:
         """Return the members, Redis first; nothing before `start`."""
         return tuple(slot.member for slot in self._slots.values())

@@ -88,6 +88,11 @@ class ProcessLinks:
                 self._hang_up()
                 raise HarnessError(f"the proxies of the links could not be started: {error}") from error
 
+    @property
+    def pid(self) -> int:
+        """The process that carries the links."""
+        return self._group.pid
+
     def listen(self, real_ports: Mapping[str, int]) -> None:
         """Begin to listen for all members, which really listen on these ports.
 

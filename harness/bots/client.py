@@ -66,6 +66,7 @@ class ReadingClient(SocketIOClient):  # type: ignore[misc]  # The base has no ty
                 "class_": BufferedWebSocket,
                 "skip_utf8_validation": True,  # Decoding the text checks it.
                 "http_no_proxy": ["*"],  # Members are reached directly, whatever the environment says.
+                "redirect_limit": 0,  # Nobody but the plan says where bots go.
             },
             spawn=spawn,
         )

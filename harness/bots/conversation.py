@@ -248,13 +248,8 @@ class Conversation:
             self._me.wake()
         else:
             why = f"leave refused: {answer or 'the acknowledgement is malformed'}"
-            if answer is not None and answer.code in JOIN_AGAIN:  # It is still in the room.
-                self._me.report("leave", t_ns - stay.asked_ns, REFUSED + why)
-                stay.stage, stay.deadline_ns = Stage.JOINED, None
-                self._me.wake()
-            else:
-                self._me.report("leave", t_ns - stay.asked_ns, why)
-                self._client.hang_up(why)
+            self._me.report("leave", t_ns - stay.asked_ns, why)
+            self._client.hang_up(why)  # The record must not leave open whether it is in the room.
 
     def _join_timed_out(self, stay: _Stay, now_ns: int) -> None:
         what = "leave" if stay.stage is Stage.LEAVING else "join"

@@ -28,6 +28,7 @@ class Failover:
 
     def __init__(self, nodes: Iterable[NodeAddress], first: str, rng: random.Random) -> None:
         self._nodes = {node.name: node for node in nodes}
+        self._names = {node.called or node.name: node.name for node in self._nodes.values()}
         self._states: dict[str, str] = {}
         self._rng = rng
         self._last = first
@@ -36,10 +37,14 @@ class Failover:
         self._had_a_home = False
 
     def learn(self, peers: Iterable[Peer]) -> None:
-        """Take in what a node says of the others; the plan's own addresses win over what it says."""
+        """Take in what a node says of the states of the others.
+
+        Addresses are the plan's own: a node of an attached cluster may tell of others that nobody allowed
+        to be tested.
+        """
         for peer in peers:
-            self._states[peer.name] = peer.state
-            self._nodes.setdefault(peer.name, NodeAddress(name=peer.name, url=peer.url))
+            if peer.name in self._names:
+                self._states[self._names[peer.name]] = peer.state
 
     def next(self) -> tuple[NodeAddress, float]:
         """Return the node to try next and the seconds to pause before."""

@@ -18,13 +18,22 @@ from harness.judging import one_line
 from harness.plan import make_plan
 from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
-from harness.scenario.library import Source, check_backend, load
+from harness.scenario.library import Source, check_backend, load, refuse_remote
 from harness.scenario.model import LARGEST_SEED
 from harness.series import Outcome, seeds, summarize, table
 from harness.timeline import timeline
 from harness.web import Web
 
 MOST_REPEATS = 10_000
+
+AllowRemote = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-remote",
+        metavar="HOST",
+        help="Attach to nodes on this host, which is not this machine. Repeatable.",
+    ),
+]
 
 
 def run(
@@ -66,6 +75,7 @@ def run(
         ),
     ] = 1,
     runs_dir: RunsDir = Path("runs"),
+    allow_remote: AllowRemote = None,
     timeout: Annotated[
         str | None,
         typer.Option(
@@ -88,12 +98,15 @@ def run(
         for source in sources:
             _print_timeline(source, _seeds(source, seed, 1)[0], backend)
         return
+    remote = tuple(allow_remote or ())
+    refuse_remote(sources, remote)
     series = _Series(
         options=_Options(
             backend=backend,
             runs_dir=runs_dir,
             timeout_s=timeout_s,
             web=Web() if web else None,
+            remote=remote,
             as_json=as_json,
         ),
         runs=[(source, own) for source in sources for own in _seeds(source, seed, repeat)],
@@ -123,7 +136,12 @@ def _seeds(source: Source, asked: int | None, count: int) -> tuple[int, ...]:
 
 def _print_timeline(source: Source, seed: int, backend_name: str) -> None:
     plan = make_plan(source.scenario, seed=seed)
-    backend, reason = choose(backend_name, stderr.print, foreign=plan.cluster.command is not None)
+    backend, reason = choose(
+        backend_name,
+        stderr.print,
+        foreign=plan.cluster.command is not None,
+        attached=bool(plan.cluster.attach),
+    )
     typer.echo(f"{plan.scenario}, seed {plan.seed}, {backend.name} ({reason})")
     for line in timeline(plan, backend=backend.name):
         typer.echo(f"  {line}")
@@ -135,6 +153,7 @@ class _Options:
     runs_dir: Path
     timeout_s: float | None
     web: Web | None
+    remote: tuple[str, ...]
     as_json: bool
 
 
@@ -192,6 +211,7 @@ class _Series:
             runs_dir=options.runs_dir,
             timeout_s=options.timeout_s,
             web=options.web,
+            remote=options.remote,
             label=label,
         )
 

@@ -13,7 +13,7 @@ from harness.progress import make_progress
 from harness.records.folder import RunFolder
 from harness.records.plan import Plan
 from harness.records.verdict import RunVerdict
-from harness.scenario.library import Source, check_faults
+from harness.scenario.library import Source, check_faults, refuse_remote
 from harness.web import Web
 
 
@@ -29,6 +29,7 @@ class Task:
     options: tuple[str, ...] = ()
     timeout_s: float | None = None
     web: Web | None = None
+    remote: tuple[str, ...] = ()  # hosts that may be attached to, though they are not this machine
     label: str = ""  # which of several runs this is, for the progress line
 
 
@@ -62,17 +63,24 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
 
 def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
     plan = task.plan
-    backend, reason = choose(task.backend, say, foreign=plan.cluster.command is not None)
+    refuse_remote([task.source], task.remote)
+    backend, reason = choose(
+        task.backend,
+        say,
+        foreign=plan.cluster.command is not None,
+        attached=bool(plan.cluster.attach),
+    )
     if plan.faults:
         check_faults(task.source, backend.name)
     again = ("wordaround", task.command, task.source.argument, "--backend", backend.name)
+    allowed = (word for host in task.remote for word in ("--allow-remote", host))
     return runner.Order(
         plan=plan,
         scenario_text=task.source.text,
         runs_dir=task.runs_dir,
         backend=backend,
         backend_reason=reason,
-        command=(*again, "--seed", str(plan.seed), *task.options),
+        command=(*again, "--seed", str(plan.seed), *task.options, *allowed),
         timeout_s=task.timeout_s,
         web=task.web,
         label=task.label,

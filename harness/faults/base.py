@@ -6,14 +6,14 @@ A fault is only done to a cluster through its backend; it never talks to the bot
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from harness.backends.abilities import Evidence
 from harness.backends.base import Backend
 from harness.records.plan import FaultPlan, Need, Trait
 from harness.scenario.keys import FaultKeys
 
-__all__ = ["Evidence", "Fault", "NotProven", "Spec", "Undo"]
+__all__ = ["Cancellable", "Evidence", "Fault", "NotProven", "Spec", "Undo"]
 
 
 class NotProven(Exception):
@@ -49,6 +49,7 @@ class Spec:
     roles: tuple[str, ...] = ("node", "redis")  # whom it can hit
     needs: tuple[Need, ...] = ()
     traits: tuple[Trait, ...] = ()
+    of_its_own: bool = False  # each may be something else, so that two may hold one member
 
 
 class Fault(Protocol):
@@ -86,3 +87,11 @@ class Fault(Protocol):
         Raises:
             NotProven: it is not over.
         """
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """A fault whose verbs may take long, and can be cut short from another thread when the run is over."""
+
+    def cancel(self) -> None:
+        """End the verb that is under way, which then fails; a heal that comes later works. Idempotent."""

@@ -27,7 +27,7 @@ from typing import Literal
 from harness.backends.base import Backend
 from harness.clock import NS, deadline_ns, left_s, now_ns
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, Fault
+from harness.faults.base import Cancellable, Evidence, Fault
 from harness.faults.registry import FAULTS
 from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
@@ -76,6 +76,11 @@ class FaultExecutor:
             for plan in faults
         )
 
+    @property
+    def last_step_ns(self) -> int:
+        """When the newest step of any fault was journaled; 0: none was yet."""
+        return self._ledger.last_ns
+
     def start(self) -> None:
         """Begin to wait for the faults' times; returns at once."""
         for lane in self._lanes:
@@ -113,7 +118,8 @@ class FaultExecutor:
         self._stopping.set()
         deadline = deadline_ns(timeout_s)
         with self._stop_lock:
-            self._join(min(deadline, deadline_ns(ABANDON_S)))
+            if not self._join(min(deadline, deadline_ns(ABANDON_S))):
+                self._cut_short(min(deadline, deadline_ns(ABANDON_S)))
             if self.outlasting:
                 self._heal_open(deadline, lambda lane: lane.outlasts_the_cluster)
             self._ledger.close()
@@ -123,6 +129,11 @@ class FaultExecutor:
     def outlasting(self) -> tuple[str, ...]:
         """The ids of open faults that do not end with the cluster."""
         return tuple(lane.plan.id for lane in self._ledger.open if lane.outlasts_the_cluster)
+
+    def _cut_short(self, deadline: int) -> None:
+        """End the verbs that can be ended, and let their lanes journal it."""
+        for lane in [lane for lane in self._lanes if lane.cancel()]:
+            lane.thread.join(left_s(deadline))
 
     def _join(self, deadline: int) -> bool:
         for lane in self._lanes:
@@ -151,6 +162,7 @@ class _Ledger:
     def __init__(self, journal: Journal, on_event: Callable[[FaultEntry], None]) -> None:
         self.failure: Exception | None = None  # the first thing that went wrong in here
         self.closed = False
+        self.last_ns = 0  # when something was journaled
         self._journal = journal
         self._on_event = on_event
         self._lock = threading.Lock()
@@ -185,6 +197,7 @@ class _Ledger:
                 if self.closed:
                     return False
                 self._journal.append(entry)
+                self.last_ns = entry.done_ns
             self._on_event(entry)
         except Exception as error:  # noqa: BLE001 - It is raised by `FaultExecutor.stop`.
             self.failure = self.failure or error
@@ -301,6 +314,13 @@ class _Lane:
         except Exception as error:  # noqa: BLE001 - Whatever broke this fault: the journal must say it.
             self.fail(verb, error)
         return injected_ns
+
+    def cancel(self) -> bool:
+        """Cut short what its fault is at; return whether there was anything that can be."""
+        if not self.thread.is_alive() or not isinstance(self._fault, Cancellable):
+            return False
+        self._fault.cancel()
+        return True
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""

@@ -48,7 +48,8 @@ def _undone(
     entry: FaultEntry, journal: Journal, working_folder: Path, say: Callable[[str], None]
 ) -> list[str]:
     began = now_ns()
-    what = f"fault {entry.fault_id} ({entry.fault} {', '.join(entry.targets)})"
+    whom = f" {', '.join(entry.targets)}" if entry.targets else ""
+    what = f"fault {entry.fault_id} ({entry.fault}{whom})"
     where = working_folder if working_folder.is_dir() else Path("/")
     wrong = [
         f"{shlex.join(command)} (in {where}): {why}"

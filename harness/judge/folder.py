@@ -1,5 +1,6 @@
 """Judging a saved run: reads the folder, writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +9,7 @@ from harness.checkers import steady_state
 from harness.checkers.view import prepare
 from harness.errors import HarnessError
 from harness.judge.judgement import judge
+from harness.open_ended import with_bots
 from harness.records.bots import BotsMetrics
 from harness.records.codec import read_json
 from harness.records.folder import RunFolder
@@ -36,11 +38,12 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
             f"{folder.meta} has schema {meta.schema}, and this version reads {SCHEMA}; "
             "judge it with the version that made the run (meta.json names it)"
         )
-    plan = _record(Plan, folder.plan)
+    histories = _histories(folder)
+    plan = _with_all_bots(_record(Plan, folder.plan), histories)
     verdict = judge(
         plan=replace(plan, checks=only, checks_named=True, expect=_of(plan.expect, only)) if only else plan,
         meta=meta,
-        histories=_histories(folder),
+        histories=histories,
         faults=_journal(FaultEntry, folder.faults),
         members=_journal(MemberEntry, folder.members),
         generator_lag_ms=_generator_lag_ms(folder.metrics / "bots.json"),
@@ -62,6 +65,12 @@ def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[tuple[Stea
     )
     window = steady_state.before_faults(view)
     return steady_state.measured(view, window) if window is not None else ()
+
+
+def _with_all_bots(plan: Plan, histories: Sequence[HistoryFile]) -> Plan:
+    """Add those who came by the user's hand, where the run broke off before its plan could say so."""
+    most = max((int(file.events["bot"].max(initial=0)) for file in histories), default=0)
+    return with_bots(plan, most) if plan.by_hand and most > len(plan.bots) else plan
 
 
 def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:

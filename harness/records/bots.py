@@ -15,10 +15,14 @@ CLIENT_QUIT = "client quit"  # the reason of a DISCONNECT that the bot itself wi
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeAddress:
-    """Where a node of the plan is reached by clients: `http://127.0.0.1:5001`."""
+    """Where a node of the plan is reached by clients: `http://127.0.0.1:5001`.
+
+    `called` is its name among its peers, where that is another one.
+    """
 
     name: str
     url: str
+    called: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

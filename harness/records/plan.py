@@ -44,8 +44,8 @@ class ClusterPlan:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Every member, Redis first: the order in which they start."""
-        return (self.redis, *self.nodes)
+        """Every member, Redis first: the order in which they start. Of what is attached: the nodes alone."""
+        return self.nodes if self.attach else (self.redis, *self.nodes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +165,7 @@ class Plan:
     limits: Limits
     expect: Expectation
     steady_state: tuple[SteadyBound, ...] = ()
+    by_hand: bool = False  # its bots came and went by the user's hand (`wordaround load`)
 
     @property
     def load_s(self) -> float:

@@ -16,6 +16,7 @@ from harness.scenario.model import Cluster, Expect, Load, Phases, Scenario, faul
 from harness.scenario.shape import valid_fields
 from harness.scenario.source import Path
 from harness.scenario.steady_sense import ProbeFacts, probe_facts
+from harness.scenario.targets import member_names
 from harness.scenario.times import Timing
 
 
@@ -25,6 +26,7 @@ class FaultFacts:
 
     path: Path
     written: frozenset[str]  # the keys that stand there
+    valid: Mapping[str, Any]  # all its keys that are valid on their own
     spec: Spec | None
     id: str | None
     at: float | None
@@ -34,6 +36,7 @@ class FaultFacts:
     target: Target | None
     side: Side | None
     groups: tuple[tuple[str, ...], ...] | None
+    values: Mapping[str, Any]  # of all its keys that are valid, its own included
 
     @property
     def takes_down(self) -> bool:
@@ -50,6 +53,8 @@ class Facts:
     command: tuple[str, ...] | None  # `None`, too, where it is left out
     no_command: bool  # it is left out, for certain
     ready: str | None  # as `command`
+    attach: tuple[str, ...] | None  # as `command`
+    cluster_keys: frozenset[str]  # what the scenario says of its cluster, right or wrong
     users: int | None
     rooms: int | None
     spawn_rate: float | None
@@ -64,6 +69,16 @@ class Facts:
     violates: tuple[str, ...] | None
     may_violate: tuple[str, ...] | None
 
+    @property
+    def attached(self) -> bool:
+        """Whether it uses nodes that run already."""
+        return "attach" in self.cluster_keys
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members, Redis first where it is ours; no node where their number is not known."""
+        return member_names(self.nodes or 0, redis=not self.attached)
+
 
 def facts_of(data: Mapping[str, Any]) -> Facts:
     """Collect what is valid in a scenario's plain data."""
@@ -74,12 +89,18 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     )
     listed = data.get("faults")
     checks = top.get("checks")
+    written = data.get("cluster")
+    cluster_keys = frozenset(written if isinstance(written, Mapping) else ())
+    attach = cluster.get("attach")
+    nodes = cluster.get("nodes") if "attach" not in cluster_keys else len(attach or ()) or None
     return Facts(
-        nodes=cluster.get("nodes"),
+        nodes=nodes,
         delivery=cluster.get("delivery"),
         command=cluster.get("command"),
         no_command=cluster.get("command", ()) is None,
         ready=cluster.get("ready"),
+        attach=attach,
+        cluster_keys=cluster_keys,
         users=load.get("users"),
         rooms=load.get("rooms"),
         spawn_rate=load.get("spawn_rate"),
@@ -88,7 +109,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         chaos=phases.get("chaos"),
         recovery=phases.get("recovery"),
         steady_state=probe_facts(data.get("steady_state")),
-        faults=_faults(listed if isinstance(listed, tuple) else (), cluster.get("nodes")),
+        faults=_faults(listed if isinstance(listed, tuple) else (), nodes),
         checks=checks if isinstance(checks, tuple) else None,
         verdict=expect.get("verdict"),
         violates=expect.get("violates"),
@@ -114,6 +135,7 @@ def _faults(listed: tuple[object, ...], nodes: int | None) -> tuple[FaultFacts, 
         fault = FaultFacts(
             path=("faults", index),
             written=frozenset(item) if isinstance(item, Mapping) else frozenset(),
+            valid=valid,
             spec=FAULTS[valid["fault"]].spec if valid.get("fault") in FAULTS else None,
             id=valid.get("id"),
             at=valid.get("at"),
@@ -123,6 +145,7 @@ def _faults(listed: tuple[object, ...], nodes: int | None) -> tuple[FaultFacts, 
             target=valid.get("target"),
             side=valid.get("from_"),
             groups=valid.get("groups"),
+            values=valid,
         )
         found.append(fault)
         if fault.id is not None and timing is not None:

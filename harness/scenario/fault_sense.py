@@ -14,7 +14,6 @@ from harness.scenario.targets import (
     Reach,
     cut_off,
     may_be_member,
-    member_names,
     reach,
 )
 from harness.scenario.values import did_you_mean, listed
@@ -24,7 +23,7 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything about the faults that does not fit together."""
-    for check in (_ids, _moments, _times, _repeats, _shapes, _links):
+    for check in (_ids, _own, _moments, _times, _repeats, _shapes, _links):
         yield from check(facts)
     reaches: dict[int, Reach] = {}
     yield from _targets(facts, reaches)
@@ -43,6 +42,13 @@ def _ids(facts: Facts) -> Iterator[Finding]:
         if may_be_member(fault.id):
             yield (*fault.path, "id"), f"{fault.id!r} is the name of a member; a fault needs one of its own"
         seen.add(fault.id)
+
+
+def _own(facts: Facts) -> Iterator[Finding]:
+    """What a fault's own keys say of each other."""
+    for fault in facts.faults:
+        if fault.spec is not None:
+            yield from ((fault.path + key, what) for key, what in fault.spec.keys.findings(fault.valid))
 
 
 # Times
@@ -170,6 +176,24 @@ def _links(facts: Facts) -> Iterator[Finding]:
             yield from _side(facts, fault)
         if fault.groups is not None:
             yield from _groups(facts, fault)
+        yield from _whom(fault)
+        yield from _jitter(fault)
+
+
+def _whom(fault: FaultFacts) -> Iterator[Finding]:
+    """A partition has a target, or groups."""
+    grouped = fault.spec is not None and "groups" in fault.spec.keys.model_fields
+    if grouped and not fault.written & {"target", "groups"} and not _misspelt(fault):
+        yield fault.path, "the key `target` is missing in `faults`, or `groups` in its place"
+
+
+def _jitter(fault: FaultFacts) -> Iterator[Finding]:
+    delay, jitter = fault.values.get("delay"), fault.values.get("jitter")
+    if delay is not None and jitter is not None and jitter > delay:
+        yield (
+            (*fault.path, "jitter"),
+            f"a `jitter` of {jitter:g} s is more than the `delay` of {delay:g} s, which it varies",
+        )
 
 
 def _side(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
@@ -178,11 +202,17 @@ def _side(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
     if (fault.side.name is None) == (fault.side.role is None):
         yield path, "`from` wants either the `name` of a member, or a `role`: node, redis or client"
     elif fault.side.name is not None and facts.nodes is not None:
-        members = member_names(facts.nodes)
+        members = facts.members
         if fault.side.name not in members:
             yield (*path, "name"), f"there is no member {fault.side.name!r}; there are {listed(members)}"
         elif fault.target is not None and fault.target.name == fault.side.name:
             yield (*path, "name"), f"{fault.side.name!r} has no link to itself"
+    elif fault.side.role == "client" and fault.target is not None and _is_redis(fault.target):
+        yield (*path, "role"), f"clients have no link to {REDIS}; they reach nodes"
+
+
+def _is_redis(target: Target) -> bool:
+    return REDIS in (target.name, target.role)
 
 
 def _groups(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
@@ -193,7 +223,7 @@ def _groups(facts: Facts, fault: FaultFacts) -> Iterator[Finding]:
     if len(fault.groups) < 2 or not all(fault.groups):
         yield path, "`groups` wants at least two lists of members, none of them empty"
     seen: set[str] = set()
-    members = member_names(facts.nodes or 0)
+    members = facts.members
     for index, group in enumerate(fault.groups):
         for at, name in enumerate(group):
             if facts.nodes is not None and name not in members:
@@ -236,7 +266,9 @@ def _reach(facts: Facts, index: int, earlier: Mapping[str, Reach]) -> Reach | No
         return Reach(possible=cut_off(groups), count=len(cut_off(groups)))
     if facts.nodes is None or target is None or any(_shape(target)):
         return None
-    members = member_names(facts.nodes)
+    members = facts.members
+    if target.role == REDIS and REDIS not in members:
+        raise NoTarget("role", f"an attached cluster has no Redis that we know; there are {listed(members)}")
     if target.name is not None and target.name not in members:
         raise NoTarget("name", f"there is no member {target.name!r}; there are {listed(members)}")
     if target.exclude is None:
@@ -258,7 +290,7 @@ def _unknown_exclude(exclude: str, facts: Facts, index: int) -> str:
         return ""
     if exclude in {fault.id for fault in facts.faults[index:]}:
         return f"and {exclude!r} is listed {'later' if exclude != facts.faults[index].id else 'here'}"
-    options = sorted({*(id_ for id_ in before if id_), *member_names(facts.nodes or 0)})
+    options = sorted({*(id_ for id_ in before if id_), *facts.members})
     return f"not {exclude!r}{_instead(exclude, options)}"
 
 
@@ -296,7 +328,8 @@ def _apart(first: FaultFacts, second: FaultFacts) -> bool:
 def _clash(first: FaultFacts, second: FaultFacts) -> bool:
     if first.timing is None or second.timing is None or first.id in second.timing.waits_for:
         return False
-    if not (first.takes_down or second.takes_down or first.spec == second.spec):
+    same = first.spec is not None and first.spec == second.spec and not first.spec.of_its_own
+    if not (first.takes_down or second.takes_down or same):
         return False
     return first.timing.meets(second.timing)
 

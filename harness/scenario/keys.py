@@ -3,6 +3,7 @@
 What a fault wants beside them it says in its own file (`harness/faults/`), in a subclass of one of these.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,6 +109,11 @@ class FaultKeys(Part):
     ] = None
     target: Annotated[Target, told("Whom it hits.")]
 
+    @classmethod
+    def findings(cls, valid: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what does not fit together among the keys that are valid on their own: which key, and why."""
+        yield from ()
+
 
 class Reversible(FaultKeys):
     """A fault that lasts for a while and is healed."""
@@ -129,16 +135,21 @@ class TakesDown(FaultKeys):
 
 
 class Links(Part):
-    """What faults on links say: which ends they have beside the target, and in which direction they bite."""
+    """What faults on links say: which ends they have beside the target."""
 
     from_: Annotated[
         Side | None, told("The other ends of the links; without it all members and clients.", alias="from")
     ] = None
-    direction: Annotated[
-        DirectionName,
-        told("Seen from the target: `to` is what it sends to the other ends, `from` what it gets from them."),
-    ] = "both"
+
+
+class OneShotOnLinks(OneShot, Links):
+    """A fault of one moment on the links between its target and everyone else, or those that `from` names."""
 
 
 class ReversibleOnLinks(Reversible, Links):
     """A reversible fault on the links between its target and everyone else, or those that `from` names."""
+
+    direction: Annotated[
+        DirectionName,
+        told("Seen from the target: `to` is what it sends to the other ends, `from` what it gets from them."),
+    ] = "both"

@@ -1,15 +1,17 @@
 """Where scenarios come from: a file, or the name of one that ships with WordAround."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from harness.backends.loopback import why_refused
 from harness.errors import BackendUnavailable, UsageError
 from harness.faults.availability import alternatives, lacking
 from harness.scenario.model import Scenario
-from harness.scenario.parse import located, parse
+from harness.scenario.parse import ScenarioError, all_located, located, parse
+from harness.scenario.source import Path as Place
 from harness.scenario.values import did_you_mean
 
 _ENDINGS = (".yaml", ".yml")
@@ -48,9 +50,45 @@ def check_backend(source: Source, backend: str) -> None:
     Raises:
         ScenarioError: says what in it asks for another backend.
     """
+    attached = source.scenario.cluster.attach is not None
+    if attached and backend not in ("auto", "attach"):
+        sentence = (
+            f"`attach` uses nodes that run already, and `--backend {backend}` starts its own; leave it out"
+        )
+        raise located(source.text, source.argument, ("cluster", "attach"), sentence)
+    if backend == "attach" and not attached:
+        sentence = (
+            "`--backend attach` wants the URLs of the nodes that run already: `cluster: {attach: [...]}`"
+        )
+        path = ("cluster",) if "cluster" in source.scenario.model_fields_set else ()
+        raise located(source.text, source.argument, path, sentence)
     if source.scenario.cluster.command is not None and backend == "docker":
         sentence = "`command` starts processes of this machine, not containers; use `--backend process`"
         raise located(source.text, source.argument, ("cluster", "command"), sentence)
+
+
+def check_targets(source: Source, allowed: Collection[str]) -> ScenarioError | None:
+    """Return what is wrong with the nodes that the scenario attaches to: all that are not this machine.
+
+    Names are looked up. `allowed` are the hosts that may be attached to all the same.
+    """
+    found: list[tuple[Place, str]] = [
+        (("cluster", "attach", index), why)
+        for index, url in enumerate(source.scenario.cluster.attach or ())
+        if (why := why_refused(url, allowed)) is not None
+    ]
+    return all_located(source.text, source.argument, found) if found else None
+
+
+def refuse_remote(sources: Iterable[Source], allowed: Collection[str]) -> None:
+    """Refuse to attach to anything that is not this machine and was not allowed by its name.
+
+    Raises:
+        UsageError: names every such target of all the scenarios.
+    """
+    problems = [str(error) for source in sources if (error := check_targets(source, allowed)) is not None]
+    if problems:
+        raise UsageError("\n".join(problems))
 
 
 def check_faults(source: Source, backend: str) -> None:

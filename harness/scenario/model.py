@@ -16,7 +16,7 @@ from harness.faults.registry import FAULTS
 from harness.records import plan
 from harness.scenario.keys import Duration, DurationOrZero, FaultKeys, GuaranteeName, Name, Part, Text
 from harness.scenario.steady import SteadyProbe
-from harness.scenario.values import address, argument, choice, listed, rate, whole
+from harness.scenario.values import address, argument, choice, listed, node_url, rate, whole
 
 FAULT_NAMES = tuple(FAULTS)  # harness/faults has one file for each
 
@@ -37,6 +37,7 @@ class Cluster(Part):
     """The cluster to start: Redis and nodes `node-1` … `node-<nodes>`.
 
     `command` starts another program as each node, `ready` is the URL that answers 200 when it can serve.
+    `attach` are the URLs of nodes that run already: nothing is started, and `nodes` is their number.
     """
 
     nodes: Annotated[int, whole(1, MOST_NODES)] = 3
@@ -44,6 +45,12 @@ class Cluster(Part):
     redis: Redis = Redis()
     command: tuple[Annotated[str, argument()], ...] | None = None
     ready: Annotated[str, address()] | None = None
+    attach: tuple[Annotated[str, node_url()], ...] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        return self.nodes if self.attach is None else len(self.attach)
 
 
 class Load(Part):

@@ -1,5 +1,7 @@
 """YAML text to a scenario, or every mistake in it at once, each with its place in the file."""
 
+from collections.abc import Iterable
+
 from harness.errors import UsageError
 from harness.scenario.facts import facts_of
 from harness.scenario.model import Scenario
@@ -47,7 +49,14 @@ def parse(text: str, *, label: str) -> Scenario:
 
 def located(text: str, label: str, path: Path, sentence: str) -> ScenarioError:
     """Return the error that says what is wrong at a key of a scenario that was parsed before."""
-    return ScenarioError(label, (Problem(read(text).where_key(path), sentence),))
+    return all_located(text, label, [(path, sentence)])
+
+
+def all_located(text: str, label: str, sentences: Iterable[tuple[Path, str]]) -> ScenarioError:
+    """Return the error that says what is wrong at several keys of a scenario that was parsed before."""
+    document = read(text)
+    problems = (Problem(document.where_key(path), sentence) for path, sentence in sentences)
+    return ScenarioError(label, tuple(sorted(problems)))
 
 
 def _sense(document: Document) -> list[Problem]:

@@ -15,6 +15,7 @@ from harness.scenario.keys import (
     Part,
     Repeat,
     Reversible,
+    ReversibleOnLinks,
     Side,
     TakesDown,
     Target,
@@ -22,19 +23,20 @@ from harness.scenario.keys import (
 from harness.scenario.values import Kind
 
 _BACKENDS = ("process", "docker", "attach")
-_PARTS: tuple[tuple[str, type[Part]], ...] = (
-    ("Every fault has", FaultKeys),
-    ("`target`", Target),
-    ("`after`", After),
-    ("`repeat`", Repeat),
-    ("Faults on links also have", Links),
-    ("`from`", Side),
+_ON_LINKS = ("from_", "direction")
+_PARTS: tuple[tuple[str, type[Part], tuple[str, ...]], ...] = (
+    ("Every fault has", FaultKeys, ()),
+    ("`target`", Target, ()),
+    ("`after`", After, ()),
+    ("`repeat`", Repeat, ()),
+    ("Faults on links also have", ReversibleOnLinks, _ON_LINKS),
+    ("`from`", Side, ()),
 )
 
 
 def common_keys() -> str:
     """Return the tables of what faults have in common."""
-    return "\n\n".join(f"{title}:\n\n{_table(part)}" for title, part in _PARTS)
+    return "\n\n".join(f"{title}:\n\n{_table(part, keys)}" for title, part, keys in _PARTS)
 
 
 def faults() -> str:
@@ -58,7 +60,7 @@ def _mechanism(fault: str, backend: str) -> str:
 
 def _fault(name: str) -> str:
     spec = FAULTS[name].spec
-    common = {key for part in (FaultKeys, Links) for key in part.model_fields}
+    common = {*FaultKeys.model_fields, *_ON_LINKS}
     own = [key for key in spec.keys.model_fields if key not in common]
     words = [f"#### `{name}`", f"{spec.summary} {_kind(spec.keys)} On: {', '.join(spec.roles)}."]
     if own:
@@ -67,12 +69,20 @@ def _fault(name: str) -> str:
 
 
 def _kind(keys: type[FaultKeys]) -> str:
-    links = " On links: has `from` and `direction`." if issubclass(keys, Links) else ""
+    links = _links(keys)
     if issubclass(keys, Reversible):
         return f"Lasts for its `duration`.{links}"
     if issubclass(keys, TakesDown):
         return f"Down until `restart_after`, or for good.{links}"
+    if "duration" in keys.model_fields:
+        return "Lasts for its `duration`, or is over by itself."
     return f"One moment, without `duration`.{links}" if issubclass(keys, OneShot) else links.strip()
+
+
+def _links(keys: type[FaultKeys]) -> str:
+    if issubclass(keys, ReversibleOnLinks):
+        return " On links: has `from` and `direction`."
+    return " On links: has `from`." if issubclass(keys, Links) else ""
 
 
 def _table(part: type[Part], keys: Iterable[str] | None = None) -> str:
@@ -127,6 +137,8 @@ def _of_schema(schema: dict[str, Any]) -> str:
             else f"from {schema['minimum']}"
         )
         return f"number {low}, up to {schema['maximum']:g}"
+    if "title" in schema:
+        return str(schema["title"])
     if "examples" in schema:
         return "duration"
     return "name" if "maxLength" in schema else "text"

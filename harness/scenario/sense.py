@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from harness.records.guarantees import NOT_APPLICABLE
 from harness.scenario import fault_sense, steady_sense
 from harness.scenario.facts import Facts
+from harness.scenario.model import MOST_NODES
 from harness.scenario.source import Path
 
 Finding = tuple[Path, str]
@@ -18,7 +19,8 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything that does not fit together, with the path of what should be mended."""
-    for check in (_command, _spawn, _rooms, _steady_state, fault_sense.findings, _checks, _expectation):
+    checks = (_command, _attach, _spawn, _rooms, _steady_state, fault_sense.findings, _checks, _expectation)
+    for check in checks:
         yield from check(facts)
 
 
@@ -30,6 +32,19 @@ def _command(facts: Facts) -> Iterator[Finding]:
             ("cluster", "ready"),
             "`ready` goes with `command` only; our own node has its own",
         )
+
+
+def _attach(facts: Facts) -> Iterator[Finding]:
+    if not facts.attached:
+        return
+    for key in ("nodes", "redis", "command", "ready"):
+        if key in facts.cluster_keys:
+            yield ("cluster", key), f"`{key}` does not go with `attach`, which uses nodes as they run already"
+    if facts.attach == ():
+        yield ("cluster", "attach"), "`attach` wants the URL of each node; there is none"
+    elif len(facts.attach or ()) > MOST_NODES:
+        yield ("cluster", "attach"), f"`attach` wants {MOST_NODES} nodes at most"
+    yield from _repeated(("cluster", "attach"), facts.attach)
 
 
 def _spawn(facts: Facts) -> Iterator[Finding]:
@@ -51,9 +66,8 @@ def _rooms(facts: Facts) -> Iterator[Finding]:
 
 
 def _steady_state(facts: Facts) -> Iterator[Finding]:
-    return steady_sense.findings(
-        facts.steady_state, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery
-    )
+    asked = facts.steady_state or ((steady_sense.ATTACHED,) if facts.attached else None)
+    return steady_sense.findings(asked, nodes=facts.nodes, steady_s=facts.steady, recovery_s=facts.recovery)
 
 
 def _checks(facts: Facts) -> Iterator[Finding]:

@@ -24,6 +24,12 @@ class ProbeFacts:
     misspelt: bool  # it has an unknown key, which may have been meant for one of them
 
 
+# An attached cluster always has one, so that it has to fit its phases (`harness/plan.py` says which).
+ATTACHED = ProbeFacts(
+    path=("steady_state",), probe="delivery_ratio", bounds={"min": 1.0, "max": None}, raw={}, misspelt=False
+)
+
+
 def probe_facts(data: object) -> tuple[ProbeFacts, ...] | None:
     """Collect what is valid; `None` where no steady state is asked for, or it is no list."""
     if not isinstance(data, tuple):

@@ -39,9 +39,9 @@ def node_names(nodes: int) -> tuple[str, ...]:
     return tuple(f"node-{number}" for number in range(1, nodes + 1))
 
 
-def member_names(nodes: int) -> tuple[str, ...]:
-    """Return the names of all members, Redis first."""
-    return (REDIS, *node_names(nodes))
+def member_names(nodes: int, *, redis: bool = True) -> tuple[str, ...]:
+    """Return the names of all members, Redis first; an attached cluster has no `redis`."""
+    return ((REDIS,) if redis else ()) + node_names(nodes)
 
 
 def may_be_member(name: str) -> bool:

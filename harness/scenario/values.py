@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -19,6 +20,9 @@ from harness.records.guarantees import IMPLEMENTED
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m)", re.ASCII)
 _UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60)}
+_BYTE_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(B|kB|KiB|MB|MiB|GB|GiB)/s", re.ASCII)
+_UNIT_BYTES = {"B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+_FASTEST = 10 * 10**9
 _LONGEST_S = 24 * 60 * 60
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _NAME_LENGTH = 64
@@ -141,6 +145,23 @@ def rate(most: float) -> Kind:
     return Kind(check, schema={"type": "number", "exclusiveMinimum": 0, "maximum": most})
 
 
+def byte_rate() -> Kind:
+    """Accept bytes a second as text, and turn them into a number: `64KiB/s` is 65,536."""
+
+    def check(value: object) -> int:
+        match = _BYTE_RATE.fullmatch(value) if isinstance(value, str) else None
+        rate = int(Decimal(match[1]) * _UNIT_BYTES[match[2]]) if match else 0
+        if not 1 <= rate <= _FASTEST:
+            limit = " (10GB/s at most)" if rate else ""
+            raise ValueError(
+                f"wants a rate above zero like 64KiB/s, 1MiB/s or 500kB/s{limit}, not {shown(value)}"
+            )
+        return rate
+
+    examples = {"examples": ["64KiB/s", "1MiB/s", "500kB/s"], "title": "rate"}
+    return Kind(check, schema={"type": "string", "pattern": f"^{_BYTE_RATE.pattern}$", **examples})
+
+
 def text() -> Kind:
     """Accept any text; white space around it is dropped."""
 
@@ -152,16 +173,17 @@ def text() -> Kind:
     return Kind(check, schema={"type": "string"})
 
 
-def argument() -> Kind:
-    """Accept an argument of a command, as it is; it may have placeholders."""
-    return Kind(_with_placeholders, schema={"type": "string"})
+def argument(known: Iterable[str] = PLACEHOLDERS) -> Kind:
+    """Accept an argument of a command, as it is; it may have these placeholders."""
+    names = tuple(known)
+    return Kind(lambda value: _with_placeholders(value, names), schema={"type": "string"})
 
 
 def address() -> Kind:
     """Accept an HTTP URL, which may have placeholders."""
 
     def check(value: object) -> str:
-        written = _with_placeholders(value)
+        written = _with_placeholders(value, tuple(PLACEHOLDERS))
         if not written.startswith(("http://", "{url}")):
             raise ValueError(f"wants an http:// URL like '{{url}}/ready', not {shown(value)}")
         return written
@@ -169,20 +191,43 @@ def address() -> Kind:
     return Kind(check, schema={"type": "string", "pattern": r"^(http://|\{url\})"})
 
 
-def _with_placeholders(value: object) -> str:
+def node_url() -> Kind:
+    """Accept the `http://HOST:PORT` of a node that runs already; the slash at its end is dropped."""
+    wanted = "the http://HOST:PORT of a node, without path, user or query"
+
+    def check(value: object) -> str:
+        written = value.strip().removesuffix("/") if isinstance(value, str) else ""
+        if not _is_base_url(written):
+            raise ValueError(f"wants {wanted}, not {shown(value)}")
+        return written
+
+    return Kind(check, schema={"type": "string", "pattern": r"^http://[^/?#@\s]+/?$"})
+
+
+def _is_base_url(written: str) -> bool:
+    try:
+        parts = urlsplit(written)
+        port = parts.port
+    except ValueError:  # Brackets that do not close, or a port that is none.
+        return False
+    odd = "@" in written or any(map(str.isspace, written))
+    return bool(parts.hostname) and port != 0 and written == f"http://{parts.netloc}" and not odd
+
+
+def _with_placeholders(value: object, known: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"wants a text, not {shown(value)}{_quotes(value)}")  # noqa: TRY004  as above
     if "\0" in value:
         raise ValueError("wants an argument of a command, which cannot hold the character U+0000")
     for name in names_in(value):
-        if name not in PLACEHOLDERS:
+        if name not in known:
             plain = f"({{{{{name}}}}} is the word in braces)"
-            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name)} {plain}")
+            raise ValueError(f"has an unknown placeholder {{{name}}}{_instead(name, known)} {plain}")
     return value
 
 
-def _instead(placeholder: str) -> str:
-    return did_you_mean(placeholder, PLACEHOLDERS) or f"; there are {listed(PLACEHOLDERS)}"
+def _instead(placeholder: str, known: tuple[str, ...]) -> str:
+    return did_you_mean(placeholder, known) or f"; there are {listed(known)}"
 
 
 def _quotes(value: object) -> str:

@@ -46,7 +46,9 @@ class ControlSocket(socketserver.ThreadingUnixStreamServer):
                 f"no Unix socket can be made at {path}: {error}; set TMPDIR to another, shorter path"
             ) from error
         path.chmod(0o600)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="control-socket")
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.05,), name="control-socket", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

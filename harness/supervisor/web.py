@@ -42,7 +42,9 @@ class ControlWeb(ThreadingHTTPServer):
         self.token = token
         self.ask: Ask | None = None
         self.origins: Callable[[], Iterable[str]] = tuple
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="control-web")
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.05,), name="control-web", daemon=True
+        )
         self._thread.start()
 
     @property

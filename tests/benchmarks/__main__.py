@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.benchmarks import failover, fanout, idle, sends, startup, tables
+from tests.benchmarks import failover, fanout, idle, links, sends, startup, tables
 from tests.benchmarks.members import BenchmarkError
 from tests.benchmarks.report import Report, note, this_machine
 from tests.benchmarks.systems import System, all_systems
@@ -56,6 +56,10 @@ def _failover(options: argparse.Namespace, report: Report) -> None:
     results = report.results["failover"] = {}
     for name in options.parts:
         results[name] = PARTS[name](system, times)
+
+
+def _links(options: argparse.Namespace, report: Report) -> None:
+    report.results["links"] = links.measure(seconds=options.seconds or (1.0 if options.quick else 4.0))
 
 
 def _startup(options: argparse.Namespace, report: Report) -> None:
@@ -114,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     over.add_argument("--times", type=int, help="how often each is done")
     over.add_argument("--parts", type=_some_of(PARTS), default=list(PARTS), help=", ".join(PARTS))
+
+    linked = _command(commands, "links", _links, "what the proxies of the process backend cost", systems=[])
+    linked.add_argument("--seconds", type=float, help="how long each of six loads is measured")
 
     start = _command(
         commands, "startup", _startup, "until a cluster is ready; beside the phases", systems=OURS

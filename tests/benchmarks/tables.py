@@ -37,7 +37,14 @@ def markdown(report: Report) -> list[str]:
     """Return the lines of all tables, a summary against the goals first."""
     results = report.results
     sections = [_machine(report.machine, report.command), _summary(results)]
-    makers = {"fanout": _fanout, "sends": _sends, "idle": _idle, "failover": _failover, "startup": _startup}
+    makers = {
+        "fanout": _fanout,
+        "sends": _sends,
+        "idle": _idle,
+        "failover": _failover,
+        "startup": _startup,
+        "links": _links,
+    }
     for name, make in makers.items():
         if name in results:
             sections += make(results[name])
@@ -143,6 +150,23 @@ def _failover(results: dict[str, Any]) -> list[list[str]]:
             median_s = sorted(took_s)[len(took_s) // 2]
             rows.append([what, f"median {median_s:.2f} s, max {max(took_s):.2f} s", str(len(took_s))])
     return [["Failover:", "", *table(["what", "took", "samples"], rows)]]
+
+
+def _links(results: dict[str, Any]) -> list[list[str]]:
+    many = f"requests/s, {results['connections']} connections"
+    rows = [
+        [
+            way,
+            f"{results[way]['one']['per_s']:,.0f}",
+            f"{results[way]['many']['per_s']:,.0f}",
+            f"{results[way]['many']['cpu_us_each']:.0f}",
+            f"{results[way]['stream']['mb_per_s']:,.0f}",
+            f"{results[way]['stream']['cpu_ms_per_mb']:.2f}",
+        ]
+        for way in ("direct", "proxied")
+    ]
+    head = ["way", "requests/s, 1 connection", many, "proxies' CPU µs a request", "MB/s"]
+    return [["Links of processes:", "", *table([*head, "proxies' CPU ms a MB"], rows)]]
 
 
 def _startup(results: dict[str, list[float]]) -> list[list[str]]:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from harness.backends.readiness import free_port
 pytestmark = pytest.mark.docker
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"
+GUIDE = FILE.parent / "docs" / "attach.md"
 VARIANTS = {"Compose v2": ("docker", "compose"), "docker-compose 1": ("docker-compose",)}
 REQUIRED = os.environ.get("WORDAROUND_REQUIRE_DOCKER") == "1"
 
@@ -48,6 +50,7 @@ def test_the_file_is_run_with_some_compose() -> None:
 class Project:
     """A running Compose project."""
 
+    variant: str
     name: str
     urls: tuple[str, ...]
     run: Callable[..., str]
@@ -77,7 +80,12 @@ def project(request: pytest.FixtureRequest, images: Images) -> Iterator[Project]
 
     try:
         run("up", "--build", "--detach")
-        yield Project(name=name, urls=tuple(f"http://127.0.0.1:{port}" for port in ports), run=run)
+        yield Project(
+            variant=request.param,
+            name=name,
+            urls=tuple(f"http://127.0.0.1:{port}" for port in ports),
+            run=run,
+        )
     finally:
         run("down", "--volumes", "--timeout", "5")
 
@@ -102,6 +110,52 @@ def test_the_cluster_by_hand_is_healthy_delivers_between_nodes_and_goes_away_who
     assert engine.api.containers(all=True, filters=label) == []
     assert engine.api.networks(filters=label) == []
     assert not engine.api.volumes(filters=label)["Volumes"]
+
+
+@pytest.mark.slow
+def test_the_guide_to_attaching_works_on_the_cluster_by_hand_and_only_where_it_is_allowed(
+    project: Project, engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    """By the containers' own addresses, which are not loopback, while nodes tell of others that are."""
+    label = {"label": f"com.docker.compose.project={project.name}"}
+    _wait_healthy(engine, label)
+    addresses = [_address(engine, label, f"node-{number}") for number in (1, 2, 3)]
+    (tmp_path / "attached.yaml").write_text(_guide(project, addresses))
+    refused = _wordaround("run", "attached.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    for address in addresses:
+        assert f"add `--allow-remote {address}`" in refused.stderr
+
+    allowed = [word for address in addresses for word in ("--allow-remote", address)]
+    done = _wordaround("run", "attached.yaml", *allowed, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    verdict = json.loads((run / "verdict.json").read_text())
+    proven = next(finding for finding in verdict["coverage"] if finding["name"] == "proven:freeze")
+    assert (verdict["verdict"], proven["verdict"]) == ("pass", "pass")
+    assert all(_get(f"{url}/ready")["ready"] for url in project.urls)
+
+
+def _guide(project: Project, addresses: list[str]) -> str:
+    """The example of docs/attach.md, for this project's containers."""
+    example = GUIDE.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    for number, address in enumerate(addresses, start=1):
+        example = example.replace(f"127.0.0.1:500{number}", f"{address}:5000")
+    command = json.dumps([*VARIANTS[project.variant], "--file", str(FILE), "--project-name", project.name])
+    assert example.count("[docker, compose, kill") == 2
+    return example.replace("[docker, compose, kill", f"{command[:-1]}, kill")
+
+
+def _address(engine: docker.DockerClient, label: dict[str, str], service: str) -> str:
+    labels = [label["label"], f"com.docker.compose.service={service}"]
+    (container,) = engine.api.containers(filters={"label": labels})
+    (network,) = container["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
+
+
+def _wordaround(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 def _wait_healthy(engine: docker.DockerClient, label: dict[str, str]) -> None:

@@ -57,3 +57,19 @@ def test_who_is_not_limited_is_not_killed_by_what_is_sent_and_the_fault_fails(cl
 
     assert cluster.backend.identity("node-2") == before
     fault.heal()
+
+
+def test_who_did_not_run_out_of_memory_may_hold_more_again_after_the_heal(cluster, monkeypatch):
+    monkeypatch.setattr(memory, "_SENDERS", 0)
+    monkeypatch.setattr(memory, "KILLED_S", 0.5)
+    before = cluster.backend.identity("redis")
+    fault = cluster.fault("memory", "redis", back=1.0)
+    with pytest.raises(HarnessError, match=r"redis did not run out of memory within 0\.5 s"):
+        fault.inject()
+
+    fault.heal()
+
+    with cluster.redis() as redis:
+        redis.set("large", b"x" * 3 * memory.HEADROOM, px=60_000)
+        redis.delete("large")
+    assert cluster.backend.identity("redis") == before

@@ -285,7 +285,9 @@ class World:
                 }
                 content = copy.deepcopy(content)
                 self.entries.append(
-                    Entry(t_ns=self.now_ns + 1, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content)
+                    Entry(
+                        t_ns=self.now_ns + 1, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content
+                    )
                 )
 
     def come_back(self, bot: int) -> None:

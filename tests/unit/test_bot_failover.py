@@ -55,14 +55,22 @@ def test_nodes_that_are_not_alive_come_after_the_others() -> None:
         assert rounds(ways, 3) == ["node-3", "node-1", "node-2"]
 
 
-def test_plan_knows_addresses_better_and_unknown_nodes_are_added() -> None:
+def test_only_the_plans_addresses_are_used_whatever_nodes_tell() -> None:
     ways = failover()
     ways.learn(
         [Peer(name="node-1", url="http://x", state="alive"), Peer(name="new", url="http://y", state="alive")]
     )
-    found = {node.name: node.url for node, _ in (ways.next() for _ in range(8))}
-    assert found["node-1"] == "http://127.0.0.1:5001"
-    assert found["new"] == "http://y"
+    assert {node.url for node, _ in (ways.next() for _ in range(8))} == {node.url for node in NODES}
+
+
+def test_a_node_is_known_by_the_name_that_its_peers_have_for_it() -> None:
+    called = tuple(NodeAddress(name=n.name, url=n.url, called=f"chat-{n.name[-1]}") for n in NODES)
+    for seed in range(20):
+        ways = Failover(called, "node-2", random.Random(seed))
+        ways.next()
+        ways.learn([Peer(name="node-3", url="", state="dead"), Peer(name="chat-1", url="", state="dead")])
+        ways.settled()
+        assert rounds(ways, 3) == ["node-3", "node-1", "node-2"]
 
 
 @given(st.integers(0, 1000))

@@ -1,5 +1,6 @@
 """Judging a saved run: the same verdict as in memory, clear errors, and nothing written."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -97,3 +98,15 @@ def test_a_saved_broken_history_fails_its_guarantee_alone(made: ModuleType, guar
     assert verdict.verdict == "fail"
     assert made.failed(verdict) == {guarantee}
     assert made.found(verdict, guarantee).witnesses
+
+
+def test_bots_that_came_by_hand_after_the_plan_was_written_are_known(
+    made: ModuleType, tmp_path: Path
+) -> None:
+    world = made.quiet(bots=4)
+    world.plan = replace(world.plan, bots=world.plan.bots[:3], by_hand=True)
+    verdict = judge_folder(world.save(tmp_path / "run"))
+    assert (verdict.verdict, made.failed(verdict)) == ("pass", set())
+    world.plan = replace(world.plan, by_hand=False)
+    verdict = judge_folder(world.save(tmp_path / "other"))
+    assert "integrity" in made.failed(verdict)  # Where a plan is kept to, nobody else is there.

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from harness.backends.base import Identity, Member
 from harness.records.journal import Journal, MemberEntry, MemberState, read_journal
 from harness.records.plan import Role
@@ -52,3 +54,45 @@ def test_a_paused_member_that_is_killed_is_down(tmp_path: Path) -> None:
         backend.pid = None
         watch.sample()
         assert watch.states == {"redis": MemberState.DOWN}
+
+
+class OneNode(OneRedis):
+    """The same with a node that nobody can reach; counts how often the engine is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def members(self) -> tuple[Member, ...]:
+        return (Member(name="node-1", role=Role.NODE, url="http://127.0.0.1:1"),)
+
+    def paused(self, member: str) -> bool:
+        self.asked += 1
+        return self.stands
+
+
+def test_a_node_that_does_not_answer_is_paused_only_if_the_backend_says_so(tmp_path: Path) -> None:
+    backend = OneNode()
+    with Journal(tmp_path / "members.jsonl") as journal:
+        watch = MemberWatch(backend, journal)  # type: ignore[arg-type]
+        watch.sample()
+        assert watch.states == {"node-1": MemberState.STARTING}
+        backend.stands = True
+        watch.sample()
+        assert watch.states == {"node-1": MemberState.PAUSED}
+        backend.stands = False
+        watch.sample()
+        assert watch.states == {"node-1": MemberState.NOT_READY}
+
+
+def test_a_node_that_answers_costs_no_question_to_the_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.watch.get", lambda url, timeout_s: (200, b""))
+    backend = OneNode()
+    with Journal(tmp_path / "members.jsonl") as journal:
+        watch = MemberWatch(backend, journal)  # type: ignore[arg-type]
+        watch.sample()
+        watch.sample()
+        assert watch.states == {"node-1": MemberState.READY}
+    assert backend.asked == 0

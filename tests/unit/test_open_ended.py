@@ -27,7 +27,7 @@ def phases(plan: Plan) -> list[tuple[str, float, float]]:
 def test_without_an_end_it_lasts_for_a_day_and_nothing_is_injected() -> None:
     plan = open_ended(planned(), run_time_s=None, with_faults=False)
     assert phases(plan) == [("warmup", 0, 2), ("steady", 2, LONGEST_S)]
-    assert (plan.faults, plan.steady_state) == ((), ())
+    assert (plan.faults, plan.steady_state, plan.by_hand) == ((), (), True)
 
 
 def test_nobody_roams_since_nobody_knows_the_end() -> None:

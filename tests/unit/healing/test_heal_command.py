@@ -75,7 +75,7 @@ def test_runs_of_dead_owners_are_healed_and_a_living_one_is_left_alone(claim: Ma
     assert f"run {ID1} has no living owner" in said
     assert f"removed {temporary / folder_prefix(ID1)}x" in said
     assert f"run {ID2} is going on" in said
-    assert [path.name for path in temporary.glob("wordaround-0*")] == [f"{folder_prefix(ID2)}x"]
+    assert [path.name for path in temporary.glob("wordaround-*-x")] == [f"{folder_prefix(ID2)}x"]
     living.delete()
     (temporary / f"{folder_prefix(ID2)}x").rmdir()
     assert _heal() == (0, "nothing to heal")

@@ -1,0 +1,33 @@
+"""Faults on links that only their counters show: what a small exchange meets is too little to be timed."""
+
+from harness.clock import deadline_ns, left_s
+from harness.faults.base import NotProven
+from harness.faults.link_fault import ANSWER_S, LinkFault, Trips
+
+COUNTED_S = 15.0  # How long exchanges are made until a counter shows one.
+
+
+class CountedLinkFault(LinkFault):
+    """Proven by exchanges of our own that its counters show."""
+
+    def check(self, before: Trips) -> Trips:
+        """Exchange until each member's counters have changed.
+
+        Raises:
+            NotProven: those of one have not.
+        """
+        deadline, first = deadline_ns(COUNTED_S), self._by_member()
+        during: Trips = {}
+        while left_s(deadline):
+            seen = self._ends.trips(before, timeout_s=ANSWER_S * 3)
+            during = {link: trip if trip is not None else during.get(link) for link, trip in seen.items()}
+            if not self._unchanged(first):
+                return during
+        members = ", ".join(self._unchanged(first))
+        raise NotProven(f"{COUNTED_S:g} s of exchanges, and nothing of them was counted at {members}")
+
+    def _unchanged(self, first: dict[str, dict[str, str]]) -> list[str]:
+        return [member for member, counts in self._by_member().items() if counts == first[member]]
+
+    def _by_member(self) -> dict[str, dict[str, str]]:
+        return {m: dict(self._backend.links.evidence(handle)) for m, handle in self._handles.items()}

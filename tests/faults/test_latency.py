@@ -1,0 +1,69 @@
+"""latency: an exchange takes the delay of each way that it goes, and no longer does when it is healed."""
+
+import pytest
+
+from harness.faults.base import NotProven
+from tests.faults.links import ALL, LINKS, trips
+
+FAULT = "latency"
+DELAY_S = 0.3  # far above what a busy machine adds
+NODE_1 = tuple(ends for ends in LINKS if "node-1" in ends)
+
+
+def quick(cluster, links=LINKS):
+    times = trips(cluster.backend)
+    return all(times[ends] is not None and times[ends] < DELAY_S for ends in links)
+
+
+@pytest.mark.parametrize(("direction", "ways"), [("both", 2), ("to", 1), ("from", 1)])
+def test_answers_come_late_in_the_direction_of_the_fault_until_it_is_healed(cluster, direction, ways):
+    cluster.until(lambda: quick(cluster), "before, answers come at once")
+    fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=ALL, direction=direction, delay=DELAY_S)
+
+    fault.undo()
+    fault.inject()
+    fault.prove()
+
+    late = trips(cluster.backend)
+    assert all(late[ends] >= DELAY_S * ways * 0.95 for ends in NODE_1)
+    cluster.until(
+        lambda: all((trips(cluster.backend)[ends] or 9.0) < DELAY_S * (ways + 1) for ends in NODE_1),
+        "no more than one delay a way",
+    )
+    cluster.until(lambda: quick(cluster, set(LINKS) - set(NODE_1)), "the links of others are not slowed")
+
+    fault.heal()
+    cluster.until(lambda: quick(cluster), "afterwards, answers come at once")
+
+
+def test_with_jitter_no_answer_comes_before_the_least_of_it(cluster):
+    fault = cluster.fault(FAULT, "node-2", duration=3.0, peers=("redis",), delay=0.2, jitter=0.1)
+    fault.inject()
+    fault.prove()
+    times = [cluster.backend.links.round_trip("node-2", "redis", timeout_s=5.0) for _ in range(4)]
+    assert all(took_s >= 0.2 * 0.95 for took_s in times)
+    assert len({round(took_s, 3) for took_s in times}) > 1
+    fault.heal()
+
+
+def test_two_at_once_add_up_and_each_heals_its_own(cluster):
+    first, second = (
+        cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), delay=DELAY_S) for _ in range(2)
+    )
+    for fault in (first, second):
+        fault.inject()
+        fault.prove()
+    assert cluster.backend.links.round_trip("node-1", "redis", timeout_s=5.0) >= 4 * DELAY_S * 0.95
+    first.heal()
+    assert cluster.backend.links.round_trip("node-1", "redis", timeout_s=5.0) >= 2 * DELAY_S * 0.95
+    second.heal()
+    cluster.until(lambda: quick(cluster), "afterwards, answers come at once")
+
+
+def test_a_delay_that_somebody_ended_is_not_proven(cluster):
+    fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), delay=5.0)
+    fault.inject()
+    cluster.backend.links.restore(fault._handles["node-1"])
+    with pytest.raises(NotProven, match=r"wanted answers after 9.5 s or more"):
+        fault.prove()
+    fault._handles.clear()
