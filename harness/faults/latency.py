@@ -47,7 +47,7 @@ class Latency(LinkFault):
 
     @property
     def _patience_s(self) -> float:
-        return self._ways * (self._delay_s + self._jitter_s) + ANSWER_S
+        return self._ways * (self._delay_s + self._jitter_s) + 2 * ANSWER_S
 
     def impairment(self, member: str, peers: tuple[str, ...]) -> Impairment:
         """Delay."""
