@@ -18,6 +18,7 @@ import psutil
 
 POLL_S = 0.01  # The kernel tells CPU time in steps of this.
 HOLDS = "holds"  # what it prints first, once it does
+STOPPED = "."  # what it prints after that, each time
 CREDIT_S = 0.02  # What an idle group saves up, in seconds of CPU: a short burst is not held against it.
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
@@ -50,8 +51,7 @@ def hold(group: int, cores: float) -> None:
     """Hold the group to its share; returns when it has ended."""
     processes = list(members(group))
     debt_s, used, now = 0.0, sum(map(_cpu_s, processes)), time.monotonic()
-    sys.stdout.write(f"{HOLDS} {group} to {cores:g} cores\n")
-    sys.stdout.flush()
+    _say(f"{HOLDS} {group}\n")
     while processes:
         time.sleep(POLL_S)
         before, last = used, now
@@ -61,7 +61,13 @@ def hold(group: int, cores: float) -> None:
             os.killpg(group, signal.SIGSTOP)
             time.sleep(debt_s / cores)
             os.killpg(group, signal.SIGCONT)
+            _say(STOPPED)
         processes = [process for process in processes if _lives(process)]
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words)
+    sys.stdout.flush()
 
 
 def _cpu_s(process: psutil.Process) -> float:

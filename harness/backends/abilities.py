@@ -94,5 +94,8 @@ class Resources(Protocol):
     def limit_memory(self, member: str, bytes_: int | None) -> Evidence:
         """Let it have that much memory at most; who wants more is ended by the kernel."""
 
+    def held_back(self, member: str) -> int:
+        """Return how often its limit of CPU made the member wait so far; only differences mean something."""
+
     def usage(self, member: str) -> tuple[float, int]:
         """Return the CPU seconds that it has used and the bytes that it holds."""

@@ -53,6 +53,16 @@ class DockerResources:
             self._api.update_container(self._container(member), mem_limit=limit, memswap_limit=limit)
         return {"limit": "none" if bytes_ is None else f"{bytes_} bytes"}
 
+    def held_back(self, member: str) -> int:
+        """Return in how many periods the member had used its quota up, and waited for the next.
+
+        Raises:
+            HarnessError: there is no such member, or the engine does not answer.
+        """
+        with engine_errors(f"tell how often {member} was held back"):
+            found: Any = self._api.stats(self._container(member), stream=False, one_shot=True)
+        return int(found["cpu_stats"].get("throttling_data", {}).get("throttled_periods", 0))
+
     def usage(self, member: str) -> tuple[float, int]:
         """Return the seconds of CPU that the living member has used since its start, and the bytes it holds.
 

@@ -77,6 +77,14 @@ class ProcessResources:
             self._ceilings[member] = _Ceiling(group, bytes_)
         return {"limit": f"{bytes_} bytes"}
 
+    def held_back(self, member: str) -> int:
+        """Return how often the member was stopped by the limit that is in force; 0 where there is none."""
+        with self._lock:
+            group = self._living(member)
+            if member not in self._throttles or group is None:
+                return 0
+            return self._log(group.pid).read_text().count(throttle.STOPPED)
+
     def usage(self, member: str) -> tuple[float, int]:
         """Return the seconds of CPU and the bytes of the member's living processes.
 
@@ -123,8 +131,11 @@ class ProcessResources:
         group = self._group_of(member)
         return group if group is not None and group.lives else None
 
+    def _log(self, group: int) -> Path:
+        return self._folder / f"throttle-{group}.log"
+
     def _started(self, group: int, cores: float) -> ProcessGroup:
-        log = self._folder / f"throttle-{group}.log"
+        log = self._log(group)
         log.write_bytes(b"")
         # -P: a folder called `harness` where the user stands is not ours.
         command = (sys.executable, "-P", "-m", "harness.throttle", str(group), str(cores))

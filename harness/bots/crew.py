@@ -110,7 +110,9 @@ class Crew:
     def _carry_out(self, order: dict[str, Any]) -> int | None:
         match order["type"]:
             case "go":
-                nodes = tuple(NodeAddress(name=name, url=url) for name, url in order["nodes"])
+                nodes = tuple(
+                    NodeAddress(name=name, url=url, called=called) for name, url, called in order["nodes"]
+                )
                 self.config = replace(self.config, nodes=nodes)
                 self._open_page()
                 self.spawn(self._go, int(order["load_began_ns"]))

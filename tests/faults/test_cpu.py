@@ -10,20 +10,33 @@ from harness.faults.demand import demand
 FAULT = "cpu"
 
 
+def cores(evidence):
+    """Return how much a member used, and how often it was held back, as the evidence tells."""
+    used, window, times = (float(word) for word in evidence["used"].split() if word[0].isdigit())
+    return used / window, times
+
+
 @pytest.mark.parametrize("target", ["node-1", "redis"])
-def test_a_limited_member_uses_its_share_and_afterwards_more(cluster, target):
+def test_a_limited_member_is_held_to_its_share_and_afterwards_is_not(cluster, target):
     fault = cluster.fault("cpu", target, duration=1.0, cores=0.1)
 
     fault.inject()
-    evidence = fault.prove()
-    used, window = (float(word) for word in evidence["used"].split() if word[0].isdigit())
-    assert used / window < 0.2
+    used, held_back = cores(fault.prove())
+    assert used < 0.2
+    assert held_back > 0
     assert not cluster.backend.paused(target)
     assert cluster.backend.identity(target) is not None
 
-    free = fault.heal()
-    used, window = (float(word) for word in free["used"].split() if word[0].isdigit())
-    assert used / window > 0.125
+    used, held_back = cores(fault.heal())
+    assert held_back == 0
+    with demand(cluster.backend, target):
+        cluster.until(lambda: uses(cluster, target) > 0.15, "it uses more than it was allowed", timeout_s=60)
+
+
+def uses(cluster, target):
+    began, (before, _) = time.monotonic(), cluster.backend.resources.usage(target)
+    time.sleep(0.5)
+    return (cluster.backend.resources.usage(target)[0] - before) / (time.monotonic() - began)
 
 
 def test_a_starved_node_answers_later(cluster):
@@ -40,8 +53,7 @@ def test_a_starved_node_answers_later(cluster):
     during = slowest()
     fault.heal()
 
-    assert during > 2 * before
-    assert during > 0.05
+    assert during > before + 0.1  # It may run for 2 ms of each 100 ms, and an answer takes as much.
 
 
 def test_without_the_limit_the_proof_fails(cluster, monkeypatch):
