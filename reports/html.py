@@ -64,7 +64,7 @@ def render(run: Run) -> str:
             wide=timeline.draw(shown, width=timeline.WIDE),
             narrow=timeline.draw(shown, width=timeline.NARROW),
             groups=grouped(run.verdict.reconnections),
-            faults=fault_records(run.faults),
+            faults=fault_records(run.plan, run.faults),
             planned={fault.id: fault for fault in run.plan.faults},
             rooms=_bots_per_room(run.plan),
             stories_open=STORIES_OPEN,

@@ -114,11 +114,12 @@ def hatches(prefix: str) -> Markup:
     """Return the patterns that tell states apart without colour; the style sheet fills with them."""
     starting = tag("path", d="M-1 5L5 -1M3 9L9 3", class_="hatch starting")
     not_ready = tag("path", d="M2 0V8M6 0V8", class_="hatch not-ready")
+    paused = tag("path", d="M0 2H8M0 6H8", class_="hatch paused")
     return tag(
         "defs",
         *(
             tag("pattern", lines, id=f"{prefix}-{state}", width=8, height=8, patternUnits="userSpaceOnUse")
-            for state, lines in (("starting", starting), ("not-ready", not_ready))
+            for state, lines in (("starting", starting), ("not-ready", not_ready), ("paused", paused))
         ),
     )
 

@@ -41,7 +41,7 @@ def collect(run: Run) -> Picture:
         figures=figures(run.history, run.verdict.reconnections, start_ns=run.zero_ns, end_ns=end),
         start_ns=_start_ns(run, end),
         end_ns=end,
-        faults=fault_records(run.faults),
+        faults=fault_records(run.plan, run.faults),
         violations=tuple(_violations(run)),
     )
 

@@ -60,7 +60,7 @@ def _nothing_lost(verdict: RunVerdict) -> str:
 def _through(run: Run) -> str:
     if not run.plan.faults:
         return "with no fault injected"
-    proved = [record for record in fault_records(run.faults) if record.proved]
+    proved = [record for record in fault_records(run.plan, run.faults) if record.proved]
     return f"through {faults_in_words(run.plan, proved)}" if proved else "with no fault proved"
 
 
@@ -160,7 +160,7 @@ def moment(value_s: float) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Return "1 node kill", "1,412 node kills"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def times(count: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.records.journal import FaultEntry, MemberEntry, MemberState
+from harness.records.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +24,7 @@ class FaultRecord:
     fault_id: str
     fault: str
     targets: tuple[str, ...]
+    peers: tuple[str, ...]  # the other ends of the links that it is about, as planned
     steps: tuple[FaultEntry, ...]
 
     @property
@@ -51,8 +53,10 @@ class FaultRecord:
 
     @property
     def label(self) -> str:
-        """What it is, in few words: `kill node-2`."""
-        return " ".join((self.fault, ", ".join(self.targets))).rstrip()
+        """What it is, in few words: `kill node-2`, `partition node-2 from redis`."""
+        whom = f" {', '.join(self.targets)}" if self.targets else ""
+        peers = [peer for peer in self.peers if self.targets != (peer,)]
+        return f"{self.fault}{whom}{' from ' if peers else ''}{', '.join(peers)}"
 
 
 def member_spans(entries: Iterable[MemberEntry], member: str, end_ns: int) -> tuple[StateSpan, ...]:
@@ -67,12 +71,19 @@ def member_spans(entries: Iterable[MemberEntry], member: str, end_ns: int) -> tu
     )
 
 
-def fault_records(entries: Iterable[FaultEntry]) -> tuple[FaultRecord, ...]:
+def fault_records(plan: Plan, entries: Iterable[FaultEntry]) -> tuple[FaultRecord, ...]:
     """Group the journal by injection, in the order in which they first appear."""
+    peers = {fault.id: fault.peers for fault in plan.faults}
     by_id: dict[str, list[FaultEntry]] = {}
     for entry in entries:
         by_id.setdefault(entry.fault_id, []).append(entry)
     return tuple(
-        FaultRecord(fault_id=fault_id, fault=steps[0].fault, targets=steps[0].targets, steps=tuple(steps))
+        FaultRecord(
+            fault_id=fault_id,
+            fault=steps[0].fault,
+            targets=steps[0].targets,
+            peers=peers.get(fault_id, ()),
+            steps=tuple(steps),
+        )
         for fault_id, steps in by_id.items()
     )

@@ -13,6 +13,9 @@ def settings(library: str, file: str) -> dict[str, str]:
         "LD_PRELOAD": f"{library}:{_C_LIBRARY}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_TIMESTAMP_FILE": file,
+        # Else each wait for a condition with a deadline of the monotonic clock, as Python's threads hand over
+        # to each other by, becomes a busy one until it times out (libfaketime 0.9.10).
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         "FAKETIME_NO_CACHE": "1",
         "NO_FAKE_STAT": "1",  # The files' times are the disk's, not the clock's.
     }

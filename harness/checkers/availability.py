@@ -1,8 +1,8 @@
 """availability: sends succeed outside declared outages, and the longest time that a bot waits with none
 acknowledged stays within its budget.
 
-- *Sends*: of the messages whose first invoke and the 5 s after it lie outside every declared outage (a fault
-  on Redis or on all nodes, from the inject to the proven heal), at least 99.9 % are acknowledged within 5 s
+- *Sends*: of the messages whose first invoke and the 5 s after it lie outside every declared outage
+  (`fault_windows.py`; from the inject to the proven heal), at least 99.9 % are acknowledged within 5 s
   of the first invoke, resends included. Where they are fewer, each that was not is a violation. A message
   that was refused for what it is (too long, malformed, not allowed) is its sender's fault and not counted.
 - *Waits*: a wait runs while a bot has sends under way, and begins anew at each acknowledgement. None may be

@@ -1,14 +1,22 @@
 """Faults as the journal tells them: windows in time, with their receipts.
 
 A window lasts from the beginning of the inject to the proven heal; without one, to the end of the run.
-A *declared outage* is the window of a fault on Redis or on all nodes: nobody can be served in it.
+
+A fault *holds* the members that cannot do their part while it lasts: its targets; where it is about links
+(it has peers), the nodes among its targets, and those that it cuts off from Redis or from the clients. Redis
+itself is held by a fault on its links only if that cuts off every node. A fault that only degrades (slows a
+link, starves a processor, shifts a clock) holds nobody.
+
+A *declared outage* is the window of a fault by which nobody can be served: it holds Redis, or it holds all
+nodes; of faults on links only those that cut every node off from Redis or from the clients. That is narrow on
+purpose, since an outage excuses: one frozen node or one link of Redis is none.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.records.journal import FaultEntry
-from harness.records.plan import FaultPlan, Plan
+from harness.records.plan import CLIENTS, ClusterPlan, FaultPlan, Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +43,12 @@ class FaultWindow:
     def takes_down(self) -> bool:
         """Whether its targets' processes end."""
         return "takes-down" in self.plan.traits
+
+    @property
+    def cuts_off(self) -> bool:
+        """Whether clients' connections to its targets are closed for certain."""
+        closes = "cuts-off" in self.plan.traits and (not self.plan.peers or CLIENTS in self.plan.peers)
+        return self.takes_down or closes
 
     @property
     def ended_ns(self) -> int | None:
@@ -86,10 +100,34 @@ def left_alive(plan: Plan) -> tuple[str, ...]:
 
 def declared_outages(plan: Plan, windows: Iterable[FaultWindow]) -> tuple[FaultWindow, ...]:
     """Return the windows in which the whole service was taken away on purpose."""
-    nodes = frozenset(plan.cluster.nodes)
     return tuple(
         window
         for window in windows
-        if window.began_ns is not None
-        and (plan.cluster.redis in window.plan.targets or nodes <= frozenset(window.plan.targets))
+        if window.began_ns is not None and _takes_everything(plan.cluster, window.plan)
     )
+
+
+def held(cluster: ClusterPlan, fault: FaultPlan) -> frozenset[str]:
+    """Return the members that a fault holds."""
+    if "degrades" in fault.traits:
+        return frozenset()
+    if not fault.peers:
+        return frozenset(fault.targets)
+    nodes = {target for target in fault.targets if target in cluster.nodes}
+    without_redis = {node for node in cluster.nodes if _cuts(fault, node, cluster.redis)}
+    redis = {cluster.redis} if without_redis >= set(cluster.nodes) else set()
+    return frozenset(nodes | without_redis | redis)
+
+
+def _takes_everything(cluster: ClusterPlan, fault: FaultPlan) -> bool:
+    nodes, holds = frozenset(cluster.nodes), held(cluster, fault)
+    if not fault.peers:
+        return cluster.redis in holds or nodes <= holds
+    return bool(holds) and all(
+        _cuts(fault, node, cluster.redis) or _cuts(fault, node, CLIENTS) for node in nodes
+    )
+
+
+def _cuts(fault: FaultPlan, one: str, other: str) -> bool:
+    """Whether a fault is about the link between two."""
+    return (one in fault.targets and other in fault.peers) or (one in fault.peers and other in fault.targets)

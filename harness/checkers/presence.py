@@ -8,8 +8,9 @@ one that is not when the list has it not at all (`lost` is right only within the
 The lists are looked at whenever a room is about to change and at the end of the load, before the bots hang
 up. A user of whom a list is wrong is a violation for each bot that was told so, if the user's last change in
 the room, the bot's own last join, and the last heal of a fault lie at least `limits.presence` back: that is
-the time within which the list must come right. Users on a node that a fault holds at that moment, and all
-users while Redis is held, are undetermined.
+the time within which the list must come right. Users on a node that a fault holds at that moment
+(`fault_windows.py` says whom faults hold) are undetermined; all users are, while Redis is held, and while a
+fault is on that names no target: nobody knows whom such a `command` hits.
 
 Users of other runs are left out. A list that is wrong at the end, before its deadline has passed, leaves the
 finding unknown, as does a run in which no user list was received at all.
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from harness.checkers import stories
+from harness.checkers import fault_windows, stories
 from harness.checkers.findings import Tally
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
@@ -169,8 +170,9 @@ def _look(
     since: Mapping[int, int],
     tally: Tally,
 ) -> Iterator[_Wrong]:
-    held = {target for window in view.windows if window.covers(t_ns - 1) for target in window.plan.targets}
-    if view.plan.cluster.redis in held:
+    active = [window.plan for window in view.windows if window.covers(t_ns - 1)]
+    held = {member for fault in active for member in fault_windows.held(view.plan.cluster, fault)}
+    if view.plan.cluster.redis in held or any(not fault.targets for fault in active):
         return
     known = {*where, *(bot for _, bot, _ in room.changes)}
     members = sorted(bot for bot in known if where.get(bot) not in held)

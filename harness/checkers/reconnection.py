@@ -4,7 +4,7 @@ live node within the deadline.
 A connection is *lost* when it ends other than by the bot's own wish. The bot is *back* when it is joined
 to all its rooms on one connection. The deadline is `limits.reconnection` after the loss was noticed, or
 `limits.silent_cut_reconnection` when it was noticed by a ping timeout; a loss within a declared outage
-(a fault on Redis or on all nodes) is given the time from that outage's end. A second loss on the way back
+(`fault_windows.py`) is given the time from that outage's end. A second loss on the way back
 prolongs nothing. A bot that is not joined to all its rooms at the end fails as well, even if it was never
 seen to lose a connection.
 

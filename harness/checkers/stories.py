@@ -8,6 +8,7 @@ from harness.checkers.sessions import BotView, Receipt, Via
 from harness.checkers.view import View
 from harness.clock import NS
 from harness.records.history import Op
+from harness.records.plan import FaultPlan
 
 NEARBY_S = 30.0  # a fault further away explains nothing
 NAMES_SHOWN = 5
@@ -83,7 +84,7 @@ def began(window: FaultWindow) -> str:
     targets = listed(window.plan.targets)
     if window.plan.fault == "kill":
         return f"{targets} {'was' if len(window.plan.targets) == 1 else 'were'} killed"
-    return f"fault {window.id} ({window.plan.fault} on {targets}) began"
+    return f"fault {window.id} ({what(window.plan)}) began"
 
 
 def ended(window: FaultWindow) -> str:
@@ -91,7 +92,19 @@ def ended(window: FaultWindow) -> str:
     targets = listed(window.plan.targets)
     if window.plan.fault == "kill":
         return f"{targets} {'was' if len(window.plan.targets) == 1 else 'were'} back"
-    return f"fault {window.id} ({window.plan.fault} on {targets}) was healed"
+    return f"fault {window.id} ({what(window.plan)}) was healed"
+
+
+def what(fault: FaultPlan) -> str:
+    """Return `pause on node-2`, `partition of node-2 from redis`, `latency between redis and node-1`."""
+    peers = [peer for peer in fault.peers if fault.targets != (peer,)]
+    if not fault.targets:
+        return fault.fault
+    if not peers:
+        return f"{fault.fault} on {listed(fault.targets)}"
+    if fault.fault == "partition":
+        return f"partition of {listed(fault.targets)} from {listed(peers)}"
+    return f"{fault.fault} between {listed(fault.targets)} and {listed(peers)}"
 
 
 def via(receipt: Receipt) -> str:

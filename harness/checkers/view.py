@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from harness.checkers.bot_reader import Mark, Numbers, read_bot
 from harness.checkers.content import Received
 from harness.checkers.contents import Contents, read_contents
-from harness.checkers.fault_windows import FaultWindow, declared_outages, left_alive, read_windows
+from harness.checkers.fault_windows import FaultWindow, declared_outages, held, left_alive, read_windows
 from harness.checkers.final_reads import STORE, TAIL, FinalRead, FinalReads, read_finals
 from harness.checkers.messages import Message
 from harness.checkers.names import Names
@@ -284,7 +284,7 @@ class View:
     def window_at(self, t_ns: int, node: str) -> FaultWindow | None:
         """Return the fault that was active at a moment, one on the node before any other."""
         active = [window for window in self.windows if window.covers(t_ns)]
-        on_node = [window for window in active if node in window.plan.targets]
+        on_node = [window for window in active if node in held(self.plan.cluster, window.plan)]
         return next(iter(on_node or active), None)
 
 

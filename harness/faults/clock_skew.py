@@ -35,6 +35,7 @@ class ClockSkew:
             "attach": "a library has to be preloaded into members, and those of an attached cluster run"
         },
         needs=("clock",),
+        traits=("degrades",),
     )
 
     @classmethod

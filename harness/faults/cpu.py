@@ -38,6 +38,7 @@ class Cpu:
         keys=CpuKeys,
         mechanisms={"process": "stopped and continued in turn (SIGSTOP)", "docker": "the engine's CPU quota"},
         why_not={"attach": "the members of an attached cluster are not ours to limit"},
+        traits=("degrades",),
     )
 
     @classmethod

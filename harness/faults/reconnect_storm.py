@@ -25,7 +25,7 @@ class ReconnectStorm:
         why_not={"attach": "the links of an attached cluster are not ours to cut"},
         roles=("node",),
         needs=("links",),
-        traits=("comes-back",),
+        traits=("comes-back", "cuts-off"),
     )
 
     @classmethod

@@ -8,8 +8,9 @@ Per planned fault:
 - *traffic*: at least 20 acknowledged sends before it and after it, and 20 sent during it. What is over in a
   moment is given a second, in which its effects are felt. While all nodes are down nobody can send: then
   there is no number to reach during it;
-- *cut off*: where it takes nodes down, the bots that were connected to them lost their connection. A fault
-  that nobody felt proves nothing: that is unknown.
+- *cut off*: where it takes nodes down, or closes their clients' connections, the bots that were connected to
+  them lost their connection, and came back. What closes connections does so within that second. A fault that
+  nobody felt proves nothing: that is unknown.
 
 And once: the generator itself was not the bottleneck, which it would be if its event loop lagged.
 """
@@ -143,11 +144,11 @@ def _traffic(view: View, window: FaultWindow) -> Finding:
 def _cut_off(view: View, window: FaultWindow) -> Finding:
     name = f"cut-off:{window.id}"
     nodes = [target for target in window.plan.targets if target in view.plan.cluster.nodes]
-    if not window.takes_down or not nodes:
+    if not window.cuts_off or not nodes:
         return Finding(
             name=name,
             verdict=Verdict.NOT_APPLICABLE,
-            evidence=f"{window.plan.fault} on {stories.listed(window.plan.targets)} cuts nobody off for sure",
+            evidence=f"{stories.what(window.plan)} cuts nobody off for sure",
         )
     if window.began_ns is None:
         return Finding(name=name, verdict=Verdict.UNKNOWN, evidence="the fault was never injected")
@@ -158,7 +159,8 @@ def _cut_off(view: View, window: FaultWindow) -> Finding:
             verdict=Verdict.UNKNOWN,
             evidence=f"no bot was connected to {stories.listed(nodes)}, so nobody had to reconnect",
         )
-    stayed = [bot.name for bot in on_it if not _lost_it(bot, nodes, window.began_ns)]
+    until_ns = _felt_until(view, window)
+    stayed = [bot.name for bot in on_it if not _lost_it(bot, nodes, window.began_ns, until_ns)]
     if stayed:
         return Finding(
             name=name,
@@ -174,9 +176,16 @@ def _was_on(bot: BotView, nodes: list[str], t_ns: int) -> bool:
     return any(connection.node in nodes and connection.open_at(t_ns) for connection in bot.connections)
 
 
-def _lost_it(bot: BotView, nodes: list[str], t_ns: int) -> bool:
+def _felt_until(view: View, window: FaultWindow) -> int:
+    """Return until when it must have been felt: what takes a node down may drain it first."""
+    if window.takes_down or window.injected_ns is None:
+        return view.last_ns
+    return window.injected_ns + MOMENT_NS
+
+
+def _lost_it(bot: BotView, nodes: list[str], t_ns: int, until_ns: int) -> bool:
     return all(
-        connection.closed_ns is not None and not connection.by_own_wish
+        connection.closed_ns is not None and connection.closed_ns <= until_ns and not connection.by_own_wish
         for connection in bot.connections
         if connection.node in nodes and connection.open_at(t_ns)
     )

@@ -14,6 +14,7 @@ from harness.records.meta import FOREIGN
 from harness.records.verdict import Finding, Verdict
 
 SHOWN = 3
+STANDS_STILL = (MemberState.DOWN, MemberState.PAUSED)
 
 
 def lifecycle(view: View) -> tuple[Finding, ...]:
@@ -77,8 +78,8 @@ def unrecovered(view: View) -> tuple[str, ...]:
         states.update(before[-1:])
         if MemberState.READY not in states:
             missing.append(f"{member} was not seen ready after {stories.at(view, start)}")
-        elif entries[-1].state is MemberState.DOWN:
-            missing.append(f"{member} was down at the end")
+        elif (last := entries[-1].state) in STANDS_STILL:
+            missing.append(f"{member} was {last} at the end")
     return (*missing, *unhealed(view))
 
 
@@ -97,8 +98,8 @@ def _unhealthy_start(view: View) -> tuple[str, ...]:
         before = _before_load(view, member)
         if not before:
             missing.append(f"{member} was not seen when the load began")
-        elif before[-1].state is MemberState.DOWN:
-            missing.append(f"{member} was down when the load began")
+        elif (state := before[-1].state) in STANDS_STILL:
+            missing.append(f"{member} was {state} when the load began")
         elif not any(_ready_as(entry, before[-1].identity) for entry in before):
             missing.append(f"{member} was {before[-1].state} when the load began, and had never been ready")
     return tuple(missing)

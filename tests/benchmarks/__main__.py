@@ -121,10 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
     linked = _command(commands, "links", _links, "what the proxies of the process backend cost", systems=[])
     linked.add_argument("--seconds", type=float, help="how long each of six loads is measured")
-<<<<<<< HEAD
-=======
 
->>>>>>> procnet
     start = _command(
         commands, "startup", _startup, "until a cluster is ready; beside the phases", systems=OURS
     )

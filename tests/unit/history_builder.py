@@ -268,7 +268,7 @@ class World:
             self.tell(room)
 
     def tell(self, room: str) -> None:
-        """Send everyone in a room the list of its users, in no time."""
+        """Send everyone in a room the list of its users, right after what changed it."""
         self.versions[room] += 1
         users = [
             {"user": wire_name(other.name, RUN_ID), "node": other.node, "state": "online"}
@@ -285,7 +285,9 @@ class World:
                 }
                 content = copy.deepcopy(content)
                 self.entries.append(
-                    Entry(t_ns=self.now_ns, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content)
+                    Entry(
+                        t_ns=self.now_ns + 1, op=Op.USER_LIST, bot=other.ordinal, conn=other.conn, a=content
+                    )
                 )
 
     def come_back(self, bot: int) -> None:

@@ -41,6 +41,14 @@ FULL_DISK = _HEAD + (
     "phases: {warmup: 500ms, steady: 500ms, chaos: 20s, recovery: 1s}\n"
     "faults: [{id: one, fault: disk-full, at: 100ms, target: {name: redis}, duration: 15s}]\n"
 )
+# Proxies, or rules in the members' network namespaces, are there then; and a file that only its undo removes.
+CUT = _HEAD + (
+    "phases: {warmup: 500ms, steady: 500ms, chaos: 20s, recovery: 1s}\n"
+    "faults:\n"
+    "  - {id: one, fault: partition, at: 100ms, target: {name: node-2}, from: {role: redis}, duration: 15s}\n"
+    "  - {id: two, fault: command, at: 100ms, inject: [touch, broken], prove: [test, -e, broken],\n"
+    "     heal: [rm, -f, broken], duration: 15s}\n"
+)
 
 
 @dataclass
@@ -207,6 +215,11 @@ def warm_up(one: Victim) -> bool:
 def in_the_fault(one: Victim) -> bool:
     """The fault has bitten."""
     return one.run is not None and '"proved"' in _text(one.run / "faults.jsonl")
+
+
+def in_both_faults(one: Victim) -> bool:
+    """Two faults have bitten."""
+    return one.run is not None and _text(one.run / "faults.jsonl").count('"proved"') == 2
 
 
 def healing(one: Victim) -> bool:

@@ -20,6 +20,7 @@ import pytest
 from harness.backends.images import cluster_source
 from tests.integration.run.dying import (
     CALM,
+    CUT,
     FULL_DISK,
     INTERRUPTED,
     KILL,
@@ -28,6 +29,7 @@ from tests.integration.run.dying import (
     Victim,
     building,
     healing,
+    in_both_faults,
     in_the_fault,
     judging,
     reporting,
@@ -150,14 +152,39 @@ def _wait_until_none(look: Callable[[], list[str]]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.process
+BACKENDS = [
+    pytest.param("process", marks=pytest.mark.process),
+    pytest.param("docker", marks=pytest.mark.docker),
+]
+
+
 @pytest.mark.slow
-def test_nothing_stays_behind_of_a_disk_that_was_mounted_for_redis(tmp_path: Path) -> None:
-    with victim("process", tmp_path, FULL_DISK) as one:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_stays_behind_of_a_disk_that_was_mounted_for_redis(backend: str, tmp_path: Path) -> None:
+    with victim(backend, tmp_path, FULL_DISK) as one:
         one.await_(in_the_fault)
         one.signal(KILLED)
         assert one.ended() == -KILLED
         assert one.left_behind() == []
+        _judged(one)
+        _nothing_to_heal(one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("way", [INT, KILLED])
+def test_proxies_and_rules_are_gone_and_what_outlasts_the_cluster_is_undone(
+    backend: str, way: signal.Signals, tmp_path: Path
+) -> None:
+    with victim(backend, tmp_path, CUT) as one:
+        one.await_(in_both_faults)
+        assert (tmp_path / "broken").exists()
+        one.signal(way)
+        status = one.ended()
+        assert status == (-KILLED if way is KILLED else INTERRUPTED), one.said
+        assert not (tmp_path / "broken").exists()
+        assert one.left_behind() == []
+        assert ("undid fault two" in one.watchdog_log) is (way is KILLED)
         _judged(one)
         _nothing_to_heal(one)
 

@@ -87,10 +87,10 @@ class Machine:
 
     def clear(self) -> None:
         """End what a failed test has left."""
-        for process in self.processes():
-            if "harness.supervisor" in process.cmdline():
-                process.send_signal(signal.SIGTERM)
-                process.wait(PATIENCE_S)
+        supervisors = [p for p in self.processes() if "harness.supervisor" in p.cmdline()]
+        for process in supervisors:
+            process.send_signal(signal.SIGTERM)
+        psutil.wait_procs(supervisors, timeout=PATIENCE_S)
 
 
 def _temporary_of(process: psutil.Process) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -50,11 +51,17 @@ def half(runs: Path, age: timedelta) -> Path:
     return folder
 
 
-@pytest.fixture
-def judged(made: ModuleType, runs: Path) -> Path:
-    folder = made.stormy().save(runs / name_of(timedelta(hours=1))).path
+@pytest.fixture(scope="module")
+def one_judged(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was judged once, to be copied."""
+    folder: Path = made.stormy().save(tmp_path_factory.mktemp("judged") / "run").path
     judging.judge_and_report(RunFolder(folder))
-    return aged(folder)
+    return folder
+
+
+@pytest.fixture
+def judged(one_judged: Path, runs: Path) -> Path:
+    return aged(shutil.copytree(one_judged, runs / name_of(timedelta(hours=1))))
 
 
 def told(command: Command, runs: Path) -> list[dict[str, object]]:

@@ -16,7 +16,16 @@ from harness.records.folder import RunFolder
 from harness.records.history import FLAG_FROM_HISTORY, Op, Row, write_history
 from harness.records.journal import FaultEntry, Journal, MemberEntry, MemberState
 from harness.records.meta import Meta
-from harness.records.plan import BotPlan, ClusterPlan, Expectation, FaultPlan, Limits, PhasePlan, Plan
+from harness.records.plan import (
+    AfterPlan,
+    BotPlan,
+    ClusterPlan,
+    Expectation,
+    FaultPlan,
+    Limits,
+    PhasePlan,
+    Plan,
+)
 from harness.records.verdict import (
     Finding,
     Property,
@@ -289,6 +298,56 @@ def passing(runs: Path) -> Made:
     plan = make_plan()
     simulated = Simulated(plan)
     return save(runs, plan, simulated, _verdict(plan, simulated, Verdict.PASS, properties()))
+
+
+def many_faults(runs: Path) -> Made:
+    """A run with a pause, a repeated fault, one on links, and a command that names no target."""
+    plan = make_plan(scenario="many-faults")
+    more = [
+        FaultPlan(id="coma", fault="pause", at_s=2.0, targets=("node-1",), duration_s=2.0),
+        FaultPlan(
+            id="cut", fault="partition", at_s=5.0, targets=("node-3",), peers=("redis",), duration_s=2.0
+        ),
+        *(
+            FaultPlan(
+                id=f"storm#{i}",
+                fault="reconnect-storm",
+                at_s=18.0 + i,
+                targets=("node-3",),
+                peers=("clients",),
+            )
+            for i in (1, 2)
+        ),
+        FaultPlan(
+            id="own",
+            fault="command",
+            at_s=18.0,
+            targets=(),
+            after=AfterPlan(id="crash", event="healed"),
+            duration_s=3.0,
+        ),
+    ]
+    plan = replace(plan, faults=(*plan.faults, *more))
+    simulated = Simulated(plan)
+    made = save(runs, plan, simulated, _verdict(plan, simulated, Verdict.PASS, properties()))
+    with Journal(made.folder.faults) as journal:
+        for fault in more:
+            for step, when in (("injected", 0.0), ("proved", 0.1), ("healed", 2.0), ("heal_proved", 2.1)):
+                stamp = at(fault.at_s + when)
+                journal.append(
+                    FaultEntry(
+                        t_ns=stamp,
+                        done_ns=stamp,
+                        fault_id=fault.id,
+                        fault=fault.fault,
+                        step=step,
+                        targets=fault.targets,
+                    )
+                )
+    with Journal(made.folder.members) as journal:
+        for when, state in ((2.0, MemberState.PAUSED), (4.0, MemberState.READY)):
+            journal.append(_member(when, "node-1", "node", state, "pid 4711"))
+    return made
 
 
 def expected_failing(runs: Path) -> Made:
