@@ -5,7 +5,6 @@ import time
 import pytest
 
 from harness.faults.base import NotProven
-from harness.faults.demand import demand
 
 FAULT = "cpu"
 
