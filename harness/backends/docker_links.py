@@ -157,7 +157,7 @@ class DockerLinks:
         if not self._alive(member):
             return 0
         which = sockets(peers, self._addresses)
-        killed = self._helpers[member].run("ss", "-HntK", "state", "connected", which)
+        killed = self._helpers[member].run("ss", "-HntK", "state", "connected", "exclude", "time-wait", which)
         return sum(bool(line.strip()) for line in killed.splitlines())
 
     def round_trip(self, member: str, peer: str, *, timeout_s: float) -> float | None:

@@ -19,7 +19,7 @@ class CountedLinkFault(LinkFault):
         deadline, first = deadline_ns(COUNTED_S), self._by_member()
         during: Trips = {}
         while left_s(deadline):
-            seen = self._ends.trips(before, timeout_s=ANSWER_S * 3)
+            seen = self._ends.trips(before, timeout_s=2 * ANSWER_S)
             during = {link: trip if trip is not None else during.get(link) for link, trip in seen.items()}
             if not self._unchanged(first):
                 return during

@@ -32,6 +32,7 @@ class Latency(LinkFault):
         mechanisms={"process": "TCP proxies that hold back", "docker": "delayed verdicts (NFQUEUE)"},
         why_not=NOT_OURS,
         needs=("links",),
+        traits=("degrades",),
     )
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
@@ -47,7 +48,7 @@ class Latency(LinkFault):
 
     @property
     def _patience_s(self) -> float:
-        return self._ways * (self._delay_s + self._jitter_s) + ANSWER_S
+        return self._ways * (self._delay_s + self._jitter_s) + 2 * ANSWER_S
 
     def impairment(self, member: str, peers: tuple[str, ...]) -> Impairment:
         """Delay."""

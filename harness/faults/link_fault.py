@@ -18,7 +18,7 @@ from harness.records.plan import FaultPlan, Role
 
 Trips = dict[Link, float | None]  # seconds of an exchange; `None`: no answer in time
 
-ANSWER_S = 1.0  # What an exchange may take on a link that nothing is wrong with; it takes 1 ms.
+ANSWER_S = 2.0  # What an exchange may take on a link that nothing is wrong with; on an idle machine, 1 ms.
 HEALED_S = 15.0  # How long the heal waits until the links are as they were.
 AT_ONCE = 16  # links that are measured at the same time
 
@@ -73,7 +73,7 @@ class LinkEnds:
         """
         deadline = deadline_ns(HEALED_S)
         while True:
-            trips = self.trips(self.links, timeout_s=max(0.1, min(ANSWER_S * 2, left_s(deadline))))
+            trips = self.trips(self.links, timeout_s=max(0.1, min(ANSWER_S, left_s(deadline))))
             missing = [link for link, trip in trips.items() if not is_back(link, trip) and self._works(link)]
             if not missing:
                 return trips

@@ -14,14 +14,18 @@ def times(cluster, count: int = 12) -> list[float]:
 
 
 def test_packets_vanish_until_it_is_healed(cluster):
-    cluster.until(lambda: max(times(cluster)) < 0.2, "before, no packet needs to be sent again")
+    cluster.until(
+        lambda: max(times(cluster)) < 0.2, "before, no packet needs to be sent again", timeout_s=90.0
+    )
     fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), percent=30.0)
     fault.undo()
     fault.inject()
     fault.prove()
     assert max(times(cluster)) >= 0.2
     fault.heal()
-    cluster.until(lambda: max(times(cluster)) < 0.2, "afterwards, no packet needs to be sent again")
+    cluster.until(
+        lambda: max(times(cluster)) < 0.2, "afterwards, no packet needs to be sent again", timeout_s=90.0
+    )
 
 
 def test_a_loss_that_somebody_ended_is_not_proven(cluster, monkeypatch):

@@ -22,14 +22,21 @@ def client(cluster) -> socket.socket:
     return sock
 
 
+def is_over(sock: socket.socket) -> bool:
+    """Tell whether the connection has ended: before a container, Docker's own proxy makes a FIN of a RST."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_clients_are_cut_off_and_can_connect_again(cluster):
     with client(cluster) as cut:
         fault = cluster.fault(FAULT, "node-1", peers=(CLIENTS,))
         fault.undo()
         fault.inject()
         assert fault.prove() == {"cut": "1 connections"}
-        with pytest.raises(ConnectionResetError):
-            cut.recv(1)
+        assert is_over(cut)
     fault.heal()
     client(cluster).close()
 

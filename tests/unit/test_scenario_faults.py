@@ -249,3 +249,48 @@ def test_the_settings_of_a_fault_are_what_its_keys_add() -> None:
     for name, kind in FAULTS.items():
         assert kind.spec.name == name
         json.dumps(kind.spec.keys.model_json_schema())
+
+
+# --- links -----------------------------------------------------------------------------------------------
+
+PARTITION = "id: cut, fault: partition, at: 1s, duration: 2s"
+SLOW = "id: slow, fault: latency, at: 1s, duration: 2s, target: {name: node-1}, delay: 50ms"
+
+
+def test_links__without_from__are_those_with_everyone() -> None:
+    cut = planned(f"{PARTITION}, target: {{name: node-2}}")["cut"]
+    assert cut.peers == ("redis", "node-1", "node-2", "node-3", "node-4", "clients")
+    assert cut.settings == {"direction": "both", "behavior": "drop", "groups": None}
+
+
+def test_groups__say_all_of_it() -> None:
+    cut = planned(f"{PARTITION}, groups: [[node-1, node-3], [redis, node-2]]")["cut"]
+    assert (cut.targets, cut.peers) == (("node-1", "node-3"), ())
+    assert cut.settings["groups"] == ("node-1 node-3", "redis node-2")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (PARTITION, "the key `target` is missing in `faults`, or `groups` in its place"),
+        (
+            f"{PARTITION}, groups: [[node-1], [redis]], target: {{name: node-1}}",
+            "`target` does not go with `groups`",
+        ),
+        (f"{PARTITION}, groups: [[node-1], [redis]], direction: to", "`direction` does not go with `groups`"),
+        (f"{PARTITION}, groups: [[node-1]]", "`groups` wants at least two lists of members"),
+        (f"{PARTITION}, groups: [[node-1], [node-9]]", "there is no member 'node-9'"),
+        (f"{PARTITION}, target: {{name: redis}}, from: {{role: client}}", "clients have no link to redis"),
+        (
+            f"{PARTITION}, target: {{role: redis, mode: one}}, from: {{role: client}}",
+            "clients have no link to redis",
+        ),
+        (f"{SLOW}, jitter: 60ms", "a `jitter` of 0.06 s is more than the `delay` of 0.05 s"),
+        (
+            "id: r, fault: reset, at: 1s, target: {name: node-1}, direction: to",
+            "unknown key `direction` in `faults`",
+        ),
+    ],
+)
+def test_what_links_cannot_have_is_a_located_mistake(fault: str, sentence: str) -> None:
+    assert [line for line in mistakes(fault) if sentence in line], mistakes(fault)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from harness.scenario.values import Foreign, did_you_mean, offset, seconds, shown
+from harness.scenario.values import Foreign, byte_rate, did_you_mean, offset, seconds, shown
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,34 @@ def test_offsets_are_seconds_ahead_or_behind(text: str, offset_s: float) -> None
 def test_other_values_are_no_offsets(value: object) -> None:
     with pytest.raises(ValidationError, match=r"wants an offset like 30s, \+2m or -90s, of 1 s to 24 hours"):
         OFFSET.validate_python(value)
+
+
+BYTE_RATE = TypeAdapter(Annotated[int, byte_rate()])
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_s"),
+    [
+        ("64KiB/s", 65_536),
+        ("500kB/s", 500_000),
+        ("1MiB/s", 2**20),
+        ("1.5MB/s", 1_500_000),
+        ("1B/s", 1),
+        ("10GB/s", 10**10),
+        ("1GiB/s", 2**30),
+    ],
+)
+def test_rates_are_bytes_a_second(text: str, bytes_per_s: int) -> None:
+    assert BYTE_RATE.validate_python(text) == bytes_per_s
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "64", "64KiB", "0B/s", "0.5B/s", "11GB/s", "64kb/s", "64Kbit/s", "-1B/s", "64 KiB/s", 64, None],
+)
+def test_other_values_are_no_rates(value: object) -> None:
+    with pytest.raises(ValidationError, match=r"wants a rate above zero like 64KiB/s, 1MiB/s or 500kB/s"):
+        BYTE_RATE.validate_python(value)
 
 
 @pytest.mark.parametrize(
