@@ -61,7 +61,7 @@ def test_without_the_limit_the_proof_fails(cluster, monkeypatch):
 
 @pytest.mark.slow
 def test_a_limit_lasts_over_a_restart_and_makes_way_for_a_pause(cluster):
-    fault = cluster.fault("cpu", "node-2", duration=1.0, cores=0.25)
+    fault = cluster.fault("cpu", "node-2", duration=1.0, cores=0.05)
     fault.inject()
     cluster.backend.pause("node-2")
     assert cluster.backend.paused("node-2")
