@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 TESTS :=
+WORKERS := 3# that run tests side by side
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
 
@@ -29,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup  ## Every test that this machine can run; says which were left out and why
-	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
 
 bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BENCH="fanout --quick" for a part
 	$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -76,11 +76,14 @@ class Drain:
         self._registry.beat_soon()
         self._server_info.tell_all()
 
-    def move_clients(self, still: Callable[[], bool]) -> None:
-        """Hang up on all who are connected, one after the other, as long as `still` says so."""
+    def move_clients(self, still: Callable[[], bool], *, least_s: float = SPREAD_LEAST_S) -> None:
+        """Hang up on all who are connected, one after the other, as long as `still` says so.
+
+        `least_s` is the time over which even a few of them are moved.
+        """
         connections = list(self._connections.all())
         self._random.shuffle(connections)
-        pause_s = spread_s(len(connections)) / max(1, len(connections))
+        pause_s = spread_s(len(connections), least_s) / max(1, len(connections))
         for connection in connections:
             gevent.sleep(pause_s)
             if not still():
@@ -133,8 +136,8 @@ class Drain:
             gevent.sleep(POLL_S)  # What it waits for is counted in many places; this is the end of them all.
 
 
-def spread_s(connections: int) -> float:
+def spread_s(connections: int, least_s: float = SPREAD_LEAST_S) -> float:
     """Return the time over which so many clients are moved."""
     if connections == 0:
         return 0.0
-    return min(SPREAD_MOST_S, SPREAD_LEAST_S + connections / CONNECTIONS_PER_S)
+    return min(SPREAD_MOST_S, least_s + connections / CONNECTIONS_PER_S)

@@ -25,6 +25,7 @@ from cluster.storage.link import Health
 ALONE_S = 2.0
 BACK_S = 1.0
 LOOK_S = 0.25
+SPREAD_LEAST_S = 0.25  # Who stays gets nothing done here: no more time than the peers need to take them in.
 STALL_S = 0.5  # so late, something has kept the whole process from running: it could hear nobody
 
 
@@ -71,7 +72,9 @@ class Isolation:
         self.times += 1
         reason = "this node cannot reach the store"
         self._drain.begin(reason)
-        self._drain.move_clients(lambda: self._gate.reason == reason and not self._is_back())
+        self._drain.move_clients(
+            lambda: self._gate.reason == reason and not self._is_back(), least_s=SPREAD_LEAST_S
+        )
         while not self._is_back():
             gevent.sleep(LOOK_S)
         if self._gate.reason == reason:  # Else it was told to leave meanwhile.

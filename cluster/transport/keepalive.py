@@ -1,10 +1,11 @@
 """Pings for all connections from one greenlet, and an end for those that do not answer.
 
 Engine.IO lets the server ping: `interval_s` after the connection's beginning, and again so long after each
-answer. Who has not answered for `timeout_s` is gone. Each wait has one length for all connections, so each
-is a queue whose next is always its first, and looking after 5,000 idle connections costs what is due and
-no more. A connection that was told goodbye gets `linger_s` to take it, then it is ended; one that has not
-said who it is after `greeting_s` is ended, too.
+answer. Who has said nothing at all for `timeout_s` since is gone. A pong is not waited for: on a thin link it
+comes late, since the ping waits behind what is on its way, and who says anything else meanwhile is there.
+Each wait has one length for all connections, so each is a queue whose next is always its first, and looking
+after 5,000 idle connections costs what is due and no more. A connection that was told goodbye gets
+`linger_s` to take it, then it is ended; one that has not said who it is after `greeting_s` is ended, too.
 """
 
 import time
@@ -64,7 +65,7 @@ class Keepalive:
         self._greeting.append((time.monotonic() + self._greeting_s, kept))
 
     def answered(self, kept: Kept) -> None:
-        """A pong came; one that nobody asked for means nothing."""
+        """It said something: a pong, or anything else. What nobody asked for means nothing."""
         if self._unanswered.pop(kept, None) is not None:
             self.begin(kept)
 

@@ -159,6 +159,7 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         while data := self._received(sock):
             if self.closed:
                 continue
+            self._keepalive.answered(self)  # Whoever says anything is there; a pong may be long on its way.
             try:
                 for event in reader.feed(data):
                     self._take(event)
@@ -201,12 +202,10 @@ class Session(engineio_socket.Socket):  # type: ignore[misc]  # engineio ships n
         if kind == _MESSAGE:
             if self._behind or not self._short_path(self, text):
                 self._take_message(text)
-        elif kind == _PONG:
-            self._keepalive.answered(self)
         elif kind == _CLOSE:
             self._end(self.server.reason.CLIENT_DISCONNECT)
             self._say_goodbye(frames.NORMAL)
-        elif kind not in (_CLIENT_PING, _UPGRADE, _NOOP):
+        elif kind not in (_PONG, _CLIENT_PING, _UPGRADE, _NOOP):
             counters.requests.malformed["engine"] += 1
             log.debug("no_engineio_packet", sid=self.sid, begins=text[:16])
             self._end(self.server.reason.TRANSPORT_ERROR)

@@ -5,7 +5,8 @@ A window lasts from the beginning of the inject to the proven heal; without one,
 A fault *holds* the members that cannot do their part while it lasts: its targets; where it is about links
 (it has peers), the nodes among its targets, and those that it cuts off from Redis or from the clients. Redis
 itself is held by a fault on its links only if that cuts off every node. A fault that only degrades (slows a
-link, starves a processor, shifts a clock) holds nobody.
+link, starves a processor, shifts a clock) holds nobody, nor does one that closes connections of members that
+go on: who was cut off can be back at once.
 
 A *declared outage* is the window of a fault by which nobody can be served: it holds Redis, or it holds all
 nodes; of faults on links only those that cut every node off from Redis or from the clients. That is narrow on
@@ -109,7 +110,7 @@ def declared_outages(plan: Plan, windows: Iterable[FaultWindow]) -> tuple[FaultW
 
 def held(cluster: ClusterPlan, fault: FaultPlan) -> frozenset[str]:
     """Return the members that a fault holds."""
-    if "degrades" in fault.traits:
+    if {"degrades", "cuts-off"} & set(fault.traits):
         return frozenset()
     if not fault.peers:
         return frozenset(fault.targets)

@@ -31,6 +31,7 @@ class Bandwidth(CountedLinkFault):
         mechanisms={"process": "TCP proxies that pace", "docker": "paced verdicts (NFQUEUE)"},
         why_not=NOT_OURS,
         needs=("links",),
+        traits=("degrades",),
     )
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:

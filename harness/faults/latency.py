@@ -32,6 +32,7 @@ class Latency(LinkFault):
         mechanisms={"process": "TCP proxies that hold back", "docker": "delayed verdicts (NFQUEUE)"},
         why_not=NOT_OURS,
         needs=("links",),
+        traits=("degrades",),
     )
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:

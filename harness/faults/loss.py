@@ -28,6 +28,7 @@ class Loss(CountedLinkFault):
         mechanisms={"docker": "iptables DROP with a probability"},
         why_not={**NOT_OURS, "process": "a TCP proxy has no packets that could be lost"},
         needs=("links",),
+        traits=("degrades",),
     )
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:

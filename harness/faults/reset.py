@@ -21,7 +21,7 @@ class Reset:
         mechanisms={"process": "TCP proxies that reset", "docker": "resets in the network namespace"},
         why_not=NOT_OURS,
         needs=("links",),
-        traits=("comes-back",),
+        traits=("comes-back", "cuts-off"),
     )
 
     @classmethod

@@ -82,7 +82,7 @@ Trait = Literal[
     "comes-back",  # it heals by itself, right after it was proven
     "destroys-log",  # acknowledged messages may be gone after it
     "cuts-silently",  # connections go silent instead of being closed
-    "cuts-off",  # it closes its targets' connections with its peers; without peers, those with clients
+    "cuts-off",  # it closes its targets' connections with its peers (without any: with clients), who go on
     "degrades",  # its targets go on serving, slower or worse: no outage, and nobody is held by it
 ]
 

@@ -15,7 +15,7 @@ import docker
 import pytest
 import redis
 
-from harness.backends import docker_helper
+from harness.backends import docker_iptables
 from harness.backends.abilities import Direction, Effect, Impairment
 from harness.backends.docker import DockerBackend
 from harness.backends.docker_engine import MEMBER_LABEL, RUN_LABEL
@@ -489,7 +489,7 @@ def test_whether_links_can_be_had_is_found_out_by_doing(
     monkeypatch: pytest.MonkeyPatch, engine: docker.DockerClient
 ) -> None:
     assert links_lacking.__wrapped__() is None
-    monkeypatch.setattr(docker_helper, "_CAPABILITIES", [])
+    monkeypatch.setattr(docker_iptables, "CAPABILITIES", ())
     said = links_lacking.__wrapped__()
     assert said is not None
     assert "this kernel lacks what links are cut and slowed with" in said

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from harness.faults.base import NotProven
-from harness.faults.demand import demand
 
 FAULT = "cpu"
 
@@ -29,31 +28,23 @@ def test_a_limited_member_is_held_to_its_share_and_afterwards_is_not(cluster, ta
 
     used, held_back = cores(fault.heal())
     assert held_back == 0
-    with demand(cluster.backend, target):
-        cluster.until(lambda: uses(cluster, target) > 0.15, "it uses more than it was allowed", timeout_s=60)
 
 
-def uses(cluster, target):
-    began, (before, _) = time.monotonic(), cluster.backend.resources.usage(target)
-    time.sleep(0.5)
-    return (cluster.backend.resources.usage(target)[0] - before) / (time.monotonic() - began)
+@pytest.mark.slow
+def test_a_starved_node_answers_far_less_often(cluster):
+    def answers() -> int:
+        end, count = time.monotonic() + 3.0, 0
+        while time.monotonic() < end:
+            count += cluster.round_trip("node-1", timeout_s=5.0) is not None
+        return count
 
-
-def test_a_starved_node_answers_later(cluster):
-    def slowest() -> float:
-        trips, end = [], time.monotonic() + 2.0
-        with demand(cluster.backend, "node-1"):
-            while time.monotonic() < end:
-                trips.append(cluster.round_trip("node-1", timeout_s=5.0))
-        return max(5.0 if trip is None else trip for trip in trips)
-
-    before = slowest()
-    fault = cluster.fault("cpu", "node-1", duration=1.0, cores=0.02)
+    before = answers()
+    fault = cluster.fault("cpu", "node-1", duration=1.0, cores=0.01)
     fault.inject()
-    during = slowest()
+    during = answers()
     fault.heal()
 
-    assert during > before + 0.1  # It may run for 2 ms of each 100 ms, and an answer takes as much.
+    assert during < before / 2
 
 
 def test_without_the_limit_the_proof_fails(cluster, monkeypatch):
@@ -68,8 +59,9 @@ def test_without_the_limit_the_proof_fails(cluster, monkeypatch):
     fault.heal()
 
 
+@pytest.mark.slow
 def test_a_limit_lasts_over_a_restart_and_makes_way_for_a_pause(cluster):
-    fault = cluster.fault("cpu", "node-2", duration=1.0, cores=0.25)
+    fault = cluster.fault("cpu", "node-2", duration=1.0, cores=0.05)
     fault.inject()
     cluster.backend.pause("node-2")
     assert cluster.backend.paused("node-2")

@@ -49,6 +49,7 @@ def test_who_is_not_limited_is_not_killed_by_what_is_sent_and_the_fault_fails(cl
         type(cluster.backend.resources), "limit_memory", lambda *arguments: {"limit": "forgotten"}
     )
     monkeypatch.setattr(memory, "KILLED_S", 2.0)
+    monkeypatch.setattr(memory, "_SENDERS", 5)
     before = cluster.backend.identity("node-2")
     fault = cluster.fault("memory", "node-2", back=1.0)
 

@@ -110,7 +110,7 @@ def test_isolation__the_process_stood_still__that_time_does_not_count(
 def test_drain__clients_are_moved_slower_than_planned__the_rest_is_hung_up_on_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(drain, "spread_s", lambda connections: 60.0)
+    monkeypatch.setattr(drain, "spread_s", lambda connections, least_s: 60.0)
     monkeypatch.setattr(drain, "MOVE_S", 0.3)
     hung_up: list[int] = []
     clients = [

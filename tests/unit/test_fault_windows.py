@@ -62,6 +62,9 @@ def _is_outage(fault: FaultPlan, *, began_ns: int | None = 1) -> bool:
         (("redis",), NODES, ("degrades",), (), False),
         (("redis",), (), ("degrades",), (), False),
         (NODES, (), ("degrades",), (), False),
+        # Nor does what closes connections of members that go on.
+        (NODES, (), ("comes-back", "cuts-off"), (), False),
+        (NODES, ("redis",), ("comes-back", "cuts-off"), (), False),
     ],
 )
 def test_fault__whom_it_holds__and_whether_it_is_an_outage(

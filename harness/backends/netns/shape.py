@@ -3,15 +3,15 @@
 import random
 from dataclasses import dataclass, field
 
-_WAITING_S = 0.5  # Of a rate's bytes.
-_LEAST_WAITING = 15_000  # Bytes: ten packets, which is what a connection begins with.
+_WAITING_S = 1.0  # Of a rate's bytes.
+_LEAST_WAITING = 30_000  # Bytes: twenty packets; connections begin with ten each.
 
 
 @dataclass(kw_only=True, slots=True)
 class Shape:
     """Each way is slowed by `delay_s` ± `jitter_s`, and lets `bytes_per_s` pass (0: all).
 
-    Packets of one way keep their order. What exceeds the rate waits, for half a second's worth of bytes;
+    Packets of one way keep their order. What exceeds the rate waits, for a second's worth of bytes;
     what finds no room there is lost, as at a router, and TCP slows down.
     """
 
