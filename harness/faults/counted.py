@@ -1,7 +1,7 @@
 """Faults on links that only their counters show: what a small exchange meets is too little to be timed."""
 
 from harness.clock import deadline_ns, left_s
-from harness.faults.base import NotProven
+from harness.faults.base import Evidence, NotProven
 from harness.faults.link_fault import ANSWER_S, LinkFault, Trips
 
 COUNTED_S = 15.0  # How long exchanges are made until a counter shows one.
@@ -25,6 +25,20 @@ class CountedLinkFault(LinkFault):
                 return during
         members = ", ".join(self._unchanged(first))
         raise NotProven(f"{COUNTED_S:g} s of exchanges, and nothing of them was counted at {members}")
+
+    def heal(self) -> Evidence | None:
+        """End it, and see that an exchange is not counted any more.
+
+        Raises:
+            NotProven: one still is, or nobody answers.
+            HarnessError: a link could not be restored; the others were.
+        """
+        evidence = super().heal()
+        first = self._by_member()
+        self._ends.trips(self._ends.links, timeout_s=ANSWER_S)
+        if changed := first.keys() - set(self._unchanged(first)):
+            raise NotProven(f"after the heal an exchange is still counted at {', '.join(sorted(changed))}")
+        return evidence
 
     def _unchanged(self, first: dict[str, dict[str, str]]) -> list[str]:
         return [member for member, counts in self._by_member().items() if counts == first[member]]

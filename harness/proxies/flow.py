@@ -214,8 +214,11 @@ class Flow:
         self._ends.end(self.sink, ending)
 
     def _wait_for_due(self, now: int) -> None:
-        due = self._queue[0].due_ns if self._queue else 0
-        if due > now and not self.stalled and not 0 < self._timer_ns <= due:
+        if not self._queue or self.stalled:
+            return
+        # The end counts as well: a reset does not wait for a sink that takes nothing of what is before it.
+        due = min((item.due_ns for item in (self._queue[0], self._queue[-1]) if item.due_ns > now), default=0)
+        if due and not 0 < self._timer_ns <= due:
             self._timer_ns = due
             self._loop.at(due, self._timed)
 

@@ -49,3 +49,13 @@ def test_a_narrow_place_that_somebody_widened_is_not_proven(cluster, monkeypatch
     with pytest.raises(NotProven, match="nothing of them was counted at node-1"):
         fault.prove()
     fault.heal()
+
+
+def test_what_stays_in_force_is_not_healed(cluster, monkeypatch):
+    fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), rate=RATE)
+    fault.inject()
+    with monkeypatch.context() as broken:
+        broken.setattr(cluster.backend.links, "restore", lambda handle: None)
+        with pytest.raises(NotProven, match="after the heal an exchange is still counted at node-1"):
+            fault.heal()
+    fault.heal()

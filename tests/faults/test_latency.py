@@ -70,3 +70,14 @@ def test_a_delay_that_somebody_ended_is_not_proven(cluster):
     with pytest.raises(NotProven, match=r"wanted answers after 9.5 s or more"):
         fault.prove()
     fault._handles.clear()
+
+
+def test_what_stays_in_force_is_not_healed(cluster, monkeypatch):
+    fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), delay=DELAY_S)
+    fault.inject()
+    with monkeypatch.context() as broken:
+        broken.setattr("harness.faults.link_fault.HEALED_S", 1.0)
+        broken.setattr(cluster.backend.links, "restore", lambda handle: None)
+        with pytest.raises(NotProven, match="1 s after the heal not as before: node-1–redis"):
+            fault.heal()
+    fault.heal()

@@ -7,7 +7,7 @@ import pytest
 
 from harness.clock import NS, now_ns
 from harness.records.plan import CLIENTS
-from tests.unit.proxies.bench import received, reset, silent, until, was_reset
+from tests.unit.proxies.bench import can_send, fill, received, reset, silent, until, was_reset
 
 DELAY_S = 0.15
 
@@ -85,6 +85,27 @@ def test_a_reset_comes_as_late_as_bytes_do(proxies, link):
     reset(client)
     assert was_reset(server)
     assert elapsed(began) >= DELAY_S
+
+
+def test_a_late_reset_reaches_also_who_does_not_read(proxies, link):
+    client, server = link.pair()
+    fill(server)
+    proxies.impair("delay", delay_s=DELAY_S)
+    reset(server)
+    until(lambda: not can_send(client), "a client that reads nothing is reset all the same")
+
+
+def test_a_reset_does_not_overtake_what_was_said_before(proxies, link):
+    pairs = [link.pair() for _ in range(20)]
+    proxies.impair("delay", delay_s=0.1, jitter_s=0.1)
+    for client, _ in pairs:
+        client.sendall(b"last words")
+    time.sleep(0.02)  # so that they are on their way
+    for client, _ in pairs:
+        reset(client)
+    for _, server in pairs:
+        assert received(server, 10) == b"last words"
+        assert was_reset(server)
 
 
 def test_what_waits_goes_on_when_the_delay_ends(proxies, link):
