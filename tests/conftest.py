@@ -103,6 +103,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist looks for the groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow who interrupts its own process what Python cannot help; keep together what shares a cluster."""
     for item in items:
@@ -123,7 +124,7 @@ def _sharing(item: pytest.Item) -> str | None:
         return None
     if folder == "faults" and item.path.parents[1].name == "tests":
         return f"faults-{'docker' if item.get_closest_marker('docker') else 'process'}"
-    return str(item.path)
+    return f"{folder}/{item.path.stem}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
