@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup  ## Every test that this machine can run; says which were left out and why
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BENCH="fanout --quick" for a part
 	$(BIN)/python -m tests.benchmarks $(BENCH)

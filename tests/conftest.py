@@ -104,26 +104,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow who interrupts its own process what Python cannot help; keep together what shares a cluster."""
+    """Allow a test that interrupts its own process what Python cannot help."""
     for item in items:
         if item.get_closest_marker("interrupts_itself"):
             item.add_marker(pytest.mark.filterwarnings(HALF_OPENED))
-        if group := _sharing(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _sharing(item: pytest.Item) -> str | None:
-    """Return the name of those with whom a test shares a cluster, and so a worker of pytest-xdist.
-
-    Most clusters belong to a file. Those of tests/faults are made once for each backend, and the shipped
-    scenarios have one of their own each.
-    """
-    folder = item.path.parent.name
-    if folder == "fault_tolerance":
-        return None
-    if folder == "faults" and item.path.parents[1].name == "tests":
-        return f"faults-{'docker' if item.get_closest_marker('docker') else 'process'}"
-    return str(item.path)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,32 +1,11 @@
 """Which backends, seed and runs folder the scenarios are run with: options of pytest."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-# What `make test` and CI run, each on one backend: for every kind of fault a scenario, the quick ones. The
-# others, and all of them on their other backend, have the marker `slow`.
-FAST = {
-    ("node-kill", "process"),
-    ("node-kill", "docker"),
-    ("pubsub-node-kill", "process"),
-    ("pubsub-node-kill", "docker"),
-    ("rolling-restart", "docker"),
-    ("all-nodes-restart", "process"),
-    ("node-pause", "docker"),
-    ("drain", "process"),
-    ("redis-kill", "docker"),
-    ("redis-pause", "process"),
-    ("redis-restart-under-load", "process"),
-    ("redis-clients-kill", "docker"),
-    ("redis-data-loss", "process"),
-    ("node-redis-partition", "docker"),
-    ("split-clients", "process"),
-    ("slow-redis", "docker"),
-    ("lossy-network", "docker"),
-    ("reconnect-storm", "process"),
-    ("clock-skew", "process"),
-}
+from tests.fault_tolerance import shipped
 
 
 @pytest.fixture
@@ -39,3 +18,16 @@ def seed(request: pytest.FixtureRequest) -> int | None:
 def runs_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Where the run folders are kept: the option's folder, else one of the test's own."""
     return request.config.getoption("--scenario-runs-dir") or tmp_path / "runs"
+
+
+@pytest.fixture
+def ends_as_it_says(
+    seed: int | None, runs_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[[str, str], None]:
+    """Run a scenario on a backend and compare its end with what it expects."""
+    only = request.config.getoption("--scenario-backend")
+
+    def check(name: str, backend: str) -> None:
+        shipped.check(name, backend, seed, runs_dir, tmp_path, only)
+
+    return check

@@ -86,7 +86,7 @@ class Bots:
 
     def go(self) -> None:
         """Let them begin."""
-        nodes = [[node.name, node.url] for node in self.config.nodes]
+        nodes = [[node.name, node.url, node.called] for node in self.config.nodes]
         self.link.send("go", load_began_ns=clock.now_ns(), nodes=nodes)
 
     def wait_live(self, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -1,16 +1,11 @@
-"""Every shipped scenario ends as it says, on each backend that has its faults; nothing is left behind.
+"""Runs shipped scenarios as tests: each as a user would run it, in an empty folder.
 
-Each test runs the command as a user would, in an empty folder. Where one fails, its report is named.
-
-    python -m pytest tests/fault_tolerance               # all of them, about 25 minutes
-    python -m pytest tests/fault_tolerance -m "not slow"                          # the fast half
-    python -m pytest tests/fault_tolerance --scenario-backend process --scenario-seed 7 -k redis
+There are several test files, so that pytest-xdist can run them side by side: those of a file stay together.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +15,71 @@ import pytest
 
 from harness.faults.registry import FAULTS
 from harness.scenario.library import load, shipped
-from tests.fault_tolerance.conftest import FAST
 
 BACKENDS = ("process", "docker")
+
+# What `make test` and CI run, each on one backend: for every kind of fault a scenario, the quick ones. The
+# others, and all of them on their other backend, have the marker `slow`.
+FAST = {
+    ("node-kill", "process"),
+    ("node-kill", "docker"),
+    ("pubsub-node-kill", "process"),
+    ("pubsub-node-kill", "docker"),
+    ("rolling-restart", "process"),
+    ("all-nodes-restart", "process"),
+    ("node-pause", "docker"),
+    ("drain", "docker"),
+    ("redis-kill", "docker"),
+    ("redis-pause", "process"),
+    ("redis-restart-under-load", "process"),
+    ("redis-clients-kill", "docker"),
+    ("redis-data-loss", "process"),
+    ("node-redis-partition", "docker"),
+    ("split-clients", "process"),
+    ("slow-redis", "docker"),
+    ("lossy-network", "docker"),
+    ("reconnect-storm", "process"),
+    ("clock-skew", "process"),
+}
 BESIDE_THE_PHASES_S = 120.0  # Of a busy machine; the benchmark `startup` says what it takes on a quiet one.
 
 
-def _cases() -> Iterator[Any]:
-    for name in shipped():
-        faults = {fault.fault for fault in load(name).scenario.faults}
-        for backend in BACKENDS:
-            if all(backend in FAULTS[fault].spec.mechanisms for fault in faults):
-                marks = [getattr(pytest.mark, backend)]
-                if (name, backend) not in FAST:
-                    marks.append(pytest.mark.slow)
-                yield pytest.param(name, backend, id=f"{name}-{backend}", marks=marks)
+def cases(kind: str) -> list[Any]:
+    """Return the scenarios of a kind, on each backend that has their faults, with the markers of each."""
+    return [
+        pytest.param(name, backend, id=f"{name}-{backend}", marks=_marks(name, backend))
+        for name in shipped()
+        if kind_of(name) == kind
+        for backend in BACKENDS
+        if all(backend in FAULTS[fault.fault].spec.mechanisms for fault in load(name).scenario.faults)
+    ]
 
 
-@pytest.mark.parametrize(("name", "backend"), [*_cases()])
-@pytest.mark.timeout(900)
-def test_scenario(
-    name: str, backend: str, seed: int | None, runs_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
+def kind_of(name: str) -> str:
+    """Return in which file the tests of a scenario are."""
+    if name.startswith("regressions/"):
+        return "regressions"
+    if name.startswith("pubsub-"):
+        return "pubsub"
+    faults = load(name).scenario.faults
+    if any("links" in FAULTS[fault.fault].spec.needs for fault in faults):
+        return "links"
+    return "redis" if any(fault.target.name == "redis" for fault in faults) else "nodes"
+
+
+def _marks(name: str, backend: str) -> list[pytest.MarkDecorator]:
+    marks = [getattr(pytest.mark, backend), pytest.mark.timeout(900)]
+    return marks if (name, backend) in FAST else [*marks, pytest.mark.slow]
+
+
+def check(
+    name: str, backend: str, seed: int | None, runs_dir: Path, folder: Path, only: list[str] | None
 ) -> None:
-    if backend not in (request.config.getoption("--scenario-backend") or BACKENDS):
+    """Run a scenario and compare its end with what it expects; a failure names the report."""
+    if backend not in (only or BACKENDS):
         pytest.skip(f"--scenario-backend leaves {backend} out")
     scenario = load(name).scenario
-    done, run = _run(name, backend, seed, runs_dir, tmp_path)
+    done, run = _run(name, backend, seed, runs_dir, folder)
     assert run is not None, done.stderr
     told = f"its report: {run / 'report.html'}\n{done.stderr}{done.stdout[:2000]}"
     assert done.returncode == 0, told
@@ -63,16 +97,12 @@ def test_scenario(
         assert _containers_of(run) == []
 
 
-def test_the_fast_half_names_only_what_there_is() -> None:
-    known = {(name, backend) for name in shipped() for backend in BACKENDS}
-    assert known >= FAST
-
-
 def _run(
     name: str, backend: str, seed: int | None, runs_dir: Path, folder: Path
 ) -> tuple[subprocess.CompletedProcess[str], Path | None]:
     runs = runs_dir.absolute()
-    before = set(runs.glob(f"*-{name}-*"))
+    own = name.rpartition("/")[2]
+    before = set(runs.glob(f"*-{own}-*"))
     phases = load(name).scenario.phases
     done = subprocess.run(
         [
@@ -86,7 +116,7 @@ def _run(
         timeout=phases.warmup + phases.steady + phases.chaos + phases.recovery + BESIDE_THE_PHASES_S,
         check=False,
     )  # fmt: skip
-    new = sorted(set(runs.glob(f"*-{name}-*")) - before)
+    new = sorted(set(runs.glob(f"*-{own}-*")) - before)
     return done, new[-1] if new else None
 
 

@@ -1,0 +1,12 @@
+"""No bug that a scenario has found is back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fault_tolerance.shipped import cases
+
+
+@pytest.mark.parametrize(("name", "backend"), cases("regressions"))
+def test_scenario(name: str, backend: str, ends_as_it_says: Callable[[str, str], None]) -> None:
+    ends_as_it_says(name, backend)
