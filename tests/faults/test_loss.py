@@ -7,7 +7,7 @@ from harness.faults.base import NotProven
 FAULT = "loss"
 
 
-def times(cluster, count: int = 12) -> list[float]:
+def times(cluster, count: int = 6) -> list[float]:
     """Time exchanges one after the other; a lost packet is sent again after 0.2 s or more."""
     trips = [cluster.backend.links.round_trip("node-1", "redis", timeout_s=20.0) for _ in range(count)]
     return [trip if trip is not None else 20.0 for trip in trips]
