@@ -92,7 +92,8 @@ def test_redis_silent_and_back__old_connections_dead__first_delivery_within_thre
 ) -> None:
     direct, cut = (
         own_world.node("direct"),
-        own_world.node("cut", REDIS_URL=f"redis://127.0.0.1:{gate.port}/0"),
+        # It trusts no peer, so that it does not move its clients to one that still has Redis.
+        own_world.node("cut", REDIS_URL=f"redis://127.0.0.1:{gate.port}/0", SECRET="a secret of its own"),
     )
     ann, bob = own_world.client(direct, "ann"), own_world.client(cut, "bob")
     ann.join("r")
