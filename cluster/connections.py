@@ -48,6 +48,7 @@ class Membership:
     epoch: str | None
     position: int
     listed: bool = False  # it got the room's user list
+    leaving: bool = False  # it has asked to go: what it sends from now on is not taken
 
 
 class Connections:

@@ -148,9 +148,14 @@ class Events:
         request = parse_leave(args)
         with _turn(connection):
             membership = connection.memberships.get(request.room)
-            answer = self._delivery.leave(connection, request.room)
-            if membership is not None:
-                self._presence.left(membership)
+            if membership is None:
+                return self._delivery.leave(connection, request.room)
+            membership.leaving = True
+            try:
+                answer = self._delivery.leave(connection, request.room)
+            finally:
+                membership.leaving = False  # It is gone, or stays because it could not be let go.
+            self._presence.left(membership)
         return answer
 
     def send_message(
@@ -188,7 +193,7 @@ class Events:
         request = parse_send(args)
         self._refuse_too_often(connection)
         membership = connection.memberships.get(request.room)
-        if membership is None:
+        if membership is None or membership.leaving:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before sending to it")
         self._gate.check_send(connection)
         return membership, request

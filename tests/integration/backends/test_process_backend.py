@@ -119,6 +119,7 @@ def test_a_node_gets_its_settings_and_no_others(backend, cluster, logs, monkeypa
         f"WORDAROUND_PORT={port_of(node.url)}",
         f"WORDAROUND_PUBLIC_URL={node.url}",
         f"WORDAROUND_REDIS_URL={redis.url}",
+        f"WORDAROUND_RUN={RUN_ID}",
         "WORDAROUND_SERVER_ID=node-1",
         f"WORDAROUND_SYNC_URL={node.url}",
         "cwd holds []",

@@ -274,6 +274,11 @@ class Client:
         self._websocket, self._reader = self.io.eio.ws, self.io.eio.read_loop_task
         return self
 
+    def be_patient(self) -> "Client":
+        """Stay connected to a node that is silent, where others would look for another one after 4 s."""
+        self._websocket.settimeout(60.0)
+        return self
+
     def call(self, event: str, payload: Any) -> dict[str, Any]:
         answer = self.io.call(event, payload, timeout=15)
         assert isinstance(answer, dict)

@@ -320,7 +320,7 @@ def test_run_changed_while_a_node_was_away__what_it_alone_saw_opens_a_new_epoch_
     own_world: Any, until: Any
 ) -> None:
     here, away = own_world.node("here"), own_world.node("away")
-    ann, bob = own_world.client(here, "ann"), own_world.client(away, "bob")
+    ann, bob = (own_world.client(at, user).be_patient() for at, user in ((here, "ann"), (away, "bob")))
     old = ann.join("r")["epoch"]
     bob.join("r")
     assert bob.send("r", "1", producer="p", n=1)["ok"]

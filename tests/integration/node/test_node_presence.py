@@ -101,12 +101,11 @@ def test_node_stopped_past_its_lease__reaped_then_back_with_nobody_disconnected(
     world: Any, room: str, until: Any
 ) -> None:
     paused, other = world.node("paused"), world.node("other")
-    ann, bob = world.client(paused, "ann"), world.client(other, "bob")
+    ann, bob = world.client(paused, "ann").be_patient(), world.client(other, "bob")
     ann.join(room)
     bob.join(room)
     bob.wait_for(lambda: bob.users(room) == {"ann": "online", "bob": "online"}, "both online")
     before = paused.get("/info")[1]["incarnation"]
-    # The client's patience with a silent server begins anew here; it is 10 s.
     assert ann.send(room, "before")["ok"]
     ann.wait_for(lambda: ann.live(room), "her own message")
     paused.process.signal(signal.SIGSTOP)
