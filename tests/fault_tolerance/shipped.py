@@ -21,10 +21,8 @@ BACKENDS = ("process", "docker")
 # What `make test` and CI run, each on one backend: for every kind of fault a scenario, the quick ones. The
 # others, and all of them on their other backend, have the marker `slow`.
 FAST = {
-    ("node-kill", "process"),
-    ("node-kill", "docker"),
+    ("node-kill", "docker"),  # On processes, and pubsub-node-kill in containers: `.ci/run` from the wheel.
     ("pubsub-node-kill", "process"),
-    ("pubsub-node-kill", "docker"),
     ("rolling-restart", "process"),
     ("all-nodes-restart", "process"),
     ("node-pause", "docker"),
