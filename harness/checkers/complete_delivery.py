@@ -4,7 +4,9 @@ A bot in a room *must see* an acknowledged message
 
 - whose position lies after its join's position, and up to its leave's or the log's end; or
 - whose send was first invoked after its join was acknowledged, and acknowledged before its leave was
-  invoked (intervals on the machine's one clock).
+  invoked (intervals on the machine's one clock). A leave that was refused or never answered, because the
+  store was away or the connection was lost, ends the stay where it stands: then only up to the last position
+  that came, since nobody could let the bot go in order.
 
 It *may see* everything else of the room. It *has received* a message when the whole text reached it
 under the name of its room: live, by resume, in a snapshot, or by paging. Disconnects do not end a
@@ -89,7 +91,20 @@ def _by_time(view: View, member: Membership, messages: Ints) -> Bools:
     must = view.messages.invoked_ns[messages] > member.joined_ns
     if member.left_ns is not None:
         must &= view.messages.acked_ns[messages] < member.left_ns
+        if view.durable and not member.left_seq:
+            must &= view.places.of_ack[messages] <= _reached(view, member)
     return must
+
+
+def _reached(view: View, member: Membership) -> int:
+    """Return the last place of a message that came in a membership, -1 where none did."""
+    room = view.room_number(member.room)
+    messages = view.messages_of(room)
+    stay = view.receipts.stay(member.bot, room)
+    own = view.membership_of_join[view.receipts.join[stay]] == member.number
+    got = np.zeros(len(messages) + 1, np.bool_)
+    got[view.rank[view.receipts.content[stay][own]]] = True
+    return int(view.places.of_ack[messages][got[:-1]].max(initial=-1))
 
 
 def _by_position(view: View, member: Membership, messages: Ints) -> Bools:

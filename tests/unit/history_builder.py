@@ -330,12 +330,13 @@ class World:
         me.joined.add(room)
         self.tell(room)
 
-    def leave(self, bot: int, room: str = "room-1") -> None:
+    def leave(self, bot: int, room: str = "room-1", *, answered: bool = True) -> None:
         me = self.bots[bot]
         self.record(Op.LEAVE, bot, a=self.wire(room))
         head = len(self.logs[room]) if self.durable else 0
         epoch = self.epochs[room] if self.durable else None
-        self.record(Op.LEAVE_OK, bot, a=self.wire(room), b=epoch, c=head)
+        if answered:
+            self.record(Op.LEAVE_OK, bot, a=self.wire(room), b=epoch, c=head)
         me.joined.discard(room)
         me.cursors.pop(room, None)
         self.tell(room)

@@ -111,6 +111,21 @@ def test_before_the_leave_everything_is_owed(made: ModuleType) -> None:
     assert made.failed(world.judge()) == {"complete-delivery"}
 
 
+@pytest.mark.parametrize(("lacks", "fails"), [(-1, False), (-2, True)])
+def test_before_a_leave_that_nobody_answered_all_up_to_the_last_that_came_is_owed(
+    made: ModuleType, lacks: int, fails: bool
+) -> None:
+    """Found by redis-kill: who was refused to leave, and left all the same, lacked the last message."""
+    world = made.World()
+    world.start()
+    world.talk(9)
+    sent = [world.send(1) for _ in range(2)]
+    world.leave(3, answered=False)
+    world.finish()
+    world.drop(world.deliveries(sent[lacks], bot=3))
+    assert ("complete-delivery" in made.failed(world.judge())) is fails
+
+
 def test_committed_before_the_leaves_position_is_owed_though_acknowledged_later(made: ModuleType) -> None:
     world = made.World()
     world.start()
