@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 TESTS :=
-WORKERS := 3# that run tests side by side
+WORKERS := 2# that run tests side by side
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
 
