@@ -8,7 +8,6 @@ flushed in each case. SIGINT is ignored: Ctrl-C goes to the whole group, and the
 
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness.bots import statistics
 from harness.bots.bot import Bot
 from harness.bots.client import ReadingClient
 from harness.bots.lag import Lag
+from harness.bots.spent import Spent
 from harness.bots.user import ChatUser
 from harness.bots.web_ui import WebPage
 from harness.bots.wire import Reader
@@ -58,7 +58,7 @@ class Crew:
         self._orders: Any = Queue()
         self._lag = Lag()
         self._bots: list[Bot] = []
-        self._load = _Load()
+        self._load = Spent()
         self._environment = Environment(
             user_classes=[ChatUser], catch_exceptions=False, stop_timeout=RETIRE_S
         )
@@ -281,24 +281,6 @@ class Crew:
         )
         write_json(folder / "bots.json", metrics)
         write_json(folder / "locust.json", statistics.of(self._environment.stats))
-
-
-class _Load:
-    """Wall and processor time while the load runs."""
-
-    def __init__(self) -> None:
-        self.wall_s = 0.0
-        self.cpu_s = 0.0
-        self._began: tuple[int, float] | None = None
-
-    def begin(self) -> None:
-        self._began = clock.now_ns(), time.process_time()
-
-    def end(self) -> None:
-        if self._began is not None:
-            self.wall_s = (clock.now_ns() - self._began[0]) / clock.NS
-            self.cpu_s = time.process_time() - self._began[1]
-            self._began = None
 
 
 def _sleep_until(stamp_ns: int) -> None:

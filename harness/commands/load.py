@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from harness.backends.choose import CHOICES, check_name
+from harness.backends.choose import check_name
 from harness.commands import complete
+from harness.commands.choices import BackendName, Seed
 from harness.commands.console import Json, print_verdict
 from harness.commands.options import RunsDir, duration_option
 from harness.commands.running import Task, carry_out
@@ -17,7 +18,6 @@ from harness.plan import make_plan
 from harness.records.folder import RunFolder
 from harness.scenario.library import check_backend
 from harness.scenario.library import load as load_scenario
-from harness.scenario.model import LARGEST_SEED
 from harness.web import USUAL_PORT, Web
 
 
@@ -30,15 +30,7 @@ def load(
             autocompletion=complete.scenarios,
         ),
     ],
-    backend: Annotated[
-        str,
-        typer.Option(
-            "--backend",
-            metavar="BACKEND",
-            help=f"One of {', '.join(CHOICES)}.",
-            autocompletion=complete.backends,
-        ),
-    ] = "auto",
+    backend: BackendName = "auto",
     port: Annotated[
         int | None,
         typer.Option(
@@ -56,16 +48,7 @@ def load(
     faults: Annotated[
         bool, typer.Option("--faults", help="Inject the scenario's faults, too, at their times.")
     ] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            max=LARGEST_SEED,
-            help="Makes the same choices again; drawn when absent.",
-        ),
-    ] = None,
+    seed: Seed = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.backends.choose import CHOICES, check_name, choose
+from harness.backends.choose import check_name, choose
 from harness.commands import complete
+from harness.commands.choices import BackendName, Seed
 from harness.commands.console import Json, code_of, print_verdict, stderr, stdout
 from harness.commands.options import RunsDir, WebFlag, duration_option
 from harness.commands.running import Task, carry_out
@@ -19,7 +20,6 @@ from harness.plan import make_plan
 from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
 from harness.scenario.library import Source, check_backend, load, refuse_remote
-from harness.scenario.model import LARGEST_SEED
 from harness.series import Outcome, seeds, summarize, table
 from harness.timeline import timeline
 from harness.web import Web
@@ -45,25 +45,8 @@ def run(
             autocompletion=complete.scenarios,
         ),
     ],
-    backend: Annotated[
-        str,
-        typer.Option(
-            "--backend",
-            metavar="BACKEND",
-            help=f"One of {', '.join(CHOICES)}.",
-            autocompletion=complete.backends,
-        ),
-    ] = "auto",
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            max=LARGEST_SEED,
-            help="Makes the same choices again; drawn when absent.",
-        ),
-    ] = None,
+    backend: BackendName = "auto",
+    seed: Seed = None,
     repeat: Annotated[
         int,
         typer.Option(

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.backends.choose import CHOICES, check_name
-from harness.commands import complete
+from harness.backends.choose import check_name
+from harness.commands.choices import BackendName
 from harness.commands.console import stderr
 from harness.errors import UsageError
 from harness.interrupts import Interrupts
@@ -30,15 +30,7 @@ def up(
         Literal["durable", "pubsub"],
         typer.Option("--delivery", metavar="durable|pubsub", help="How nodes deliver."),
     ] = "durable",
-    backend: Annotated[
-        str,
-        typer.Option(
-            "--backend",
-            metavar="BACKEND",
-            help=f"One of {', '.join(CHOICES)}.",
-            autocompletion=complete.backends,
-        ),
-    ] = "auto",
+    backend: BackendName = "auto",
     another: Annotated[
         bool, typer.Option("--another", help="Also when one is up: `status` and `down` then want its id.")
     ] = False,
