@@ -3,15 +3,20 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from selenium import webdriver
+
+from tests.browser.page import Page
+from tests.npm import installed
 
 _PATIENCE_S = 90
 _MADE_RUNS = Path(__file__).parents[1] / "unit" / "reports" / "report_runs.py"
@@ -29,6 +34,7 @@ _FLAGS = (
     "--virtual-time-budget=3000",
     "--window-size=1400,900",
 )
+_DRIVEN = tuple(flag for flag in _FLAGS if "virtual-time" not in flag and "file-access" not in flag)
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +83,37 @@ def _dump(chromium: str, page: Path, profile: Path, *, dark: bool) -> str:
     done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
     return done.stdout.decode("utf-8", errors="replace")
+
+
+@pytest.fixture(scope="session")
+def chrome(chromium: str) -> Iterator[webdriver.Chrome]:
+    """A Chromium that is driven, and whose console and requests are recorded; shared by all tests."""
+    driver = shutil.which("chromedriver")
+    assert driver, "chromedriver is not on PATH (Debian: apt-get install chromium-driver)"
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in _DRIVEN:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which finds what people with a keyboard or a screen reader cannot use."""
+    return (
+        installed(Path(__file__).parent / "package.json") / "node_modules/axe-core/axe.min.js"
+    ).read_text()
+
+
+@pytest.fixture
+def page(chrome: webdriver.Chrome, axe: str) -> Iterator[Page]:
+    """A fresh tab; at the test's end nothing may be in its console that the test did not expect."""
+    home = chrome.current_window_handle
+    chrome.switch_to.new_window("tab")
+    page = Page(chrome, axe)
+    yield page
+    page.close()
+    chrome.switch_to.window(home)

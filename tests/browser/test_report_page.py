@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reports import write_reports
+from tests.browser.page import Page
 
 pytestmark = pytest.mark.browser
 
@@ -110,3 +111,10 @@ def _contrast(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     """Return the contrast ratio as WCAG 2 defines it."""
     light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_driven_browser_sees_the_same(report: Callable[[str], Path], page: Page) -> None:
+    page.open(report("passing"))
+    assert page.barriers() == []
+    assert all(url.startswith("file:") for url in page.requested())
+    page.screenshot("report-passing", whole=True)

@@ -2,14 +2,9 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import itertools
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.npm import installed
+
 HERE = Path(__file__).parent
-INSTALL_S = 180
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -70,30 +66,7 @@ def processes() -> ModuleType:
 @pytest.fixture(scope="session")
 def javascript_client() -> Path:
     """The folder with the official JavaScript client, installed once for each version of package.json."""
-    package = HERE / "js" / "package.json"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(package.read_bytes()).hexdigest()[:12]
-    folder = cache / f"wordaround-contract-js-{key}"
-    if not folder.exists():
-        _install(package, folder)
-    return folder
-
-
-def _install(package: Path, folder: Path) -> None:
-    """Install beside the final place, so that nobody ever sees half of it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as beside:
-        made = Path(beside, "made")
-        made.mkdir()
-        shutil.copy(package, made)
-        done = subprocess.run(
-            ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"],
-            cwd=made, capture_output=True, text=True, timeout=INSTALL_S, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"npm install failed:\n{done.stdout}{done.stderr}"
-        with contextlib.suppress(OSError):  # Another run was faster.
-            made.rename(folder)
-    assert folder.exists()
+    return installed(HERE / "js" / "package.json")
 
 
 @pytest.fixture(
