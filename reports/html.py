@@ -1,6 +1,7 @@
 """`report.html`: one file, complete in itself, for people.
 
-The page asks for nothing: no script, no font, no image; its content security policy forbids it to.
+The page asks for nothing: no font, no image, no script but its own, which stands in it; its content security
+policy forbids it to, and allows that one script by its hash.
 Whatever comes from the run is escaped by the template engine, after `visible` has made it visible.
 """
 
@@ -13,9 +14,10 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence, timeline
+from reports import picture, sentence, timeline, zoomable
 from reports.reconnections import grouped
 from reports.run import Run
+from reports.scripts import Script, data, policy
 from reports.spans import fault_records
 from reports.text import clipped, visible
 
@@ -47,6 +49,7 @@ class Kind:
 def render(run: Run) -> str:
     """Return the page."""
     shown = picture.collect(run)
+    scripts = (Script.of("scales.js", "drawing.js", "reading.js", "timeline.js"),)
     return (
         _environment(run)
         .get_template("report.html.j2")
@@ -60,7 +63,11 @@ def render(run: Run) -> str:
             worst=sentence.worst_violation(run.verdict),
             kinds=_kinds(run),
             cards=_cards(run),
+            policy=policy(scripts),
+            scripts=scripts,
             picture=shown,
+            picture_data=data("timeline-data", zoomable.payload(shown)),
+            untold=picture.untold(run),
             wide=timeline.draw(shown, width=timeline.WIDE),
             narrow=timeline.draw(shown, width=timeline.NARROW),
             groups=grouped(run.verdict.reconnections),
