@@ -7,9 +7,3 @@ figures.py      latencies, reconnections, counts          (pure)
 folder.py       the same for a saved run folder           (reads files, writes none)
 exit_codes.py   what a verdict means for a shell
 """
-
-from harness.judge.exit_codes import exit_code, worst
-from harness.judge.folder import judge_folder
-from harness.judge.judgement import judge
-
-__all__ = ["exit_code", "judge", "judge_folder", "worst"]
