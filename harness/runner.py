@@ -44,6 +44,7 @@ from harness.records.history import HistoryWriter
 from harness.records.journal import Journal
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
+from harness.sampling import MetricsSampler
 from harness.watch import MemberWatch
 from harness.web import Web
 
@@ -196,15 +197,21 @@ class _Run:
 
     def _watched(self, load: Load, members: Journal, faults: Journal) -> None:
         watch = MemberWatch(self._backend, members)
+        sampler = MetricsSampler(self._backend, self._folder.metrics)
         watch.start()
         try:
+            sampler.start()
             reader = HistoryWriter(self._folder.history, "reader")
             try:
                 self._drive_and_end(load, watch, faults, reader)
             finally:
                 reader.close()
         finally:
-            watch.stop()
+            try:
+                for sentence in sampler.stop():
+                    self._progress.say(sentence)
+            finally:
+                watch.stop()
 
     def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
         try:
