@@ -203,7 +203,7 @@ class _Run:
             sampler.start()
             reader = HistoryWriter(self._folder.history, "reader")
             try:
-                self._drive_and_end(load, watch, faults, reader)
+                self._drive_and_end(load, watch, faults, reader, sampler)
             finally:
                 reader.close()
         finally:
@@ -213,9 +213,12 @@ class _Run:
             finally:
                 watch.stop()
 
-    def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
+    def _drive_and_end(
+        self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter, sampler: MetricsSampler
+    ) -> None:
         try:
             self._drive(load, watch, faults)
+            sampler.end()  # A last question to an engine may take a second: it need not be waited for later.
             self._end(load, reader)
         except Aborted:
             if self._meta.load_began_ns is not None:

@@ -1,9 +1,9 @@
 """Samples what members use while a run goes on: CPU, memory, and what each node says in `/metrics`.
 
-It must never disturb the run. Every member has a thread of its own, so that one that hangs keeps none of the
-others waiting; every question has a short timeout; and a member that is down, paused, cut off or hung is a gap
-in its file, not an error. A node is asked past the links that faults cut. Of what answers no metrics of ours
-(another program's nodes) an incarnation is asked once.
+It must never disturb the run. Every member has a thread of its own, so that one that hangs keeps none of
+the others waiting; every question has a short timeout; and a member that is down, cut off or hung is a gap
+in its file, not an error. A node is asked past the links that faults cut; who answers with no metrics of
+ours (another program's node) is asked once an incarnation.
 """
 
 import math
@@ -20,7 +20,7 @@ from harness.records.plan import Role
 
 INTERVAL_S = 1.0
 PATIENCE_S = 0.5  # of a question to a node
-_ENDS_S = 5.0  # A question to a Docker engine may take this long.
+_ENDS_S = 5.0  # for the last look of each; a Docker engine answers a second after it was asked
 
 _FIGURES: Mapping[str, str] = {
     "connections": "wordaround_connections",
@@ -53,9 +53,13 @@ class MetricsSampler:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> tuple[str, ...]:
-        """End; return what went wrong, a sentence for each member whose samples end early. Idempotent."""
+    def end(self) -> None:
+        """Take no further sample; does not wait for those that are under way, and drops them."""
         self._stop.set()
+
+    def stop(self) -> tuple[str, ...]:
+        """End and wait; return what went wrong, a sentence for each member whose samples end early."""
+        self.end()
         for thread in self._threads:
             thread.join(timeout=_ENDS_S)
         return tuple(self._failures)
@@ -98,7 +102,7 @@ class _Looker:
             return None
         t_ns, said = clock.now_ns(), self._asked(str(identity))
         cpu_s, memory = self._used(said)
-        if cpu_s is memory is said is None:
+        if cpu_s is None and memory is None and said is None:
             return None
         return Sample(
             t_ns=t_ns,

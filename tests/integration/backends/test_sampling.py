@@ -1,4 +1,4 @@
-"""Metrics of members: a busy one shows, one that is down or stands still is a gap, and nothing waits for any."""
+"""Metrics of members: a busy one shows, one that is down is a gap, and nothing waits for one that hangs."""
 
 import http.client
 import threading
