@@ -24,6 +24,7 @@ from pathlib import Path
 from harness import __version__, clock, ending
 from harness.aborts import Aborted, check_steady, out_of_time
 from harness.backends.base import Backend, Member
+from harness.broadcast import Broadcast
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
@@ -107,9 +108,9 @@ class _Run:
         self._plan = order.plan
         self._backend = order.backend
         self._folder = folder
-        self._progress = progress
+        self._progress = Broadcast(progress, folder.live)
         self._interrupts = interrupts
-        self._display = Display(order.plan, progress, order.label)
+        self._display = Display(order.plan, self._progress, order.label)
         self._web_port: int | None = None
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
@@ -143,6 +144,7 @@ class _Run:
             raise
         finally:
             self._save(ended_ns=clock.now_ns())
+            self._progress.close()
         return self._folder
 
     def _save(self, **changes: object) -> None:
