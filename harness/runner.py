@@ -28,6 +28,7 @@ from pathlib import Path
 from harness import __version__, clock, ending
 from harness.aborts import Aborted, check_steady, out_of_time
 from harness.backends.base import Backend, Member
+from harness.broadcast import Broadcast
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
@@ -47,6 +48,7 @@ from harness.records.history_format import HistoryWriter
 from harness.records.journal import Journal
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
+from harness.sampling import MetricsSampler
 from harness.watch import MemberWatch
 from harness.web import Web
 
@@ -117,10 +119,10 @@ class _Run:
         self._plan = order.plan
         self._backend = order.backend
         self._folder = folder
-        self._progress = progress
+        self._progress = Broadcast(progress, folder.live)
         self._interrupts = interrupts
         self._on_record = on_record
-        self._display = Display(order.plan, progress, order.label)
+        self._display = Display(order.plan, self._progress, order.label)
         self._web_port: int | None = None
         self._done = False  # with the cluster: nobody is connected, all that it knows was read
         self._clean = False  # whether bots and cluster were ended in order
@@ -156,6 +158,7 @@ class _Run:
         finally:
             if self._meta.ended_ns is None:
                 self._save(ended_ns=clock.now_ns())
+            self._progress.close()
         return self._folder
 
     def _save(self, **changes: object) -> None:
@@ -213,19 +216,28 @@ class _Run:
 
     def _watched(self, load: Load, members: Journal, faults: Journal) -> None:
         watch = MemberWatch(self._backend, members)
+        sampler = MetricsSampler(self._backend, self._folder.metrics)
         watch.start()
         try:
+            sampler.start()
             reader = HistoryWriter(self._folder.history, "reader")
             try:
-                self._drive_and_end(load, watch, faults, reader)
+                self._drive_and_end(load, watch, faults, reader, sampler)
             finally:
                 reader.close()
         finally:
-            watch.stop()
+            try:
+                for sentence in sampler.stop():
+                    self._progress.say(sentence)
+            finally:
+                watch.stop()
 
-    def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
+    def _drive_and_end(
+        self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter, sampler: MetricsSampler
+    ) -> None:
         try:
             self._drive(load, watch, faults)
+            sampler.end()  # A last question to an engine may take a second: it need not be waited for later.
             self._end(load, reader)
         except Aborted:
             if self._meta.load_began_ns is not None:
