@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from harness.records.verdict import Property, Verdict
@@ -164,6 +165,9 @@ def _story(found: list[tuple[Run, Property]]) -> Story | None:
     )
 
 
+_FAILED: Callable[[Tally], int] = attrgetter("failed")
+_UNDECIDED: Callable[[Tally], int] = attrgetter("undecided")
+
 # --- what changed ----------------------------------------------------------------------------------------
 
 
@@ -182,7 +186,7 @@ def _change_of_verdict(before: Tally, after: Tally) -> Change:
     """Compare what the runs came to, by shares: the sides may have different numbers of runs."""
     if not before.decided or not after.decided:
         return "only in A" if before.decided else "only in B" if after.decided else "same"
-    for bad in (lambda tally: tally.failed, lambda tally: tally.undecided):
+    for bad in (_FAILED, _UNDECIDED):
         more = bad(after) * before.decided - bad(before) * after.decided
         if more:
             return "worse" if more > 0 else "better"
@@ -190,10 +194,7 @@ def _change_of_verdict(before: Tally, after: Tally) -> Change:
 
 
 def _regression(what: str, before: Tally, after: Tally, failed: str) -> str:
-    for word, bad in (
-        (failed, lambda tally: tally.failed),
-        ("not decided", lambda tally: tally.undecided),
-    ):
+    for word, bad in ((failed, _FAILED), ("not decided", _UNDECIDED)):
         had, has = bad(before), bad(after)
         # What had no meaning before cannot have become undecided; a violation counts whatever was before.
         comparable = before.decided > 0 or word == failed

@@ -40,7 +40,7 @@ def _comparison(comparison: Comparison) -> Iterator[RenderableType]:
     for name, side, runs in zip(
         "AB", (comparison.before, comparison.after), words.runs(comparison), strict=True
     ):
-        yield Text.assemble(f"  {name}  ", (_safe(side.label), "bold"), f"  {side.backend}, {runs}")
+        yield Text.assemble(f"  {name}  ", (_safe(side.label), "bold"), f"  {_safe(side.backend)}, {runs}")
     yield Text()
     changed = words.changed(comparison)
     for finding in changed:

@@ -28,6 +28,7 @@ def diff(
     b: Annotated[
         str, typer.Argument(metavar="B", help="What is compared; the same.", autocompletion=complete.runs)
     ],
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as a page, too.")
     ] = None,
@@ -36,6 +37,11 @@ def diff(
     ] = False,
 ) -> None:
     """Compare two runs, or two sets of runs; exit code 1 when the second one is worse."""
+    if more:
+        raise UsageError(
+            f"diff compares two sides, and was given {2 + len(more)}; a shell that meets a pattern like "
+            "runs/*-kill-* makes many of it: put it in quotes, or commas between the runs of a side"
+        )
     found = _compared(a, b)
     if html is not None:
         _write(html, diff_html.render(found))
