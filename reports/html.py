@@ -19,6 +19,30 @@ from reports.run import Run
 from reports.spans import fault_records
 from reports.text import clipped, visible
 
+SHEETS = ("style.css",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of the page under a heading of its own: `id` is its heading's, `template` draws it."""
+
+    id: str
+    title: str  # in the list of what is on the page
+    template: str
+
+
+SECTIONS = (
+    Section(id="timeline", title="Timeline", template="timeline.html.j2"),
+    Section(id="guarantees", title="Guarantees", template="guarantees.html.j2"),
+    Section(id="reconnections", title="Reconnections", template="reconnections.html.j2"),
+    Section(id="faults", title="Faults", template="faults.html.j2"),
+    Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2"),
+    Section(id="figures", title="Figures", template="figures.html.j2"),
+    Section(id="plan", title="Plan", template="plan.html.j2"),
+    Section(id="environment", title="Environment", template="environment.html.j2"),
+    Section(id="logs", title="Logs", template="logs.html.j2"),
+)
+
 GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
 STORIES_OPEN = 3  # shown without a click; the others unfold
 OPERATIONS_SHOWN = 24
@@ -52,6 +76,8 @@ def render(run: Run) -> str:
         .get_template("report.html.j2")
         .render(
             run=run,
+            sections=SECTIONS,
+            sheets=SHEETS,
             plan=run.plan,
             meta=run.meta,
             verdict=run.verdict,
