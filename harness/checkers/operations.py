@@ -17,6 +17,7 @@ from harness.records.history import Op
 from harness.records.verdict import Step, StepKind, Witness
 
 SHOWN = 24
+STEPS_KEPT = 48
 RECIPIENTS_SHOWN = 2  # of those who did receive what others lack
 
 
@@ -32,13 +33,13 @@ def witness(story: str, lines: Iterable[Line], t_ns: int | None) -> Witness:
     """Return a story with the operations behind it, in order; of very many, the first and the last."""
     ordered = sorted(dict.fromkeys(lines), key=lambda line: line.t_ns)
     texts = sorted((line.t_ns, line.text) for line in ordered if line.text)
-    steps = list(dict.fromkeys(line.step for line in ordered if line.step is not None))
-    half = SHOWN // 2
+    steps = [line.step for line in ordered if line.step is not None]
+    half = STEPS_KEPT // 2
     return Witness(
         story=story,
         operations=_ends([text for _, text in texts]),
         t_ns=t_ns,
-        steps=tuple(steps if len(steps) <= SHOWN else steps[:half] + steps[-half:]),
+        steps=tuple(steps if len(steps) <= STEPS_KEPT else steps[:half] + steps[-half:]),
     )
 
 
@@ -207,7 +208,7 @@ def _joined(view: View, bot: BotView, join: Join) -> Line:
         kind=StepKind.JOINED,
         source=join.node or bot.name,
         target=bot.name if join.node else "",
-        label=f"in {join.room} {cursor}, {way}",
+        label=f"resumed, {cursor}" if join.recovered else f"joined, {cursor}",
         position=join.seq,
     )
     what = f"joins {join.room} {cursor}, {way}{_place(join.epoch, join.seq)}"
