@@ -119,6 +119,7 @@ class _Run:
         self._plan = order.plan
         self._backend = order.backend
         self._folder = folder
+        self._screen = progress
         self._progress = Broadcast(progress, folder.live)
         self._interrupts = interrupts
         self._on_record = on_record
@@ -177,7 +178,7 @@ class _Run:
                 )
             )
             leaving = Leaving(
-                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._progress
+                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._screen
             )
             with self._interrupts.giving_up(leaving.give_up):
                 try:
