@@ -8,6 +8,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from cluster.connections import Connections
+from cluster.control import Control
 from cluster.delivery.base import Delivery
 from cluster.delivery.durable import DurableDelivery
 from cluster.delivery.epochs import Standing
@@ -164,6 +165,7 @@ class Node:
         )
         rest.register(self.app)
         sync_routes.register(self.app)
+        Control(self.settings).register(self.app)
 
     def _guard(self) -> Guard | Literal[""] | None:
         """Return the log that carries presence; '' without a log, `None` before it is known."""
