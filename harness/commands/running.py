@@ -1,5 +1,6 @@
 """One run from a command: choose the backend, run, judge, report; with progress, and stopped in order."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from harness import __version__, judging, runner
 from harness.backends.choose import choose
 from harness.commands.console import say_error, stderr
 from harness.errors import HarnessError
+from harness.hands import Hands
 from harness.interrupts import Interrupts
 from harness.progress import make_progress
 from harness.records.folder import RunFolder
@@ -46,7 +48,8 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            folder = runner.run(_order(task, progress.say), progress, interrupts, on_folder)
+            with contextlib.nullcontext() if not _by_hand(task) else contextlib.closing(Hands()) as hands:
+                folder = runner.run(_order(task, progress.say, hands), progress, interrupts, on_folder)
             progress.say("Judging")
             return judging.judge_and_report(folder)
     except KeyboardInterrupt:
@@ -61,7 +64,13 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
         progress.close()
 
 
-def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
+def _by_hand(task: Task) -> bool:
+    """Tell whether nodes of ours are in the user's hands; only those hand a control to their page."""
+    cluster = task.plan.cluster
+    return task.web is not None and task.web.hands and not (cluster.command or cluster.attach)
+
+
+def _order(task: Task, say: Callable[[str], None], hands: Hands | None) -> runner.Order:
     plan = task.plan
     refuse_remote([task.source], task.remote)
     backend, reason = choose(
@@ -69,6 +78,7 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         say,
         foreign=plan.cluster.command is not None,
         attached=bool(plan.cluster.attach),
+        node_settings=None if hands is None else hands.node_settings,
     )
     if plan.faults:
         check_faults(task.source, backend.name)
@@ -83,5 +93,6 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         command=(*again, "--seed", str(plan.seed), *task.options, *allowed),
         timeout_s=task.timeout_s,
         web=task.web,
+        hands=hands,
         label=task.label,
     )
