@@ -24,6 +24,7 @@ from cluster.members.sync import ServerSync
 from cluster.members.sync_routes import SyncRoutes
 from cluster.members.typing_notices import TypingNotices
 from cluster.members.user_lists import UserLists
+from cluster.page import PageFiles
 from cluster.parts import Parts
 from cluster.rest import Rest
 from cluster.settings import Settings
@@ -164,8 +165,13 @@ class Node:
             ),
         )
         rest.register(self.app)
+        PageFiles(self._origins).register(self.app)
         sync_routes.register(self.app)
         Control(self.settings).register(self.app)
+
+    def _origins(self) -> list[str]:
+        """Return the origins of this node and of those that it knows."""
+        return [self.settings.public_url, *(peer["url"] for peer in self._sync.peers())]
 
     def _guard(self) -> Guard | Literal[""] | None:
         """Return the log that carries presence; '' without a log, `None` before it is known."""
