@@ -17,6 +17,7 @@ export class Cluster extends EventTarget {
   #timer = null;
   #running = false;
   #round = 0;
+  #told = "";
 
   /** `home` is the URL of the node that the page came from; `ask(url)` resolves to JSON, or rejects. */
   constructor(home, ask = askJson) {
@@ -44,16 +45,24 @@ export class Cluster extends EventTarget {
 
   /** Somebody was pushed a `server_info`: take in what it says, and look soon. */
   told(info, url) {
+    const said = JSON.stringify(info);
+    if (said === this.#told) return;
+    this.#told = said;
     const teller = this.#node(info.server_id, url);
     teller.draining = info.draining;
     for (const peer of info.peers) this.#heard(teller.name, peer);
     this.#changed();
-    this.lookSoon();
+    this.#lookSoon();
   }
 
-  /** Something happened: look, soon, also at nodes that did not answer. */
-  lookSoon() {
-    for (const node of this.#nodes.values()) node.wait = 0;
+  /** Something happened to a node: look at it, soon, even if it did not answer. */
+  lookAt(name) {
+    const node = this.#nodes.get(name);
+    if (node) node.wait = 0;
+    this.#lookSoon();
+  }
+
+  #lookSoon() {
     if (this.#running) this.#after(SOON_MS);
   }
 
