@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 FOLDER = Path(__file__).with_name("page")
 CLIENT = "vendor/socket.io.esm.min.js"
@@ -30,10 +31,10 @@ _TYPES = {
 
 
 class PageFiles:
-    """Serves the folder. `origins` names what belongs to the cluster, as `http://host:port`."""
+    """Serves the folder. `of_nodes` names the origins of the cluster, `http://host:port`."""
 
-    def __init__(self, origins: Callable[[], Iterable[str]], folder: Path = FOLDER) -> None:
-        self._origins = origins
+    def __init__(self, of_nodes: Callable[[], Iterable[str]], folder: Path = FOLDER) -> None:
+        self._of_nodes = of_nodes
         self._folder = folder
 
     def register(self, app: Flask) -> None:
@@ -41,7 +42,7 @@ class PageFiles:
         app.add_url_rule("/", "page", lambda: self.serve("index.html"))
         app.add_url_rule("/page/<path:name>", "page_file", self.serve)
 
-    def serve(self, name: str) -> Response:
+    def serve(self, name: str) -> WerkzeugResponse:
         """Answer with a file, or 304 where the browser has it already."""
         data = self._read(name)
         response = Response(data, content_type=_TYPES[Path(name).suffix])
@@ -53,7 +54,7 @@ class PageFiles:
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if name.endswith((".html", ".svg")):
-            response.headers["Content-Security-Policy"] = content_security_policy(self._origins())
+            response.headers["Content-Security-Policy"] = content_security_policy(self._of_nodes())
         return response.make_conditional(request)
 
     def _read(self, name: str) -> bytes:
