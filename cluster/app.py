@@ -168,9 +168,9 @@ class Node:
         )
         rest.register(self.app)
         PageFiles(self._origins.of_nodes).register(self.app)
+        Control(self.settings).register(self.app)  # Before what adds CORS headers: it takes them off last.
         self._origins.register(self.app)
         sync_routes.register(self.app)
-        Control(self.settings).register(self.app)
 
     def _guard(self) -> Guard | Literal[""] | None:
         """Return the log that carries presence; '' without a log, `None` before it is known."""

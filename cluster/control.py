@@ -113,6 +113,7 @@ class Control:
     def register(self, app: Flask) -> None:
         """Add it to a Flask application."""
         app.add_url_rule(PATH, endpoint="control", view_func=self.hand_over, methods=["POST"])
+        app.after_request(_for_no_other_page)
 
     def hand_over(self) -> Response:
         """Answer with address and token, where this node has them and the asker may have them."""
@@ -121,6 +122,13 @@ class Control:
             return _answer(error, HTTPStatus.FORBIDDEN)
         url, token = self._settings.control_url, self._settings.control_token
         return _answer({"control": {"url": url, "token": token} if url and token else None})
+
+
+def _for_no_other_page(response: Response) -> Response:
+    if request.path == PATH:
+        for name in [name for name, _ in response.headers if name.startswith("Access-Control-")]:
+            del response.headers[name]
+    return response
 
 
 def _answer(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> Response:
