@@ -32,8 +32,9 @@ export class ClusterView {
     });
     this.element = h(
       "div", { class: "cluster" },
-      h("header", { class: "cluster-top" }, h("h1", { text: "Cluster" }), this.#summary),
-      this.#table.element, this.#problem, this.#spoken, this.#panes.element,
+      h("section", { class: "nodes-place", "aria-labelledby": "cluster-title" }, h("header", { class: "cluster-top" }, h("h2", { id: "cluster-title", text: "Cluster" }), this.#summary),
+        this.#table.element, this.#problem),
+      this.#panes.element, this.#spoken,
     );
   }
 

@@ -12,7 +12,7 @@ const DOUBLE_CLICK_MS = 350; // a second press that comes so soon is the end of 
 export function guardedButton({ label, question, act, say, ...properties }) {
   let armedAt = null;
   let timer = null;
-  const button = h("button", { type: "button", ...properties, class: "guarded", text: label });
+  const button = h("button", { type: "button", ...properties, class: "plain guarded", text: label });
 
   function disarm() {
     clearTimeout(timer);

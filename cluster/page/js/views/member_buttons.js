@@ -76,7 +76,7 @@ export class MemberButtons {
 
   #button(name, state) {
     if (state === "down") {
-      const button = h("button", { type: "button", class: "restart", text: "Restart", "aria-label": `Restart ${name}` });
+      const button = h("button", { type: "button", class: "plain restart", text: "Restart", "aria-label": `Restart ${name}` });
       button.addEventListener("click", () => {
         button.disabled = true;
         this.#act("restart", name, `${name} is started again.`).finally(() => (button.disabled = false));
@@ -84,7 +84,7 @@ export class MemberButtons {
       return button;
     }
     return guardedButton({
-      label: "Kill", question: `Kill ${name}?`, "data-member": name, "aria-label": null,
+      label: "Kill", question: `Kill ${name}?`, "aria-label": `Kill ${name}`,
       act: () => this.#act("kill", name, `${name} was killed.`), say: this.#tell.say,
     });
   }

@@ -4,7 +4,9 @@ import { roundTrip, stateOf } from "../cluster.js";
 import { h, setText } from "./dom.js";
 
 const COLUMNS = [
-  ["Node", ({ name, url }) => [h("b", { text: name }), " ", h("span", { class: "node-url", text: host(url) })]],
+  ["Node", ({ name, url, here }) => [
+    h("b", { text: name }), h("span", { class: "node-url", text: host(url) }), ...(here ? [h("span", { class: "here", text: "serves you" })] : []),
+  ]],
   ["State", (node) => [chip(node)]],
   ["Peers say", (node) => [peersSay(node)]],
   ["Tail lag", ({ lag }) => [lag === null ? "–" : `${lag} ${lag === 1 ? "entry" : "entries"}`]],
@@ -41,8 +43,7 @@ export class NodesTable {
       const row = this.#row(node.name);
       if (this.#body.children[index] !== row.element) this.#body.insertBefore(row.element, this.#body.children[index] ?? null);
       row.element.dataset.kind = stateOf(node).kind;
-      row.element.toggleAttribute("aria-current", node.name === here);
-      COLUMNS.forEach(([, cells], column) => fillCell(row.cells[column], cells(node)));
+      COLUMNS.forEach(([, cells], column) => fillCell(row.cells[column], cells({ ...node, here: node.name === here })));
     });
   }
 
@@ -53,7 +54,6 @@ export class NodesTable {
     row.element.dataset.kind = state === "ready" ? "good" : state === "down" ? "down" : "warn";
     fillCell(row.cells[0], [h("b", { text: name })]);
     fillCell(row.cells[1], [h("span", { class: "chip", text: state })]);
-    for (const cell of row.cells.slice(2)) fillCell(cell, ["–"]);
   }
 
   #row(name) {

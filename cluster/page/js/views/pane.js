@@ -77,7 +77,8 @@ export class Pane {
     setText(this.#parts.state, word);
     setText(this.#parts.detail, detail);
     setText(this.#parts.head, this.head ? `#${this.head}` : "–");
-    setText(this.#parts.lag, lag ? `${lag} behind` : "0 behind");
+    setText(this.#parts.lag, `${lag} behind`);
+    this.#parts.lag.classList.toggle("some", lag > 0);
     setText(this.#parts.waiting, this.waiting ? `${this.waiting} of its own waiting` : "");
     this.#drawTape(inStep.furthest);
     this.#drawLog();
@@ -97,10 +98,10 @@ export class Pane {
   }
 
   #build() {
-    const part = (tag, name, properties = {}) => h(tag, { class: `pane-${name}`, ...properties });
-    const title = h("h3", { class: "pane-name", id: `pane-${this.node}`, text: this.node });
+    const part = (tag, name, properties = {}) => h(tag, { class: `mirror-${name}`, ...properties });
+    const title = h("h3", { class: "mirror-name", id: `mirror-${this.node}`, text: this.node });
     const input = h("input", {
-      class: "pane-input", name: "text", required: true, autocomplete: "off", maxlength: 2000,
+      class: "mirror-input", name: "text", required: true, autocomplete: "off", maxlength: 2000,
       "aria-label": `Message, sent through ${this.node}`, placeholder: `Say it through ${this.node}`,
     });
     this.#parts = {
@@ -113,7 +114,7 @@ export class Pane {
     };
     const { state, detail, head, lag, waiting, corner, tape, log } = this.#parts;
     tape.append(...Array.from({ length: CELLS }, () => h("i")));
-    const write = h("form", { class: "pane-write" }, input, h("button", { text: "Send" }));
+    const write = h("form", { class: "mirror-write" }, input, h("button", { class: "plain", text: "Send" }));
     write.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = input.value.trim();
@@ -121,9 +122,10 @@ export class Pane {
       write.reset();
     });
     this.#parts.pane = h(
-      "section", { class: "pane", "aria-labelledby": title.id, data: { node: this.node } },
-      h("header", { class: "pane-top" }, title, h("span", { class: "pane-user", text: this.#client.user }), corner),
-      state, detail, h("p", { class: "pane-figures" }, head, lag, waiting), tape, log, write,
+      "section", { class: "mirror", "aria-labelledby": title.id, data: { node: this.node } },
+      h("header", { class: "mirror-top" }, title, h("span", { class: "mirror-user", text: this.#client.user }), corner),
+      h("div", { class: "mirror-said" }, state, detail),
+      h("p", { class: "mirror-figures" }, head, lag, waiting), tape, log, write,
     );
   }
 
@@ -177,7 +179,7 @@ export class Pane {
 function messageLine({ epoch, seq, user, text }) {
   return {
     key: `${epoch}/${seq}`, sign: "",
-    make: () => h("li", { class: "line" }, h("span", { class: "line-seq", text: seq }), h("b", { text: user }), " ", text),
+    make: () => h("li", { class: "line" }, h("span", { class: "line-seq", text: seq }), h("span", {}, h("b", { text: user }), " ", text)),
   };
 }
 
@@ -185,7 +187,7 @@ function pendingLine({ key, text, state, error }) {
   const word = state === "failed" ? `failed: ${error?.message ?? "unknown"}` : state === "committed" ? "committed" : "waiting";
   return {
     key, sign: state,
-    make: () => h("li", { class: `line line-${state}` }, h("span", { class: "line-seq", text: "·" }), text, " ", h("em", { text: word })),
+    make: () => h("li", { class: `line line-${state}` }, h("span", { class: "line-seq", text: "·" }), h("span", {}, text, " ", h("em", { text: word }))),
   };
 }
 

@@ -14,9 +14,9 @@ export class Panes {
   #panes = new Map();
   #inStep = new InStep();
   #talker = new Talker(() => [...this.#panes.values()]);
-  #row = h("div", { class: "panes" });
-  #talk = h("button", { type: "button", class: "talk" });
-  #summary = h("p", { class: "panes-summary" });
+  #row = h("div", { class: "mirrors" });
+  #talk = h("button", { type: "button", class: "plain talk" });
+  #summary = h("p", { class: "mirrors-summary" });
   #frame = null;
   #ticks = null;
 
@@ -29,7 +29,7 @@ export class Panes {
       "section", { class: "in-step", "aria-labelledby": "in-step-title" },
       h("header", { class: "in-step-top" },
         h("h2", { id: "in-step-title", text: "In step" }), this.#summary, this.#talk),
-      this.#row,
+      this.#row, legend(),
     );
   }
 
@@ -92,6 +92,15 @@ export class Panes {
     this.#talk.setAttribute("aria-pressed", String(this.#talker.talking));
     setText(this.#summary, summary([...this.#panes.values()], this.#inStep));
   }
+}
+
+/** What the cells of the tapes mean; screen readers get words in each pane. */
+function legend() {
+  const entry = (kind, text) => h("span", {}, h("i", { class: kind }), text);
+  return h(
+    "p", { class: "legend", "aria-hidden": "true" },
+    entry("had", "delivered live"), entry("caught", "caught up after a break"), entry("missing", "others have it, this node has not delivered it"),
+  );
 }
 
 function summary(panes, inStep) {
