@@ -1,43 +1,123 @@
-/** The page: one room, as thin as it can be. */
+// The page's beginning: who one is, where one goes, and what is shown there.
 
-import { io } from "../vendor/socket.io.esm.min.js";
+import { placeOf, toRoom, userOf, withUser } from "./address.js";
 import { ChatClient } from "./client.js";
+import { ChatView } from "./views/chat_view.js";
+import { ConnectionBar } from "./views/connection_bar.js";
+import { askName, nameForm, showHelp } from "./views/dialogs.js";
+import { Drafts } from "./views/drafts.js";
+import { Drawers } from "./views/drawers.js";
+import { setText } from "./views/dom.js";
 
-const ROOM = "lobby";
+const FIRST_ROOM = "lobby";
+const NAME = "wordaround.user"; // The last name that was chosen in this browser.
+const NO_CLIENT =
+  "This node was installed without socket.io-client: install npm, run “make setup”, and start the node anew.";
+
 const find = (id) => document.getElementById(id);
 
-function enter(user) {
-  const client = new ChatClient({ user, node: location.origin, io, storage: localStorage });
-  const room = client.join(ROOM);
-  client.addEventListener("state", ({ detail }) => {
-    find("status").textContent = `${detail.status}, ${detail.node.id ?? detail.node.url}`;
-  });
-  client.addEventListener("room", () => {
-    find("messages").replaceChildren(...room.messages.map(line));
-  });
-  find("write").addEventListener("submit", (event) => {
-    event.preventDefault();
-    client.send(ROOM, event.target.text.value);
-    event.target.reset();
-  });
-  addEventListener("pagehide", () => client.close());
-  find("enter").hidden = true;
-  find("chat").hidden = false;
-  client.start();
+async function begin() {
+  const io = await officialClient();
+  if (io === null) return refuse(NO_CLIENT);
+  const user = userOf(location.search) ?? userOf(`?user=${encodeURIComponent(localStorage.getItem(NAME) ?? "")}`);
+  if (user === null) welcome((name) => enter(io, name));
+  else enter(io, user);
 }
 
-function line(message) {
-  const item = document.createElement("li");
-  item.textContent = `${message.user}: ${message.text}`;
-  return item;
+/** The official client's `io`; null where it was not installed. A node that is away is not that. */
+async function officialClient() {
+  return (await import("../vendor/socket.io.esm.min.js")).io ?? null;
 }
 
-if (io === null) {
-  find("status").textContent =
-    "This node was installed without socket.io-client: install npm, run `make setup`, and start the node anew.";
-} else {
-  find("enter").addEventListener("submit", (event) => {
-    event.preventDefault();
-    enter(event.target.user.value);
-  });
+function refuse(sentence) {
+  setText(find("refusal"), sentence);
+  find("refusal").hidden = false;
 }
+
+function welcome(done) {
+  const { form, field } = nameForm({ action: "Enter the chat", done });
+  const place = placeOf(location.hash);
+  setText(find("welcome-to"), place?.room ? `You are about to enter #${place.room}.` : "");
+  find("welcome-form").replaceChildren(form);
+  find("welcome").hidden = false;
+  field.focus();
+}
+
+function enter(io, user) {
+  localStorage.setItem(NAME, user);
+  history.replaceState(null, "", `${withUser(location.search, user)}${location.hash}`);
+  find("welcome").hidden = true;
+  find("app").hidden = false;
+  new Session(io, user);
+}
+
+/** One user's stay on the page. Another name is another session, and loads the page anew. */
+class Session {
+  #client;
+  #chat;
+  #drawers = new Drawers(find("app"));
+
+  constructor(io, user) {
+    this.#client = new ChatClient({ user, node: location.origin, io, storage: localStorage });
+    this.#chat = new ChatView(find("chat"), this.#client, {
+      drafts: new Drafts(localStorage, user),
+      go: (hash) => this.#go(hash),
+      say: (text) => setText(find("announcer"), text),
+    });
+    new ConnectionBar(find("connection"), this.#client);
+    setText(find("me"), user);
+    this.#listen(user);
+    this.#client.start();
+    this.#route();
+  }
+
+  #listen(user) {
+    addEventListener("hashchange", () => this.#route());
+    addEventListener("pagehide", () => this.#client.close());
+    addEventListener("pageshow", (event) => event.persisted && location.reload()); // Its connection was closed.
+    addEventListener("keydown", (event) => this.#pressed(event));
+    find("rename").addEventListener("click", () => askName(user, rename));
+    find("help").addEventListener("click", () => showHelp());
+    find("copy").addEventListener("click", () => copyLink());
+  }
+
+  #go(hash) {
+    this.#drawers.close();
+    if (location.hash === hash) this.#route();
+    else location.hash = hash;
+  }
+
+  #route() {
+    const place = placeOf(location.hash);
+    if (place === null || place.view === "cluster") {
+      const room = this.#client.rooms.keys().next().value ?? FIRST_ROOM;
+      history.replaceState(null, "", toRoom(room));
+      return this.#route();
+    }
+    this.#chat.open(place);
+  }
+
+  #pressed(event) {
+    if (document.querySelector("dialog[open]")) return;
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") this.#chat.joinRoom();
+    else if ((event.ctrlKey || event.metaKey) && event.key === "/") showHelp();
+    else if (event.altKey && event.key === "ArrowUp") this.#chat.step(-1);
+    else if (event.altKey && event.key === "ArrowDown") this.#chat.step(1);
+    else return;
+    event.preventDefault();
+  }
+}
+
+function rename(user) {
+  localStorage.setItem(NAME, user);
+  location.search = withUser(location.search, user);
+}
+
+/** A link for others: without one's own name. */
+async function copyLink() {
+  const link = `${location.origin}${location.pathname}${withUser(location.search, null)}${location.hash}`;
+  await navigator.clipboard.writeText(link);
+  setText(find("announcer"), "The link to this room is copied.");
+}
+
+begin();
