@@ -10,6 +10,8 @@ const SOON_MS = 400; // after something was pushed: peers have not all noticed y
 const PATIENCE_MS = 1500; // for one answer; a node that needs longer is as good as silent
 const SILENT_ROUNDS = 5; // between two attempts at a node that nobody says is alive
 
+const UNKNOWN = { redis: null, lag: null, connections: null, took_ms: null };
+
 /** The nodes, by name. Dispatches "change" whenever something new is known. */
 export class Cluster extends EventTarget {
   #nodes = new Map();
@@ -100,7 +102,7 @@ export class Cluster extends EventTarget {
       this.#forget(node.name);
       for (const peer of peers.peers) this.#heard(node.name, peer);
     } catch {
-      Object.assign(node, { answers: false, wait: SILENT_ROUNDS });
+      Object.assign(node, { answers: false, wait: SILENT_ROUNDS, ...UNKNOWN });
       this.#forget(node.name);
     }
   }
@@ -124,10 +126,7 @@ export class Cluster extends EventTarget {
         url,
         answers: null, // null: not asked yet
         draining: false,
-        redis: null, // {up, reason}
-        lag: null, // entries of the log that it has not handed on
-        connections: null,
-        took_ms: null, // how long its answer took
+        ...UNKNOWN, // Redis as {up, reason}; entries of the log that it has not handed on; how long its answer took
         heard: new Map(), // by whom -> {state, round_trip_ms}
         wait: 0, // rounds until it is asked again
       };
@@ -169,6 +168,7 @@ export function stateOf(node) {
 
 /** How long its peers' heartbeats take to it: the slowest, in ms; null where nobody measured. */
 export function roundTrip(node) {
+  if (node.answers === false) return null;
   const measured = [...node.heard.values()].map((each) => each.round_trip_ms).filter((ms) => typeof ms === "number");
   return measured.length ? Math.max(...measured) : null;
 }

@@ -6,25 +6,31 @@ const ARMED_MS = 5000;
 const DOUBLE_CLICK_MS = 350; // a second press that comes so soon is the end of a double click
 
 /**
- * Make one. `label` is what it says, `question` what it says when it is armed; `act` does it, and its promise
- * keeps the button busy. `say` gets what a screen reader should hear.
+ * Make one. `label` is what it says, `name` what it is called where one does not see beside what it stands, and
+ * `question` what it asks when it is armed; `act` does it, and its promise keeps the button busy. `say` gets what
+ * a screen reader should hear.
  */
-export function guardedButton({ label, question, act, say, ...properties }) {
+export function guardedButton({ label, name, question, act, say }) {
   let armedAt = null;
   let timer = null;
-  const button = h("button", { type: "button", ...properties, class: "plain guarded", text: label });
+  const button = h("button", { type: "button", class: "plain guarded", text: label, "aria-label": name });
+
+  function show(text, called) {
+    setText(button, text);
+    button.setAttribute("aria-label", called);
+  }
 
   function disarm() {
     clearTimeout(timer);
     armedAt = null;
     button.classList.remove("armed");
-    setText(button, label);
+    show(label, name);
   }
 
   function arm() {
     armedAt = performance.now();
     button.classList.add("armed");
-    setText(button, question);
+    show(question, question);
     say(`${question} Press again to confirm, Escape to leave it.`);
     timer = setTimeout(disarm, ARMED_MS);
   }

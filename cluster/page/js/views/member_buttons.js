@@ -84,7 +84,7 @@ export class MemberButtons {
       return button;
     }
     return guardedButton({
-      label: "Kill", question: `Kill ${name}?`, "aria-label": `Kill ${name}`,
+      label: "Kill", name: `Kill ${name}`, question: `Kill ${name}?`,
       act: () => this.#act("kill", name, `${name} was killed.`), say: this.#tell.say,
     });
   }

@@ -88,7 +88,7 @@ export class Pane {
     const { status, retryAt, reason, attempt } = this.#client.state;
     if (status === "connected" && !this.#room.joined) return { kind: "warn", word: "Joining", detail: "resuming from its cursor" };
     if (status === "connected") {
-      const usual = delay === null ? "" : `usually ${delay < 10 ? delay.toFixed(1) : Math.round(delay)} ms after the first`;
+      const usual = usually(delay);
       return lag ? { kind: "warn", word: "Catching up", detail: usual } : { kind: "good", word: "In step", detail: usual };
     }
     if (attempt === 0 && status === "connecting") return { kind: "warn", word: "Connecting", detail: "" };
@@ -194,6 +194,12 @@ function pendingLine({ key, text, state, error }) {
 function dividerLine({ afterSeq, kind, count }) {
   const text = kind === "gap" ? "History gap" : `Caught up ${count} message${count === 1 ? "" : "s"}`;
   return { key: `divider/${afterSeq}/${kind}`, sign: text, make: () => h("li", { class: `line-divider ${kind}`, text }) };
+}
+
+function usually(delay) {
+  if (delay === null) return "";
+  if (delay < 0.1) return "usually the first to deliver";
+  return `usually ${delay < 10 ? delay.toFixed(1) : Math.round(delay)} ms after the first`;
 }
 
 function sentence(text) {

@@ -28,7 +28,7 @@ export class Panes {
     this.element = h(
       "section", { class: "in-step", "aria-labelledby": "in-step-title" },
       h("header", { class: "in-step-top" },
-        h("h2", { id: "in-step-title", text: "In step" }), this.#summary, this.#talk),
+        h("h2", { id: "in-step-title", text: `In step: #${room}` }), this.#summary, this.#talk),
       this.#row, legend(),
     );
   }
