@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports import sentence
+from reports.anchors import witness_id
 from reports.figures import Figures, figures, last_activity_ns
 from reports.populations import Populations, few, together
 from reports.run import Run
@@ -29,11 +30,6 @@ class Lane(NamedTuple):
 
     member: str
     spans: tuple[StateSpan, ...]
-
-
-def anchor(guarantee: str, index: int) -> str:
-    """Return the id of a witness's story on the page."""
-    return f"witness-{guarantee}-{index}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +97,7 @@ def _violations(run: Run) -> Iterable[Violation]:
         for index, witness in enumerate(finding.witnesses):
             if witness.t_ns is not None:
                 words = clipped(f"{finding.name}: {witness.story}", _TIP)
-                yield Violation(witness.t_ns, words, anchor(finding.name, index))
+                yield Violation(witness.t_ns, words, witness_id(finding.name, index))
 
 
 def untold(run: Run) -> int:

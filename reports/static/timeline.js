@@ -137,7 +137,6 @@ class Timeline {
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("blur", () => this.point(null));
     this.figure.querySelector(".zoom").addEventListener("click", (event) => this.pressButton(event.target));
-    this.figure.addEventListener("click", (event) => unfold(event.target.closest("a[href^='#']")));
     let before = null; // Printed is the whole run.
     window.addEventListener("beforeprint", () => {
       before = [this.from, this.to];
@@ -229,12 +228,6 @@ function laneAt(drawing, y) {
   const below = lanes.filter((lane) => Number(lane.dataset.top) <= y);
   const first = drawing.panels.length ? drawing.panels[0].getBBox().y : Infinity;
   return below.length && y < first ? Number(below[below.length - 1].dataset.lane) : null;
-}
-
-// A story may be folded away.
-function unfold(link) {
-  const story = link && document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1)));
-  for (let each = story; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
 }
 
 for (const figure of document.querySelectorAll("figure[data-source]")) new Timeline(figure);

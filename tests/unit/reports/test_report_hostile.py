@@ -87,6 +87,7 @@ def test_the_page_has_no_element_that_the_strings_name(folder: Any, parse: Any) 
     assert [e.attributes for e in page.all("script")] == [
         {"type": "application/json", "id": "timeline-data"},
         {},
+        {},
     ]
     assert not any(name.startswith("on") for e in page.walk() for name in e.attributes)
     assert "49" not in page.one("dl", **{"class": "facts"}).text.replace("4711", "")
