@@ -8,6 +8,7 @@ with `data-panel` has the kind of its scale and the y of its top and bottom, a p
 what it draws, and whatever has `data-t`, or `data-t0` and `data-t1` (seconds), moves with the time axis.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -22,6 +23,8 @@ from reports.populations import Populations
 from reports.svg import Scale, Segment, decades, nice_step, step_area, step_band, step_line, tag, ticks, title
 
 GAP = 16.0
+_TITLE, _KEY_ROW = 20.0, 14.0  # heights
+_LAST_GAP = 12  # what follows a key's name
 _EITHER = "p99 or slowest"
 CHARACTER = 6.8  # The width of a character of the small type in a wide font, about.
 
@@ -41,17 +44,12 @@ class Frame:
     width: float
     plot_height: float
     zero_ns: int
-    narrow: bool  # then a panel's keys have a row of their own
+    narrow: bool  # then a panel's keys have rows of their own
 
     @property
     def prefix(self) -> str:
         """The prefix of the ids in this drawing."""
         return "narrow" if self.narrow else "wide"
-
-    @property
-    def title_height(self) -> float:
-        """What a panel's title row takes."""
-        return 34.0 if self.narrow else 20.0
 
     def seconds(self, t_ns: int) -> float:
         """Return a monotonic stamp on the axis."""
@@ -81,15 +79,39 @@ class Key(NamedTuple):
     @property
     def length(self) -> float:
         """What it takes in the row, in pixels."""
-        return 20 + max(len(self.name), len(self.longest)) * CHARACTER + 12
+        return 20 + max(len(self.name), len(self.longest)) * CHARACTER + _LAST_GAP
 
 
-def heading(frame: Frame, top: float, name: str, unit: str, keys: Sequence[Key] = ()) -> Markup:
-    """Draw the title row: what is shown, its unit, and the series' names beside their swatches."""
+def heading(frame: Frame, top: float, name: str, unit: str, keys: Sequence[Key] = ()) -> Drawn:
+    """Draw the title row: what is shown, its unit, and the series' names beside their swatches.
+
+    Names that find no room beside the title have rows of their own below it.
+    """
     words = tag("tspan", f" {unit}", class_="soft")
     parts = [tag("text", name, words, x=frame.x.start, y=top + 12, class_="name")]
-    x = frame.x.start if frame.narrow else frame.x.end - sum(key.length for key in keys) + 12
-    y = top + (27 if frame.narrow else 12)
+    length = sum(key.length for key in keys)
+    if not frame.narrow and length <= frame.x.end - frame.x.start - (len(name) + len(unit) + 4) * CHARACTER:
+        parts.append(_keys(keys, frame.x.end - length + 12, top + 12))
+        return Drawn(Markup("").join(parts), _TITLE)
+    rows = _rows(frame, keys)
+    parts += [_keys(row, frame.x.start, top + 12 + (i + 1) * _KEY_ROW) for i, row in enumerate(rows)]
+    return Drawn(Markup("").join(parts), _TITLE + len(rows) * _KEY_ROW)
+
+
+def _rows(frame: Frame, keys: Sequence[Key]) -> list[list[Key]]:
+    rows: list[list[Key]] = []
+    x = math.inf
+    for key in keys:
+        if x + key.length > frame.x.end + _LAST_GAP:
+            rows.append([])
+            x = frame.x.start
+        rows[-1].append(key)
+        x += key.length
+    return rows
+
+
+def _keys(keys: Sequence[Key], x: float, y: float) -> Markup:
+    parts = []
     for key in keys:
         parts.append(tag("rect", x=x, y=y - 8, width=15, height=8, class_=f"swatch {key.kind}"))
         parts.append(tag("text", key.name, x=x + 20, y=y, class_=f"soft key-{key.kind}"))
@@ -132,11 +154,9 @@ class Series(NamedTuple):
 def rates(frame: Frame, top: float, name: str, bins: Bins, series: Sequence[Series]) -> Drawn:
     """Draw counts per bin as rates per second, from zero."""
     peak = max((count for one in series for count in one.counts), default=0) / bins.width_s
-    y, marks = from_zero(frame, top, max(peak, 1))
-    parts = [
-        heading(frame, top, name, "per second", [Key(s.kind, s.name) for s in series]),
-        value_axis(frame, y, marks),
-    ]
+    head = heading(frame, top, name, "per second", [Key(s.kind, s.name) for s in series])
+    y, marks = from_zero(top + head.height, frame.plot_height, max(peak, 1))
+    parts = [head.markup, value_axis(frame, y, marks)]
     for one in series:
         heights = [None if one.rare and not count else y(count / bins.width_s) for count in one.counts]
         segments = _segments(frame, bins, heights)
@@ -148,30 +168,32 @@ def rates(frame: Frame, top: float, name: str, bins: Bins, series: Sequence[Seri
             )
         line = step_line(segments)
         parts.append(tag("path", d=line, class_=f"line {one.kind}", data_series=one.kind, data_rare=rare))
-    return Drawn(panel(name, "rate", y, *parts), frame.title_height + frame.plot_height + GAP)
+    return Drawn(panel(name, "rate", y, *parts), y.start - top + GAP)
 
 
-def from_zero(
-    frame: Frame, top: float, peak: float, *, share: float = 1.0
-) -> tuple[Scale, list[tuple[float, str]]]:
+def from_zero(top: float, height: float, peak: float) -> tuple[Scale, list[tuple[float, str]]]:
     """Return a scale from zero to a round value that holds the peak, and its marks."""
     step = nice_step(peak, 3)
     high = step * max(1, -(-peak // step))
-    bottom = top + frame.title_height + frame.plot_height * share
-    y = Scale(0, high, bottom, top + frame.title_height)
-    return y, [(v, sentence.number(v)) for v in ticks(0, high, round(high / step))]
+    return Scale(0, high, top + height, top), [
+        (value, sentence.number(value)) for value in ticks(0, high, round(high / step))
+    ]
 
 
 def latencies(frame: Frame, top: float, name: str, id_: str, bins: Bins, values: Sequence[Latency]) -> Drawn:
     """Draw the median, the p90 and the p99 (or slowest) of each bin on a logarithmic scale."""
     known = [v for one in values for v in (one.p50, one.high) if v is not None]
     if not known:
-        y = top + frame.title_height + 12
-        words = tag("text", "nothing to measure", x=frame.x.start, y=y, class_="soft")
-        return Drawn(tag("g", heading(frame, top, name, "ms"), words), frame.title_height + 16 + GAP)
-    low, high = decades(max(min(known), 0.01), max(max(known), 0.02))
-    y = Scale(low, high, top + frame.title_height + frame.plot_height, top + frame.title_height, log=True)
+        head = heading(frame, top, name, "ms")
+        words = tag(
+            "text", "nothing to measure", x=frame.x.start, y=top + head.height + 12, class_="soft"
+        )
+        return Drawn(tag("g", head.markup, words), head.height + 16 + GAP)
     keys = [Key("p50", "median"), Key("p90", "p90"), Key("high", high_name(values), longest=_EITHER)]
+    head = heading(frame, top, name, "ms, logarithmic", keys)
+    low, high = decades(max(min(known), 0.01), max(max(known), 0.02))
+    begin = top + head.height
+    y = Scale(low, high, begin + frame.plot_height, begin, log=True)
     median, p90, slow = (
         _segments(frame, bins, [None if v is None else y(v) for v in column])
         for column in zip(*((one.p50, one.p90, one.high) for one in values), strict=True)
@@ -181,14 +203,14 @@ def latencies(frame: Frame, top: float, name: str, id_: str, bins: Bins, values:
             name,
             "latency",
             y,
-            heading(frame, top, name, "ms, logarithmic", keys),
+            head.markup,
             value_axis(frame, y, _decade_marks(low, high)),
             tag("path", d=step_band(median, slow), class_="band", data_series=f"{id_}.p50 {id_}.high"),
             tag("path", d=step_line(slow), class_="line high", data_series=f"{id_}.high"),
             tag("path", d=step_line(p90), class_="line p90", data_series=f"{id_}.p90"),
             tag("path", d=step_line(median), class_="line p50", data_series=f"{id_}.p50"),
         ),
-        frame.title_height + frame.plot_height + GAP,
+        y.start - top + GAP,
     )
 
 
@@ -219,15 +241,16 @@ def stacked(
     frame: Frame, top: float, name: str, unit: str, shown: Populations, *, keys: Sequence[Key]
 ) -> Drawn:
     """Draw counts one upon the other, the first at the bottom."""
-    y, marks = from_zero(frame, top, max(1, shown.most), share=0.8)
-    parts = [heading(frame, top, name, unit, keys), value_axis(frame, y, marks)]
+    head = heading(frame, top, name, unit, keys)
+    y, marks = from_zero(top + head.height, frame.plot_height * 0.8, max(1, shown.most))
+    parts = [head.markup, value_axis(frame, y, marks)]
     tops = [tuple(accumulate(row)) for row in zip(*shown.columns.values(), strict=True)]
     for i, key in enumerate(keys):
         upper = plateaus(frame, shown.moments_ns, [row[i] for row in tops])
         lower = plateaus(frame, shown.moments_ns, [row[i - 1] if i else 0 for row in tops])
         lows, highs = ([(x0, x1, y(v)) for x0, x1, v in stretch] for stretch in (lower, upper))
         parts.append(tag("path", d=step_band(lows, highs), class_=f"area {key.kind}", data_series=f"connected-{i}"))
-    return Drawn(panel(name, "stack", y, *parts), frame.title_height + frame.plot_height * 0.8 + GAP)
+    return Drawn(panel(name, "stack", y, *parts), y.start - top + GAP)
 
 
 def plateaus(frame: Frame, moments_ns: Sequence[int], values: Sequence[int]) -> list[tuple[float, float, int]]:
@@ -253,20 +276,19 @@ class Return(NamedTuple):
 
 def cut_off(frame: Frame, top: float, shown: Populations, returns: Sequence[Return]) -> Drawn:
     """Draw how many bots are on their way back, and a tick for each return."""
-    y, marks = from_zero(frame, top, max(1, shown.most), share=0.6)
+    head = heading(frame, top, "Cut-off bots", "until joined again", [Key("return", "a return")])
+    y, marks = from_zero(top + head.height, frame.plot_height * 0.6, max(1, shown.most))
     (values,) = shown.columns.values()
     stretches = plateaus(frame, shown.moments_ns, values)
     segments = [(x0, x1, y(v) if v else None) for x0, x1, v in stretches]
     parts = [
-        heading(frame, top, "Cut-off bots", "until joined again", [Key("return", "a return")]),
+        head.markup,
         value_axis(frame, y, marks),
         tag("path", d=step_area(segments, y.start), class_="area lost", data_series="cut-off"),
         tag("path", d=step_line(segments), class_="line lost", data_series="cut-off"),
         *(_return(frame, y.start, one) for one in returns),
     ]
-    return Drawn(
-        panel("Reconnections", "steps", y, *parts), frame.title_height + frame.plot_height * 0.6 + 9 + GAP
-    )
+    return Drawn(panel("Reconnections", "steps", y, *parts), y.start - top + 9 + GAP)
 
 
 def _return(frame: Frame, y: float, one: Return) -> Markup:

@@ -98,8 +98,9 @@ def _members(shown: Picture, frame: Frame, top: float) -> Drawn:
         if span.end_ns > shown.start_ns and span.start_ns < shown.end_ns
     }
     keys = [Key(f"state {state}", state.replace("-", " ")) for state in STATES if state in seen]
-    parts = [panels.heading(frame, top, "Members", "" if frame.narrow and len(keys) > 4 else "state", keys)]
-    y = top + frame.title_height - 6
+    head = panels.heading(frame, top, "Members", "state", keys)
+    parts = [head.markup]
+    y = top + head.height - 6
     for number, lane in enumerate(shown.lanes):
         y = _add(parts, lanes.lane(frame, y, number, lane.member, lane.spans), y)
     return Drawn(tag("g", *parts), y - top + panels.GAP)
