@@ -79,7 +79,9 @@ def _rounded(column: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None
 def _populations(run: Run, populations: Populations, ids: list[str]) -> dict[str, Any]:
     return {
         "moments": [_s(run, t_ns) for t_ns in populations.moments_ns],
-        "series": dict(zip(ids, populations.columns.values(), strict=True)),
+        "series": {
+            id_: list(column) for id_, column in zip(ids, populations.columns.values(), strict=True)
+        },
     }
 
 
