@@ -1,6 +1,5 @@
 """Frozen dataclasses to and from JSON, strictly: an unknown or ill-typed field is an error."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,11 +7,13 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}  # Making one takes a hundred times as long as a record.
 
-@cache
+
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return a type's reader and writer: making one takes a hundred times as long as reading a record."""
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:

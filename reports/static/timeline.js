@@ -20,6 +20,7 @@ class Timeline {
     this.cursor = null; // a moment
     [this.from, this.to] = [this.low, this.high];
     for (const drawing of this.drawings) [drawing.from, drawing.to] = [this.low, this.high];
+    Object.assign(this.stage, { tabIndex: 0, role: "group", ariaLabel: KEYS_IN_WORDS });
     this.listen();
     this.tell();
     figure.classList.add("zoomable");
@@ -212,6 +213,7 @@ class Timeline {
   }
 }
 
+const KEYS_IN_WORDS = "Timeline. Plus and minus zoom, arrows move, Shift with an arrow reads values, Escape leads back.";
 const KEYS = {
   "+": "in",
   "=": "in",
