@@ -9,12 +9,16 @@ The order of things, and why:
 4. the bots get their last answers, then the nodes are read until two rounds agree, and last the bots catch
    up with what was read; a run that was aborted (`aborts.py`) has none of this;
 5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
-   can be judged too, and the verdict will say that it was.
+   can be judged too, and the verdict will say that it was. The record of one that was not is complete before
+   the cluster is ended: whoever wants to judge it may begin (`on_record`).
 """
 
+import contextlib
+import importlib
 import os
 import platform
 import shlex
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +36,6 @@ from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.guard import Guard
 from harness.interrupts import Interrupts
-from harness.judge.folder import steady_before
 from harness.leaving import Leaving
 from harness.load import Load
 from harness.machine import machine
@@ -41,7 +44,7 @@ from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
-from harness.records.history import HistoryWriter
+from harness.records.history_format import HistoryWriter
 from harness.records.journal import Journal
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
@@ -69,9 +72,16 @@ class Order:
 
 
 def run(
-    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+    order: Order,
+    progress: Progress,
+    interrupts: Interrupts,
+    on_folder: Callable[[RunFolder], None],
+    on_record: Callable[[RunFolder], None],
 ) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
+    """Make one run and return its folder, complete and not yet judged.
+
+    `on_folder` gets the folder at once, `on_record` when it can be judged while the cluster is ended; that
+    is never where the run was cut short.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -81,7 +91,7 @@ def run(
     folder = _new_folder(order, began)
     on_folder(folder)
     progress.say(f"Run folder {folder.path}")
-    return _Run(order, folder, progress, interrupts, began).make()
+    return _Run(order, folder, progress, interrupts, on_record, began).make()
 
 
 def _new_folder(order: Order, began: datetime) -> RunFolder:
@@ -102,6 +112,7 @@ class _Run:
         folder: RunFolder,
         progress: Progress,
         interrupts: Interrupts,
+        on_record: Callable[[RunFolder], None],
         began: datetime,
     ) -> None:
         self._order = order
@@ -110,8 +121,10 @@ class _Run:
         self._folder = folder
         self._progress = Broadcast(progress, folder.live)
         self._interrupts = interrupts
+        self._on_record = on_record
         self._display = Display(order.plan, self._progress, order.label)
         self._web_port: int | None = None
+        self._done = False  # with the cluster: nobody is connected, all that it knows was read
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -143,7 +156,8 @@ class _Run:
             self._save(aborted=f"a bug of the harness: {type(error).__name__}: {error}")
             raise
         finally:
-            self._save(ended_ns=clock.now_ns())
+            if self._meta.ended_ns is None:
+                self._save(ended_ns=clock.now_ns())
             self._progress.close()
         return self._folder
 
@@ -178,11 +192,14 @@ class _Run:
                 self._start(load)
                 with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
                     self._watched(load, members, faults)
+            self._save(ended_ns=clock.now_ns())
+            self._on_record(self._folder)
         finally:
             try:
                 load.close()
             finally:
-                self._backend.close()
+                # A program of the user's own has its farewell: it may have to write something down.
+                self._backend.close(at_once=self._done and self._plan.cluster.command is None)
             self._clean = True
 
     def _start(self, load: Load) -> None:
@@ -249,6 +266,7 @@ class _Run:
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
         load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
+        _import_early("harness.judging")
         executor = FaultExecutor(
             self._plan.faults,
             self._backend,
@@ -281,6 +299,8 @@ class _Run:
         Raises:
             Aborted: the steady state did not hold; says which probe had which value.
         """
+        from harness.judge.folder import steady_before
+
         load.flush()
         measured = steady_before(self._folder, self._plan, self._meta)
         check_steady(measured)
@@ -315,3 +335,17 @@ class _Run:
             run_id=self._meta.run_id,
             say=self._progress.say,
         )
+        self._done = True
+
+
+def _import_early(name: str) -> None:
+    """Import what is needed at the end only, while the load goes on and this process has nothing to do.
+
+    Whoever needs it sooner waits for the rest of it, and gets whatever error there is.
+    """
+    threading.Thread(target=_imported, args=(name,), name=f"import-{name}", daemon=True).start()
+
+
+def _imported(name: str) -> None:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
