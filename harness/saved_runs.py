@@ -21,6 +21,7 @@ from harness import claims
 from harness.clock import NS, utc_now
 from harness.errors import HarnessError, UsageError
 from harness.records.folder import RunFolder
+from harness.records.verdict import Verdict
 
 BROKEN, UNDER_WAY, NOT_JUDGED = "broken", "under way", "not judged"
 
@@ -98,6 +99,8 @@ def _read(folder: RunFolder, began: datetime, without_verdict: str) -> SavedRun:
     verdict: Mapping[str, Any] = (
         _object(folder.verdict) if folder.verdict.exists() else {"verdict": without_verdict}
     )
+    if verdict["verdict"] not in (*Verdict, without_verdict):
+        raise ValueError(f"verdict.json says {verdict['verdict']!r}, which is no verdict")
     ended_ns = meta.get("ended_ns")
     return SavedRun(
         path=folder.path,

@@ -74,6 +74,7 @@ def make_app(runs_dir: Path, foresight: Foresight, *, port: int) -> Flask:
         "number": sentence.number,
         "seconds": sentence.seconds,
         "plural": sentence.plural,
+        "moment": lambda at_s: f"{at_s:.1f} s".replace("-", "−"),
     }
     app.jinja_env.globals["version"] = __version__
     listing = Listing(runs_dir)

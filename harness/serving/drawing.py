@@ -41,7 +41,7 @@ def draw(scene: Scene, *, width: float) -> Markup:
     if scene.plan is None:
         return Markup("")
     now_s = scene.at_s(scene.end_ns)
-    left = 8.0 + 7.2 * min(14, max(len(member) for member in (*scene.plan.cluster.members, "acked/s")))
+    left = 44.0 + 6.6 * min(14, max(len(member) for member in (*scene.plan.cluster.members, "acked/s")))
     planned = scene.plan.load_s if scene.now is None or scene.now.of_s is not None else _LEAST_S
     frame = _Frame(scene, Scale(0.0, max(planned, now_s), left, width - _RIGHT), width, now_s)
     parts: list[Markup] = []

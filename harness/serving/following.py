@@ -55,6 +55,11 @@ class Scene:
         return self.row.run.verdict == UNDER_WAY
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing of it will change any more: its report is written, or will never be."""
+        return not self.under_way and (self.row.has_report or self.row.quiet)
+
+    @property
     def phase(self) -> str:
         """What goes on, in a word or two; of a run that is over what the list says."""
         if not self.under_way:

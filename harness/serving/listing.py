@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.clock import utc_now
 from harness.records.folder import RunFolder
 from harness.records.live import Moment, read_live
 from harness.saved_runs import UNDER_WAY, SavedRun, claimed_folders, is_run, saved_run
 
+_QUIET_S = 60.0  # No report takes so long to be written once there is a verdict.
 _LIVE_BYTES = 4096  # the newest moments
 _NO_RUN = "its name is not that of a run folder (<UTC time>-<scenario>-<seed>)"
 
@@ -18,6 +20,7 @@ class Row:
 
     run: SavedRun
     has_report: bool
+    quiet: bool  # nothing was written into it for a while
     now: Moment | None = None
 
     @property
@@ -92,7 +95,8 @@ def _read(path: Path, *, claimed: bool) -> Row:
             now = next(reversed(read_live(folder.live, last_bytes=_LIVE_BYTES)[0]), None)
         except (OSError, ValueError):
             now = None  # Another version's; what the folder says otherwise is shown.
-    return Row(run=run, has_report=folder.report.is_file(), now=now)
+    quiet = utc_now().timestamp() - path.stat().st_mtime > _QUIET_S
+    return Row(run=run, has_report=folder.report.is_file(), quiet=quiet, now=now)
 
 
 def _stamp(folder: RunFolder) -> tuple[int, ...]:
