@@ -138,7 +138,7 @@ def many(runs: Any, tmp_path: Path) -> Iterator[str]:
     taken.mkdir()
     (taken / "meta.json").write_text(f'{{"backend": "{hostile}", "aborted": "{hostile}", "began_ns": 0}}')
     (taken / "plan.json").write_text(f'{{"scenario": "{hostile}", "seed": 6}}')
-    (taken / "verdict.json").write_text(f'{{"verdict": "fail"}}')
+    (taken / "verdict.json").write_text('{"verdict": "fail"}')
     (folder / f"notes {hostile.replace('/', '')}").mkdir()
     for path in (strange, taken):
         for each in (*path.iterdir(), path):
