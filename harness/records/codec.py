@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Return a type's reader and writer: making one takes a hundred times as long as reading a record."""
     return TypeAdapter(kind)
 
