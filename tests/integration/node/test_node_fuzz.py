@@ -127,7 +127,8 @@ fields = st.sampled_from(sorted(SOUND)).flatmap(
     lambda name: st.tuples(st.just(json.dumps(name)), st.just(SOUND[name]) | values)
 )
 EVENTS = [
-    "join", "leave", "send_message", "typing", "read", "message", "connect", "disconnect", "malformed", "*", "",
+    "join", "leave", "send_message", "typing", "read", "message", "connect", "disconnect", "malformed", "*",
+    "",
 ]  # fmt: skip
 
 
