@@ -8,6 +8,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from cluster.connections import Connections
+from cluster.control import Control
 from cluster.delivery.base import Delivery
 from cluster.delivery.durable import DurableDelivery
 from cluster.delivery.epochs import Standing
@@ -167,6 +168,7 @@ class Node:
         )
         rest.register(self.app)
         PageFiles(self._origins.of_nodes).register(self.app)
+        Control(self.settings).register(self.app)  # Before what adds CORS headers: it takes them off last.
         self._origins.register(self.app)
         sync_routes.register(self.app)
 

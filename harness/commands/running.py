@@ -1,13 +1,16 @@
 """One run from a command: choose the backend, run, judge, report; with progress, and stopped in order."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, judging, runner
+from harness import __version__, runner
 from harness.backends.choose import choose
 from harness.commands.console import say_error, stderr
+from harness.commands.verdicts import EarlyVerdict
 from harness.errors import HarnessError
+from harness.hands import Hands
 from harness.interrupts import Interrupts
 from harness.progress import make_progress
 from harness.records.folder import RunFolder
@@ -43,12 +46,15 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
     plan = task.plan
     progress = make_progress(stderr)
     interrupts = Interrupts(progress.say)
+    verdict = EarlyVerdict()
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            folder = runner.run(_order(task, progress.say), progress, interrupts, on_folder)
+            with contextlib.nullcontext() if not _by_hand(task) else contextlib.closing(Hands()) as hands:
+                order = _order(task, progress.say, hands)
+                folder = runner.run(order, progress, interrupts, on_folder, verdict.begin)
             progress.say("Judging")
-            return judging.judge_and_report(folder)
+            return verdict.of(folder)
     except KeyboardInterrupt:
         progress.say("Interrupted; everything that was started is stopped")
         raise
@@ -61,7 +67,13 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
         progress.close()
 
 
-def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
+def _by_hand(task: Task) -> bool:
+    """Tell whether nodes of ours are in the user's hands; only those hand a control to their page."""
+    cluster = task.plan.cluster
+    return task.web is not None and task.web.hands and not (cluster.command or cluster.attach)
+
+
+def _order(task: Task, say: Callable[[str], None], hands: Hands | None) -> runner.Order:
     plan = task.plan
     refuse_remote([task.source], task.remote)
     backend, reason = choose(
@@ -69,6 +81,7 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         say,
         foreign=plan.cluster.command is not None,
         attached=bool(plan.cluster.attach),
+        node_settings=None if hands is None else hands.node_settings,
     )
     if plan.faults:
         check_faults(task.source, backend.name)
@@ -83,5 +96,6 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         command=(*again, "--seed", str(plan.seed), *task.options, *allowed),
         timeout_s=task.timeout_s,
         web=task.web,
+        hands=hands,
         label=task.label,
     )

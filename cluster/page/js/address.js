@@ -2,7 +2,8 @@
 //
 //   /?user=Ada#/room/lobby      a room
 //   /?user=Ada#/with/Bob        the conversation with Bob
-//   /?user=Ada#/cluster         the cluster
+//   /?user=Ada#/cluster         the cluster, and views of the room `in-step` through its nodes
+//   /?user=Ada#/cluster/lobby   the same with the room `lobby`
 //
 // A link without a user asks whoever follows it for a name. The user is in the query and the place behind the `#`:
 // changing the place loads nothing anew, changing the user is another session.
@@ -15,7 +16,7 @@ export function placeOf(hash) {
   const name = decoded(rest.join("/"));
   if (view === "room" && name !== null && validRoom(name)) return { view, room: name };
   if (view === "with" && name !== null && validUser(name)) return { view, user: name };
-  if (view === "cluster") return { view };
+  if (view === "cluster" && (name === "" || validRoom(name))) return { view, room: name || "in-step" };
   return null;
 }
 

@@ -3,6 +3,7 @@
 import { placeOf, toRoom, userOf, withUser } from "./address.js";
 import { ChatClient } from "./client.js";
 import { ChatView } from "./views/chat_view.js";
+import { ClusterView } from "./views/cluster_view.js";
 import { ConnectionBar } from "./views/connection_bar.js";
 import { askName, nameForm, showHelp } from "./views/dialogs.js";
 import { Drafts } from "./views/drafts.js";
@@ -54,11 +55,14 @@ function enter(io, user) {
 
 /** One user's stay on the page. Another name is another session, and loads the page anew. */
 class Session {
+  #io;
   #client;
   #chat;
+  #cluster = null; // While one looks at it; it has connections of its own.
   #drawers = new Drawers(find("app"));
 
   constructor(io, user) {
+    this.#io = io;
     this.#client = new ChatClient({ user, node: location.origin, io, storage: localStorage });
     this.#chat = new ChatView(find("chat"), this.#client, {
       drafts: new Drafts(localStorage, user),
@@ -74,7 +78,10 @@ class Session {
 
   #listen(user) {
     addEventListener("hashchange", () => this.#route());
-    addEventListener("pagehide", () => this.#client.close());
+    addEventListener("pagehide", () => {
+      this.#closeCluster();
+      this.#client.close();
+    });
     addEventListener("pageshow", (event) => event.persisted && location.reload()); // Its connection was closed.
     addEventListener("keydown", (event) => this.#pressed(event));
     find("rename").addEventListener("click", () => askName(user, rename));
@@ -92,12 +99,38 @@ class Session {
 
   #route() {
     const place = placeOf(location.hash);
-    if (place === null || place.view === "cluster") {
+    this.#closeCluster();
+    this.#show(place?.view === "cluster" ? "cluster" : "chat");
+    if (place?.view === "cluster") return this.#openCluster(place.room);
+    if (place === null) {
       const room = this.#client.rooms.keys().next().value ?? FIRST_ROOM;
       history.replaceState(null, "", toRoom(room));
       return this.#route();
     }
     this.#chat.open(place);
+    find("to-chat").href = location.hash;
+  }
+
+  #show(view) {
+    find("app").dataset.view = view;
+    find("chat").hidden = view !== "chat";
+    find("cluster").hidden = view !== "cluster";
+    for (const name of ["chat", "cluster"]) {
+      if (name === view) find(`to-${name}`).setAttribute("aria-current", "page");
+      else find(`to-${name}`).removeAttribute("aria-current");
+    }
+  }
+
+  #openCluster(room) {
+    document.title = "Cluster · WordAround";
+    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io });
+    find("cluster").append(this.#cluster.element);
+    this.#cluster.start();
+  }
+
+  #closeCluster() {
+    this.#cluster?.close();
+    this.#cluster = null;
   }
 
   #pressed(event) {
