@@ -17,7 +17,8 @@
  * @property {number|null} roundTripMs  to the node that serves, over HTTP
  * @property {object|null} health  the last `/health` of the node that serves
  * @property {boolean} draining  the node that serves is about to stop
- * @property {number} moved  how often it has changed the node without being asked to
+ * @property {number} moved  how often it has changed the node by itself
+ * @property {boolean} persistent  whether what is pending would survive a reload
  *
  * @typedef {object} Peer
  * @property {string} id
@@ -69,35 +70,52 @@
  * @property {boolean} loadingOlder
  * @property {Divider[]} dividers
  * @property {boolean} joined  on the present connection
+ * @property {{code: string, message: string}|null} error  why the node lets nobody in, where that is for good
  * @property {number} lastDelivered  by `now()` (ms), when something last came live; 0: never
  */
 
-const HISTORY_PAGE = 100;
+import { Connection } from "./connection.js";
+import { Keeping } from "./keeping.js";
+import { LONGEST_TEXT_BYTES, directRoom, inboxRoom, isNotice, isPrivate, notice } from "./names.js";
+import { Nodes } from "./nodes.js";
+import { Outbox } from "./outbox.js";
+import { Reading } from "./reading.js";
+import { Room } from "./room.js";
+import { Typing } from "./typing.js";
 
-/** @implements {Room} */
-class Room {
-  constructor(name) {
-    Object.assign(this, {
-      name, direct: null, epoch: null, head: 0, messages: [], pending: [], people: [], typing: [],
-      reads: new Map(), unread: 0, hasOlder: false, loadingOlder: false, dividers: [], joined: false,
-      lastDelivered: 0,
-    });
-  }
-
-  get firstSeq() {
-    return this.messages.length ? this.messages[0].seq : null;
-  }
-}
+const JOIN_PATIENCE_MS = 8_000;
+const JOIN_AGAIN = new Set(["store_unavailable", "rate_limited"]);
+const JOIN_PAUSE_MS = 200;
+const FARTHEST_RESUME = 1_000; // messages; who was away for more gets the newest, and the rest on scrolling
+const LONG_AWAY_MS = 30_000;
+const PAGE = 100;
+const A_SCREENFUL = 40;
+const TICK_MS = 5_000;
+const KEEP_MS = 1_000;
 
 /**
  * Events (CustomEvent): 'state' (detail: State), 'room' (detail: {room: string, what: Set<string>}, of 'joined',
- * 'messages', 'older', 'pending', 'people', 'typing', 'reads', 'unread', 'dividers', 'epoch'), 'rooms' (`rooms` or `directory`
- * has changed).
+ * 'messages', 'older', 'pending', 'people', 'typing', 'reads', 'unread', 'dividers', 'epoch'), and 'rooms' (`rooms`
+ * or `directory` has changed).
  */
 export class ChatClient extends EventTarget {
-  #io;
-  #socket = null;
+  #fetch;
+  #random;
   #token;
+  #nodes;
+  #connection;
+  #outbox;
+  #keeping;
+  #reading;
+  #typing;
+  #all = new Map(); // name -> Room: `rooms`, and inboxes
+  #joins = new Map(); // name -> timer of the join that is under way, or is to be repeated
+  #heads = new Map(); // name -> head, as of the last `refreshRooms`
+  #lostAt = null;
+  #timers = {};
+  #unkept = new Set();
+  #news = { state: false, rooms: false, room: new Map() };
+  #over = false;
 
   /**
    * @param {object} options
@@ -105,138 +123,508 @@ export class ChatClient extends EventTarget {
    * @param {string} options.node  the URL of the first node
    * @param {Function} options.io  the official client's `io`
    * @param {Storage} [options.storage]  what outlives a reload; without it nothing does
-   * @param {boolean} [options.fixed]  stay on this node, whatever happens (for panes)
+   * @param {boolean} [options.fixed]  stay on this node, whatever happens, and have no inbox (for panes)
    * @param {() => number} [options.now]  ms, by default Date.now
    * @param {string} [options.token]  where the cluster wants one
+   * @param {Function} [options.fetch]
+   * @param {() => number} [options.random]  from 0 to 1
    */
-  constructor({ user, node, io, storage, fixed = false, now = Date.now, token }) {
+  constructor({ user, node, io, storage, fixed = false, now = Date.now, token, fetch, random = Math.random }) {
     super();
-    this.user = user;
-    this.fixed = fixed;
-    this.now = now;
-    this.#io = io;
+    Object.assign(this, { user, fixed, now });
+    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
+    this.#random = random;
     this.#token = token;
+    const life = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
+    this.#outbox = new Outbox(life);
+    this.#keeping = new Keeping({ storage, user, life, now });
+    this.#nodes = new Nodes({ first: node, fetch: this.#fetch, fixed, clock: () => performance.now() });
+    this.#connection = new Connection({
+      nodes: this.#nodes, first: node, io, now, random, auth: { user, ...(token && { token }) },
+      on: {
+        status: (change) => this.#setState(change),
+        connected: (where) => this.#connected(where),
+        lost: () => this.#lost(),
+        event: (name, payload) => this.#heard(name, payload),
+      },
+    });
+    this.#reading = new Reading((room, position, answer) => this.#tell("read", { room, ...position }, answer));
+    this.#typing = new Typing({
+      tell: (room, typing) => this.#tell("typing", { room, typing }),
+      show: (room, users) => this.#change(room, ["typing"], (found) => (found.typing = users)),
+    });
+    /** @type {State} */
     this.state = {
       status: "connecting", node: { id: null, url: node }, retryAt: null, attempt: 0, reason: null, peers: [],
-      roundTripMs: null, health: null, draining: false, moved: 0,
+      roundTripMs: null, health: null, draining: false, moved: 0, persistent: this.#keeping.works,
     };
     /** The rooms that one is in (or will be, once connected). @type {Map<string, Room>} */
     this.rooms = new Map();
     /** All rooms of the cluster, by `refreshRooms`. @type {{name: string, head: number, unread: number|null}[]} */
     this.directory = [];
+    for (const kept of this.#keeping.rooms()) this.#add(kept.name).restore(kept);
+    if (!fixed) this.#add(inboxRoom(user));
   }
 
   /** Begin to connect. Call it after the listeners are there. */
   start() {
-    const socket = this.#io(this.state.node.url, {
-      transports: ["websocket"], auth: { user: this.user, token: this.#token }, forceNew: true,
-    });
-    this.#socket = socket;
-    socket.on("connect", () => {
-      this.#setState({ status: "connected" });
-      for (const name of this.rooms.keys()) this.#join(name);
-    });
-    socket.on("disconnect", (reason) => this.#setState({ status: "reconnecting", reason }));
-    socket.on("server_info", (info) => this.#setState({
-      node: { id: info.server_id, url: this.state.node.url },
-      peers: info.peers.map((p) => ({ id: p.server_id, url: p.url, state: p.state, roundTripMs: null, health: null })),
-    }));
-    socket.on("message_history", (history) => history.messages.forEach((m) => this.#take(m)));
-    socket.on("message", (message) => this.#take(message));
-    socket.on("user_list", ({ room, users }) => this.#change(room, "people", (r) => (r.people = users)));
+    this.#adoptLeftOvers();
+    this.#connection.start();
+    this.#timers.tick = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Enter a room, now or once connected, and again after each reconnect. @returns {Room} */
-  join(room) {
-    if (!this.rooms.has(room)) {
-      this.rooms.set(room, new Room(room));
-      this.dispatchEvent(new CustomEvent("rooms"));
-      if (this.#socket?.connected) this.#join(room);
-    }
-    return this.rooms.get(room);
+  join(name) {
+    const known = this.rooms.get(name);
+    if (known) return known;
+    const room = this.#add(name);
+    this.#keepSoon(name);
+    this.#enter(room);
+    return room;
   }
 
-  /** Leave a room for good. */
-  leave(room) {
-    if (this.rooms.delete(room)) {
-      this.#socket?.emit("leave", { room });
-      this.dispatchEvent(new CustomEvent("rooms"));
-    }
+  /** Leave a room for good. What is pending there is given up. */
+  leave(name) {
+    const room = this.rooms.get(name);
+    if (!room) return;
+    this.#remove(room);
+    this.#keeping.dropRoom(name);
+    this.#tell("leave", { room: name });
   }
 
   /** Open the direct conversation with a user. @returns {Room} */
   openDirect(user) {
-    throw new Error("not there yet");
+    const room = this.join(directRoom(this.user, user));
+    room.direct = user;
+    this.#keepSoon(room.name);
+    return room;
   }
 
   /** Send a message; it is in `pending` until it comes back from the log. @returns {Pending} */
-  send(room, text, { replyTo = null } = {}) {
-    const pending = {
-      key: `${this.now()}-${Math.random()}`, text, state: "pending", seq: null, error: null, replyTo, at: this.now(),
-    };
-    this.#change(room, "pending", (r) => r.pending.push(pending));
-    this.#socket.emit("send_message", { room, text, ...(replyTo && { reply_to: replyTo }) }, (answer) => {
-      this.#change(room, "pending", (r) => r.pending.splice(r.pending.indexOf(pending), 1));
-    });
-    return pending;
+  send(name, text, { replyTo = null } = {}) {
+    const room = this.#all.get(name);
+    if (!room) throw new Error(`join ${name} before sending to it`);
+    this.#typing.sent(name);
+    const item = this.#post(name, text, replyTo);
+    if (room.direct !== null && !room.invited) this.#invite(room);
+    return item;
   }
 
-  /** Send a failed message anew. */
-  retry(room, key) {}
+  /** Send a failed message again. Where its error was not definite, it may then be there twice. */
+  retry(name, key) {
+    if (this.#outbox.retry(name, key)) this.#pendingChanged(name);
+  }
 
   /** Forget a failed message. */
-  discard(room, key) {}
-
-  /** Tell the others that one writes, or has stopped. Call it as often as keys are pressed. */
-  setTyping(room, typing) {}
-
-  /** Tell that everything up to a seq was seen (default: all that is there). */
-  markRead(room, seq) {}
-
-  /** Fetch the page of messages before the oldest one. @returns {Promise<number>} how many came */
-  async loadOlder(room) {
-    return 0;
+  discard(name, key) {
+    if (this.#outbox.discard(name, key)) this.#pendingChanged(name);
   }
 
-  /** Ask for all rooms of the cluster, with heads; fills `directory`. */
+  /** Tell the others that one writes, or has stopped. Call it as often as keys are pressed. */
+  setTyping(name, typing) {
+    if (this.rooms.get(name)?.joined) this.#typing.set(name, typing);
+  }
+
+  /** Tell that everything up to a seq was seen (default: all that is there). */
+  markRead(name, seq = this.rooms.get(name)?.head) {
+    const room = this.rooms.get(name);
+    if (!room?.read(Math.min(seq, room.head))) return;
+    this.#note(name, ["unread", "reads"]);
+    this.#keepSoon(name);
+    this.#reading.read(room);
+  }
+
+  /**
+   * Fetch the page of messages before the oldest one.
+   *
+   * @returns {Promise<number>} how many came; rejected where the node does not answer
+   */
+  async loadOlder(name) {
+    const room = this.rooms.get(name);
+    if (!room?.hasOlder || room.loadingOlder) return 0;
+    const before = room.firstSeq ?? room.head + 1;
+    this.#change(name, ["older"], () => (room.loadingOlder = true));
+    try {
+      const page = await this.#get(`/rooms/${name}/messages?before=${before}&limit=${PAGE}`);
+      if (before !== (room.firstSeq ?? room.head + 1)) return 0; // A snapshot has come meanwhile.
+      const came = room.older(page.messages, page.first);
+      came.forEach((message) => this.#cameBack(message));
+      return came.length;
+    } finally {
+      this.#change(name, ["older", "unread"], () => (room.loadingOlder = false));
+    }
+  }
+
+  /** Ask for all rooms of the cluster, with heads; fills `directory`. Rejected where the node does not answer. */
   async refreshRooms() {
-    const { rooms } = await (await fetch(`${this.state.node.url}/rooms`)).json();
-    this.directory = rooms.map((name) => ({ name, head: 0, unread: null }));
-    this.dispatchEvent(new CustomEvent("rooms"));
+    const { heads = [] } = await this.#get(`/rooms?heads=true&user=${encodeURIComponent(this.user)}`);
+    this.#heads = new Map(heads.map(({ room, head }) => [room, head]));
+    this.directory = heads
+      .filter(({ room }) => !isPrivate(room))
+      .map(({ room, head, read }) => ({
+        name: room, head, unread: this.rooms.get(room)?.unread ?? (read === null ? null : Math.max(0, head - read)),
+      }));
+    this.#note(null, []);
   }
 
   /** Try to connect now instead of at `retryAt`. */
-  reconnect() {}
+  reconnect() {
+    this.#connection.reconnect();
+  }
 
-  /** End the connection and write down what is to survive. Call it on `pagehide`. */
+  /** End the connection and write down what is to survive. Call it on `pagehide`; nothing can be done after it. */
   close() {
-    this.#socket?.disconnect();
-    this.#setState({ status: "offline", reason: "closed" });
+    if (this.#over) return;
+    this.#over = true;
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    for (const timer of this.#joins.values()) clearTimeout(timer);
+    this.#typing.close();
+    this.#reading.close();
+    this.#keepRooms();
+    this.#connection.close();
+    this.#keeping.end(this.#outbox.written());
   }
 
-  #join(name) {
-    this.#socket.emit("join", { room: name }, () => this.#change(name, "joined", (r) => (r.joined = true)));
+  // The connection
+
+  #connected({ url, moved }) {
+    const { id } = this.#nodes.get(url);
+    this.#setState({
+      status: "connected", node: { id, url }, attempt: 0, reason: null, retryAt: null, roundTripMs: null, health: null,
+      moved: this.state.moved + (moved ? 1 : 0),
+    });
+    const longAway = this.#lostAt === null || this.now() - this.#lostAt > LONG_AWAY_MS;
+    if (longAway && [...this.#all.values()].some((room) => room.cursor)) this.#lookThenEnter();
+    else this.#enterAll();
+    this.#measure();
   }
 
-  #take(message) {
-    this.#change(message.room, "messages", (room) => {
-      if (message.seq <= room.head && room.messages.length) return;
-      room.messages.push(message);
-      room.head = message.seq;
-      room.epoch = message.epoch;
-      room.lastDelivered = this.now();
+  /** After a long time away it may be too far to resume: that the heads tell. */
+  async #lookThenEnter() {
+    await this.refreshRooms().catch(() => this.#heads.clear()); // Then the resume is as long as it is.
+    this.#enterAll();
+  }
+
+  #enterAll() {
+    for (const room of this.#all.values()) this.#enter(room);
+  }
+
+  #lost() {
+    this.#lostAt = this.now();
+    this.#outbox.cutOff();
+    this.#typing.cutOff();
+    this.#reading.cutOff();
+    for (const timer of this.#joins.values()) clearTimeout(timer);
+    this.#joins.clear();
+    for (const room of this.#all.values()) {
+      room.cutOff();
+      this.#note(room.name, ["joined", "typing", "pending"]);
+    }
+    this.#setState({ draining: false, roundTripMs: null, health: null });
+  }
+
+  #heard(name, payload) {
+    const room = this.#all.get(payload?.room);
+    if (name === "server_info") this.#learn(payload);
+    else if (!room) return;
+    else if (name === "message") this.#take(room, room.live(payload, this.now()));
+    else if (name === "message_history") this.#takeHistory(room, payload);
+    else if (name === "user_list") room.list(payload) && this.#note(room.name, ["people", "typing"]);
+    else if (name === "typing") this.#typing.heard(room.name, payload);
+    else if (name === "read") this.#takeReads(room, payload);
+  }
+
+  #learn(info) {
+    const { url } = this.#connection;
+    this.#nodes.learn(url, info);
+    this.#setState({
+      node: { id: info.server_id, url }, peers: this.#nodes.peers(url), draining: info.draining,
+      ...(info.draining && { reason: `${info.server_id} is about to stop.` }),
+    });
+    if (info.draining && !this.fixed) this.#moveSoon();
+  }
+
+  /** Leave a node that drains, but not all clients in one moment. */
+  #moveSoon() {
+    clearTimeout(this.#timers.move);
+    this.#timers.move = setTimeout(() => this.#connection.moveAway("is about to stop"), this.#random() * 400);
+  }
+
+  async #measure() {
+    const { url } = this.#connection;
+    await this.#nodes.measure(url);
+    if (this.#over || url !== this.#connection.url || !this.#connection.isOpen) return;
+    const { roundTripMs, health } = this.#nodes.get(url);
+    this.#setState({ peers: this.#nodes.peers(url), roundTripMs, health });
+  }
+
+  #tick() {
+    if (this.#connection.isOpen) this.#measure();
+    if (this.state.draining && !this.fixed) this.#moveSoon();
+    this.#keeping.keepOutbox(this.#outbox.written());
+    this.#adoptLeftOvers();
+    if (this.state.persistent !== this.#keeping.works) this.#setState({ persistent: this.#keeping.works });
+  }
+
+  // Rooms
+
+  #add(name) {
+    const room = new Room(name, this.user);
+    room.pending = this.#outbox.shown(name);
+    room.hidden = isPrivate(name) && name.startsWith("inbox.");
+    this.#all.set(name, room);
+    if (!room.hidden) {
+      this.rooms.set(name, room);
+      this.#note(null, []);
+    }
+    return room;
+  }
+
+  #remove(room) {
+    for (const rooms of [this.#all, this.rooms]) rooms.delete(room.name);
+    clearTimeout(this.#joins.get(room.name));
+    this.#joins.delete(room.name);
+    this.#unkept.delete(room.name);
+    this.#outbox.abandon(room.name);
+    this.#keeping.keepOutbox(this.#outbox.written());
+    this.#note(null, []);
+  }
+
+  /** Join, or resume: a second join on one connection is one. */
+  #enter(room) {
+    if (!this.#connection.isOpen || this.#joins.has(room.name)) return;
+    const tooFar = room.cursor && this.#heads.get(room.name) - room.cursor.seq > FARTHEST_RESUME;
+    const jumped = tooFar ? room.forgetCursor() : null;
+    const { cursor } = room;
+    room.torn = false;
+    const patience = setTimeout(() => this.#connection.hangUp("has not answered a join"), JOIN_PATIENCE_MS);
+    this.#joins.set(room.name, patience);
+    this.#connection.emit("join", { room: room.name, ...(cursor && { cursor }) }, (answer) => {
+      clearTimeout(patience);
+      this.#joins.delete(room.name);
+      if (this.#all.get(room.name) !== room) return;
+      if (answer?.ok) this.#entered(room, answer, jumped);
+      else this.#notEntered(room, answer?.error ?? {});
     });
   }
 
-  #change(name, what, change) {
-    const room = this.rooms.get(name);
+  #entered(room, answer, jumped) {
+    room.joinedAt(answer);
+    if (jumped) room.jumped(jumped);
+    this.#heads.delete(room.name);
+    this.#outbox.reached(room.name, answer.epoch, room.head, { complete: answer.recovered });
+    this.#note(room.name, ["joined", "pending", "unread", "dividers"]);
+    this.#keepSoon(room.name);
+    if (!room.hidden) this.#reading.entered(room);
+    this.#prefill(room);
+    this.#flush();
+  }
+
+  #notEntered(room, { code, message, retry_after_ms: retryAfter }) {
+    if (code === "draining") this.#moveSoon();
+    if (JOIN_AGAIN.has(code) || code === "draining") {
+      const again = () => {
+        this.#joins.delete(room.name);
+        this.#enter(room);
+      };
+      this.#joins.set(room.name, setTimeout(again, Math.max(JOIN_PAUSE_MS, retryAfter ?? 0) * (1 + this.#random())));
+    } else this.#change(room.name, ["joined"], () => Object.assign(room, { joined: false, error: { code, message } }));
+  }
+
+  /** A short history is no picture: fetch what lies before it. */
+  #prefill(room) {
+    if (room.hidden || room.messages.length >= A_SCREENFUL || !room.hasOlder) return;
+    this.loadOlder(room.name).catch(() => {}); // Scrolling tries again.
+  }
+
+  #takeHistory(room, history) {
+    const { epoch } = room;
+    this.#take(room, room.history(history));
+    if (room.epoch !== epoch) this.#note(room.name, ["epoch"]);
+    this.#note(room.name, ["messages", "dividers", "unread"]);
+    if (room.joined && !history.recovered && !history.more) {
+      // A new epoch was announced: there is no acknowledgement that would say so much.
+      this.#outbox.reached(room.name, room.epoch, room.head, { complete: false });
+      this.#note(room.name, ["pending", "reads"]);
+      this.#reading.entered(room);
+      this.#prefill(room);
+    }
+  }
+
+  #take(room, messages) {
+    for (const message of messages) {
+      this.#cameBack(message);
+      this.#typing.heard(room.name, { user: message.user, typing: false });
+      if (room.name === inboxRoom(this.user) && isNotice(message, this.user)) this.openDirect(message.user);
+    }
+    if (messages.length) {
+      this.#note(room.name, ["messages", "unread"]);
+      this.#keepSoon(room.name);
+    }
+    if (room.torn && room.joined) this.#enter(room);
+  }
+
+  #takeReads(room, { reads }) {
+    const news = reads.filter(({ user, seq }) => room.readBy(user, seq));
+    if (news.length) this.#note(room.name, ["reads", "unread"]);
+  }
+
+  // Sending
+
+  #post(name, text, replyTo) {
+    const at = this.now();
+    const error = unsendable(text);
+    const item = error
+      ? this.#outbox.refuse(name, text, { replyTo, at, error })
+      : this.#outbox.post(name, text, { replyTo, at });
+    this.#pendingChanged(name);
+    return item;
+  }
+
+  /** Leave a notice in the other one's inbox. */
+  #invite(room) {
+    room.invited = true;
+    this.#keepSoon(room.name);
+    if (room.direct === this.user) return;
+    const inbox = inboxRoom(room.direct);
+    if (!this.#all.has(inbox)) this.#enter(this.#add(inbox));
+    this.#post(inbox, notice(room.name), null);
+  }
+
+  #pendingChanged(name) {
+    this.#note(name, ["pending"]);
+    this.#keeping.keepOutbox(this.#outbox.written());
+    this.#flush();
+  }
+
+  #adoptLeftOvers() {
+    this.#keeping.takeOver((items) => {
+      this.#outbox.adopt(items);
+      this.#keeping.keepOutbox(this.#outbox.written());
+      for (const name of this.#outbox.rooms()) {
+        if (!this.#all.has(name)) this.#enter(this.#add(name));
+        this.#note(name, ["pending"]);
+      }
+      this.#flush();
+    });
+  }
+
+  /** Send what is due, and come again when something will be. */
+  #flush() {
+    clearTimeout(this.#timers.flush);
+    if (!this.#connection.isOpen) return;
+    const times = [];
+    for (const name of this.#outbox.rooms()) {
+      if (!this.#all.get(name)?.joined) continue;
+      for (const item of this.#outbox.due(name, this.now())) this.#sendOne(item);
+      times.push(this.#outbox.nextDue(name) ?? Infinity);
+    }
+    const wait = Math.min(...times) - this.now();
+    if (Number.isFinite(wait)) this.#timers.flush = setTimeout(() => this.#flush(), Math.max(20, wait));
+  }
+
+  #sendOne(item) {
+    this.#outbox.begin(item, this.now());
+    this.#keeping.keepOutbox(this.#outbox.written()); // Before it leaves, so that it is not forgotten after it has.
+    const { room, text, producer, n, replyTo } = item;
+    const payload = { room, text, producer, n, ...(replyTo && { reply_to: { epoch: replyTo.epoch, seq: replyTo.seq } }) };
+    this.#connection.emit("send_message", payload, (answer) => this.#answered(item, answer));
+  }
+
+  #answered(item, answer) {
+    const code = this.#outbox.answered(item, answer, this.now(), this.#random);
+    const room = this.#all.get(item.room);
     if (!room) return;
-    change(room);
-    this.dispatchEvent(new CustomEvent("room", { detail: { room: name, what: new Set([what]) } }));
+    if (code === null && item.epoch === room.epoch) this.#outbox.reached(room.name, room.epoch, room.head);
+    if (code === "not_joined") {
+      room.joined = false;
+      this.#enter(room);
+    } else if (code === "draining") this.#moveSoon();
+    this.#pendingChanged(room.name);
+    this.#leaveForeignInbox(room);
+  }
+
+  #cameBack(message) {
+    if (!this.#outbox.delivered(message)) return;
+    this.#note(message.room, ["pending"]);
+    this.#keeping.keepOutbox(this.#outbox.written());
+    this.#leaveForeignInbox(this.#all.get(message.room));
+  }
+
+  #leaveForeignInbox(room) {
+    if (!room.hidden || room.name === inboxRoom(this.user) || !this.#outbox.isQuiet(room.name)) return;
+    this.#remove(room);
+    this.#tell("leave", { room: room.name });
+  }
+
+  // What everything needs
+
+  #tell(event, payload, answer) {
+    this.#connection.emit(event, payload, answer);
+  }
+
+  async #get(path) {
+    const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
+    const answer = await this.#fetch(this.#connection.url + path, {
+      cache: "no-store", credentials: "omit", headers, signal: AbortSignal.timeout(JOIN_PATIENCE_MS),
+    });
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.error?.message ?? `the node answers ${answer.status}`);
+    return body;
+  }
+
+  #keepSoon(name) {
+    this.#unkept.add(name);
+    this.#timers.keep ??= setTimeout(() => this.#keepRooms(), KEEP_MS);
+  }
+
+  #keepRooms() {
+    this.#timers.keep = null;
+    for (const name of this.#unkept) if (this.#all.has(name)) this.#keeping.keepRoom(this.#all.get(name));
+    this.#unkept.clear();
   }
 
   #setState(change) {
-    Object.assign(this.state, change);
-    this.dispatchEvent(new CustomEvent("state", { detail: this.state }));
+    this.state = { ...this.state, ...change };
+    this.#news.state = true;
+    this.#speakSoon();
   }
+
+  #change(name, what, change) {
+    const room = this.#all.get(name);
+    if (!room) return;
+    change(room);
+    this.#note(name, what);
+  }
+
+  /** Note what is news of a room, or, without a name, that the rooms are. */
+  #note(name, what) {
+    if (name === null) this.#news.rooms = true;
+    else if (this.rooms.has(name)) {
+      if (!this.#news.room.has(name)) this.#news.room.set(name, new Set());
+      for (const one of what) this.#news.room.get(name).add(one);
+    }
+    this.#speakSoon();
+  }
+
+  #speakSoon() {
+    this.#timers.speak ??= setTimeout(() => this.#speak(), 0);
+  }
+
+  #speak() {
+    const { state, rooms, room } = this.#news;
+    this.#timers.speak = null;
+    this.#news = { state: false, rooms: false, room: new Map() };
+    if (rooms) this.dispatchEvent(new CustomEvent("rooms"));
+    for (const [name, what] of room) this.dispatchEvent(new CustomEvent("room", { detail: { room: name, what } }));
+    if (state) this.dispatchEvent(new CustomEvent("state", { detail: this.state }));
+  }
+}
+
+function unsendable(text) {
+  if (new TextEncoder().encode(text).length > LONGEST_TEXT_BYTES) {
+    return { code: "text_too_long", message: "A message has at most 8 KiB.", definite: true };
+  }
+  if (!text.isWellFormed()) return { code: "bad_request", message: "This is no Unicode text.", definite: true };
+  return null;
 }
