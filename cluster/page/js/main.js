@@ -8,9 +8,10 @@ import { ConnectionBar } from "./views/connection_bar.js";
 import { askName, nameForm, showHelp } from "./views/dialogs.js";
 import { Drafts } from "./views/drafts.js";
 import { Drawers } from "./views/drawers.js";
-import { setText } from "./views/dom.js";
+import { icon, setText } from "./views/dom.js";
 
 const FIRST_ROOM = "lobby";
+const COPIED_MS = 1_500; // So long a check says that the link is copied.
 const NAME = "wordaround.user"; // The last name that was chosen in this browser.
 const NO_CLIENT =
   "This node was installed without socket.io-client: install npm, run “make setup”, and start the node anew.";
@@ -86,6 +87,8 @@ class Session {
     find("rename").addEventListener("click", () => askName(user, rename));
     find("help").addEventListener("click", () => showHelp());
     find("copy").addEventListener("click", () => copyLink());
+    find("copy").hidden = !navigator.clipboard; // Browsers have one only where the connection is theirs or secure.
+    find("skip").addEventListener("click", () => this.#chat.focus());
   }
 
   #go(hash) {
@@ -151,6 +154,11 @@ async function copyLink() {
   const link = `${location.origin}${location.pathname}${withUser(location.search, null)}${location.hash}`;
   await navigator.clipboard.writeText(link);
   setText(find("announcer"), "The link to this room is copied.");
+  find("copy").replaceChildren(icon("check"));
+  setTimeout(() => find("copy").replaceChildren(icon("link")), COPIED_MS);
 }
 
-begin();
+begin().catch((error) => {
+  refuse("The page could not load all of its files from this node: reload it, or open it at another node.");
+  throw error;
+});

@@ -34,6 +34,6 @@ export class Drawers {
     for (const each of this.#toggles) each.setAttribute("aria-expanded", String(each === toggle));
     this.#opener = toggle;
     const pane = document.getElementById(toggle.getAttribute("aria-controls"));
-    pane.querySelector("a, button")?.focus();
+    (pane.querySelector("[aria-current]") ?? pane.querySelector("a, button"))?.focus();
   }
 }

@@ -12,12 +12,13 @@ import { counted } from "./format.js";
 import { rowElement } from "./message_row.js";
 import { keyOf, readersBySeq, rowsOf } from "./rows.js";
 
-const AT_FIRST = 120; // Messages that are put in at first and after a jump.
-const STEP = 100; // By which the window grows when one comes near its edge.
-const MOST = 320; // In the document at once.
+const AT_FIRST = 100; // Messages that are put in at first and after a jump.
+const STEP = 50; // By which the window grows when one comes near its edge.
+const MOST = 260; // In the document at once.
 const NEAR_PX = 900; // This near an edge the window grows.
 const END_PX = 48; // This near the end one counts as being there.
 const SETTLED_MS = 400; // So long a region must be still before new rows are read out again.
+const MOST_READ_OUT = 5; // Messages at once; more than that is catching up, of which one is told the count.
 const MOST_PAGES = 200; // Of older messages that are fetched for one jump.
 
 export class MessageLog {
@@ -35,6 +36,7 @@ export class MessageLog {
   #fresh; // The seq behind which messages were unread when the log was opened, or null.
   #pendingCount = 0;
   #loading = false;
+  #failed = false; // Whether older messages were asked for in vain.
   #scheduled = 0;
   #settling = 0;
   #stop = new AbortController();
@@ -53,6 +55,7 @@ export class MessageLog {
     element.append(this.element);
     this.#listen();
     this.#draw();
+    this.#toFresh();
   }
 
   destroy() {
@@ -83,6 +86,12 @@ export class MessageLog {
     if (at < 0) return false;
     this.#show(at);
     return true;
+  }
+
+  /** Begin with what is new where that is more than one screen. */
+  #toFresh() {
+    const element = this.#shown.get(`fresh:${this.#fresh}`)?.element;
+    if (element && element.offsetTop < this.#scroller.scrollTop) this.#scroller.scrollTop = element.offsetTop;
   }
 
   focus() {
@@ -133,6 +142,7 @@ export class MessageLog {
     const { low, high } = this.#window();
     this.#redraw(low, high);
     this.#markRead();
+    if (low === 0 && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
   }
 
   /** The window's bounds now: its messages may have moved, since others come before and behind them. */
@@ -146,10 +156,12 @@ export class MessageLog {
     return { low, high };
   }
 
+  /** Where the message with a key is, or -1. Positions are contiguous, so that one mostly knows where to look. */
   #find(key) {
     const messages = this.#messages;
-    for (let i = messages.length - 1; i >= 0; i -= 1) if (keyOf(messages[i]) === key) return i;
-    return -1;
+    const guess = Number(key.slice(key.lastIndexOf(":") + 1)) - (messages[0]?.seq ?? 0);
+    if (messages[guess] && keyOf(messages[guess]) === key) return guess;
+    return messages.findIndex((message) => keyOf(message) === key);
   }
 
   #redraw(low, high) {
@@ -205,13 +217,17 @@ export class MessageLog {
 
   #drawTop(low) {
     const state = this.#state;
-    const text = !state
-      ? "Opening the room…"
-      : low > 0 || state.hasOlder
-        ? this.#loading ? "Loading older messages…" : ""
-        : state.messages.length || state.pending.length ? "The beginning of this room" : "Nothing here yet. Say the first word.";
-    setText(this.#top, text);
-    this.#top.classList.toggle("empty", Boolean(state) && !state.messages.length && !state.pending.length);
+    const empty = Boolean(state) && !state.messages.length && !state.pending.length;
+    setText(this.#top, state ? this.#topSentence(state, low, empty) : "Opening the room…");
+    this.#top.classList.toggle("empty", empty);
+  }
+
+  #topSentence(state, low, empty) {
+    if (this.#loading) return "Loading older messages…";
+    if (this.#failed) return "Older messages could not be loaded. Scroll up to try again.";
+    if (low > 0 || state.hasOlder) return "";
+    if (!empty) return "The beginning of this room";
+    return state.joined ? "Nothing here yet. Say the first word." : "Opening the room…";
   }
 
   // --- scrolling ------------------------------------------------------------------------------------------------
@@ -243,10 +259,14 @@ export class MessageLog {
     this.#drawTop(0);
     try {
       await this.#client.loadOlder(this.#room);
-    } finally {
-      this.#loading = false;
+      this.#failed = false;
+    } catch {
+      this.#failed = true; // Said where the messages would be; scrolling tries again.
     }
-    if (!this.#stop.signal.aborted) this.#draw();
+    this.#loading = false;
+    if (this.#stop.signal.aborted) return;
+    this.#draw();
+    if (!this.#failed) this.#scrolled(); // Who waits at the very top scrolls no more, and is to see them.
   }
 
   #toEnd() {
@@ -272,15 +292,16 @@ export class MessageLog {
 
   // --- what is read out -----------------------------------------------------------------------------------------
 
-  /** Whether a change is only that something was said just now, behind all that is shown. */
+  /** Whether a change is only that others said something just now, behind all that is shown. */
   #isLive(rows) {
     if (this.#shown.size === 0) return false;
     let behind = 0;
     for (const row of rows) {
-      if (this.#shown.has(row.key)) { if (behind) return false; }
-      else behind += 1;
+      const here = this.#shown.has(row.key);
+      if (here ? behind > 0 : row.own) return false; // What one wrote oneself one knows.
+      if (!here) behind += 1;
     }
-    return behind <= 5;
+    return behind <= MOST_READ_OUT;
   }
 
   /** History that fills the log is not read out line by line: the region is busy until it has been still. */

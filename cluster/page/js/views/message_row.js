@@ -19,7 +19,7 @@ export function rowElement(row, original) {
     case "gap":
       return divider("gap", "gap", gapSentence(row.divider.count));
     case "pending":
-      return pendingElement(row.pending, original);
+      return pendingElement(row, original);
     default:
       return messageElement(row, original);
   }
@@ -45,7 +45,7 @@ function messageElement(row, original) {
       data: { seq: message.seq, epoch: message.epoch ?? "" },
     },
     together ? null : badge(message.user),
-    together ? null : head(message, own),
+    together ? null : head(message.user, message.sent_at, { own, node: message.node }),
     message.reply_to ? quote(message.reply_to, original) : null,
     body(message.text),
     meta(row),
@@ -55,13 +55,14 @@ function messageElement(row, original) {
   return element;
 }
 
-function head(message, own) {
+function head(user, seconds, { own, node = null }) {
+  const title = node ? `${moment(seconds)}, by ${node}` : moment(seconds);
   return h(
     "div",
     { class: "head" },
-    h("bdi", { class: `author hue-${hue(message.user)}`, text: message.user }),
+    h("bdi", { class: `author hue-${hue(user)}`, text: user }),
     own ? h("span", { class: "you", text: "you" }) : null,
-    h("time", { datetime: new Date(message.sent_at * 1000).toISOString(), title: `${moment(message.sent_at)}, by ${message.node}`, text: clock(message.sent_at) }),
+    h("time", { datetime: new Date(seconds * 1000).toISOString(), title, text: clock(seconds) }),
   );
 }
 
@@ -71,13 +72,14 @@ function body(text) {
 
 /** The place in the log and, on own messages, how far it came: in words for who cannot see the ticks. */
 function meta({ message, own, seen }) {
-  const place = message.seq === null ? "" : `#${message.seq}`;
   const words = seen ? "Read" : "Delivered";
+  const place = message.seq === null ? "No number: this cluster keeps no log" : `Number ${message.seq} in this room's log`;
+  const title = `${own ? `${words}. ` : ""}${place}, ${moment(message.sent_at)}`;
   return h(
     "span",
-    { class: "meta", title: own ? `${words}. Number ${message.seq} in this room's log` : `Number ${message.seq} in this room's log` },
+    { class: "meta", title },
     own ? h("span", { class: seen ? "ticks seen" : "ticks" }, icon(seen ? "read" : "check"), h("span", { class: "visually-hidden", text: words })) : null,
-    h("span", { class: "seq", text: place }),
+    message.seq === null ? null : h("span", { class: "seq", text: `#${message.seq}` }),
   );
 }
 
@@ -92,22 +94,31 @@ function readers(read) {
   );
 }
 
-function pendingElement(pending, original) {
+function pendingElement({ pending, user, together }, original) {
   const failed = pending.state === "failed";
   return h(
     "div",
-    { class: `row message own pending together${failed ? " failed" : ""}`, tabindex: "-1", data: { pending: pending.key } },
+    { class: `row message own pending${together ? " together" : ""}${failed ? " failed" : ""}`, tabindex: "-1", data: { pending: pending.key } },
+    together ? null : badge(user),
+    together ? null : head(user, pending.at / 1000, { own: true }),
     pending.replyTo ? quote(pending.replyTo, original) : null,
     body(pending.text),
-    failed ? failure(pending) : h("span", { class: "meta" }, icon("clock"), h("span", { class: "state", text: "Sending…" })),
+    failed ? failure(pending) : sending(pending),
   );
 }
 
-function failure(pending) {
+function sending({ state, seq }) {
+  if (state === "committed") return h("span", { class: "meta" }, icon("clock"), h("span", { text: "In the log at" }), h("span", { class: "seq", text: `#${seq}` }));
+  return h("span", { class: "meta" }, icon("clock"), h("span", { text: "Sending…" }));
+}
+
+/** Why it was not sent; where nobody knows whether it was, that is said before one sends it twice. */
+function failure({ error }) {
+  const reason = error?.message ?? "the cluster refused it";
   return h(
     "div",
     { class: "failure" },
-    h("span", { class: "reason" }, icon("alert"), `Not sent: ${pending.error ?? "the cluster refused it"}`),
+    h("span", { class: "reason" }, icon("alert"), error?.definite === false ? `Perhaps not sent: ${reason}` : `Not sent: ${reason}`),
     h("button", { class: "link", data: { act: "retry" }, text: "Try again" }),
     h("button", { class: "link", data: { act: "discard" }, text: "Discard" }),
   );

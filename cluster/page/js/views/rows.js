@@ -6,7 +6,15 @@ import { dayName, dayOf } from "./format.js";
 
 const TOGETHER_S = 300; // Messages of one person within five minutes stand under one name.
 
-export const keyOf = (message) => `${message.epoch}:${message.seq}`;
+const unnumbered = new WeakMap(); // Keys of messages without a place: the pub/sub variant gives them none.
+let count = 0;
+
+/** What tells one message from all others, as a string. */
+export function keyOf(message) {
+  if (message.seq !== null) return `${message.epoch}:${message.seq}`;
+  if (!unnumbered.has(message)) unnumbered.set(message, `unnumbered:${(count += 1)}`);
+  return unnumbered.get(message);
+}
 
 /**
  * The rows for messages [low, high) of a room and, where the window reaches the end, for those not sent yet.
@@ -25,7 +33,8 @@ export function rowsOf(room, { low, high, user, readers, fresh, now = new Date()
   const trailing = before && dividers.get(before.seq);
   if (high === room.messages.length) {
     if (trailing) rows.push(dividerRow(trailing));
-    for (const pending of room.pending) rows.push(pendingRow(pending));
+    const underOwn = before?.user === user && !trailing;
+    room.pending.forEach((pending, i) => rows.push(pendingRow(pending, user, underOwn || i > 0)));
   }
   return rows;
 }
@@ -58,8 +67,9 @@ function messageRow(message, { before, user, readers }) {
   return { kind: "message", key: keyOf(message), sign, message, own, together, read, seen };
 }
 
-function pendingRow(pending) {
-  return { kind: "pending", key: `pending:${pending.key}`, sign: `${pending.state}|${pending.error ?? ""}`, pending };
+function pendingRow(pending, user, together) {
+  const sign = `${together}|${pending.state}|${pending.error?.message ?? ""}`;
+  return { kind: "pending", key: `pending:${pending.key}`, sign, pending, own: true, user, together };
 }
 
 /**
