@@ -83,10 +83,11 @@ class Person:
         self.sent.append(text)
         self.write(text + Keys.ENTER)
 
-    def talk(self, stop: Event) -> None:
+    def talk(self, stop: Event, pause_s: float) -> None:
         """Say one thing after the other, until told to stop."""
         while not stop.is_set():
             self.say(f"{self.user} {len(self.sent) + 1}")
+            stop.wait(pause_s)
 
     def delivered(self) -> list[str]:
         """Return the texts that are in the log as the page shows it, in its order."""
@@ -163,11 +164,11 @@ def _revive(process: Process, start: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def talking(*people: Person) -> Iterator[None]:
+def talking(*people: Person, pause_s: float = 0.0) -> Iterator[None]:
     """Let people write at once, each in a thread and a browser of their own, for as long as it lasts."""
     stop = Event()
     with ThreadPoolExecutor(len(people)) as threads:
-        talks = [threads.submit(person.talk, stop) for person in people]
+        talks = [threads.submit(person.talk, stop, pause_s) for person in people]
         try:
             yield
         finally:

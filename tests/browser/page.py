@@ -19,6 +19,10 @@ T = TypeVar("T")
 PATIENCE_S = 20.0  # For what a page does at once on a quiet machine.
 SCREENSHOTS = "WORDAROUND_SCREENSHOTS"  # The folder in which screenshots are kept, where it is set.
 
+# Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests, which
+# may run beside, make some. That tells nothing of a page.
+CUT = "net::ERR_NETWORK_CHANGED"
+
 _AXE = "const done = arguments[arguments.length - 1]; axe.run(document).then(r => done(r.violations));"
 
 
@@ -35,7 +39,11 @@ class Page:
 
     def open(self, url: str | Path) -> None:
         """Load a URL, or a file from the disk."""
-        self.chrome.get(url.absolute().as_uri() if isinstance(url, Path) else url)
+        for _ in range(3):
+            seen = len(self.console())
+            self.chrome.get(url.absolute().as_uri() if isinstance(url, Path) else url)
+            if not any(CUT in line for line in self.console()[seen:]):
+                return
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page a viewport of that many CSS pixels, phones' widths too."""
@@ -136,7 +144,9 @@ class Page:
         assert not found, f"in the page's console: {found}"
 
     def _is_expected(self, line: str) -> bool:
-        return any(part in line for part in self.expected) or any(expects(line) for expects in self._expects)
+        return any(part in line for part in (CUT, *self.expected)) or any(
+            expects(line) for expects in self._expects
+        )
 
     def _command(self, command: str, **parameters: Any) -> Any:
         return self.chrome.execute_cdp_cmd(command, parameters)

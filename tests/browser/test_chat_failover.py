@@ -1,5 +1,6 @@
 """Two people on two nodes, while nodes and Redis die, freeze and leave: nothing is lost, or comes twice."""
 
+import random
 import signal
 import time
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.browser.chat_world import ChatWorld, Person, talking
 from tests.browser.page import Page
+from tests.integration.node.conftest import Node
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -70,24 +72,6 @@ def test_failover__the_node_of_one_is_killed_while_both_write__nothing_lost_noth
     assert {message["node"] for message in world.nodes[-1].messages(room)} >= {"node-1", "node-2"}
 
 
-def test_failover__what_one_writes_while_no_node_serves_one__is_sent_later_and_the_draft_stays(
-    world: ChatWorld, room: str, ann: Person, bob: Person
-) -> None:
-    ann.say("before")
-    bob.page.until(lambda: bob.delivered() == ["before"], "bob has it")
-    ann.page.until(lambda: not ann.pending(), "ann has it")
-    world.expect_gone(ann, nodes=[world.nodes[0]])
-    world.nodes[0].process.signal(signal.SIGSTOP)  # It takes what is sent, and answers nothing.
-    for number in range(1, 4):
-        ann.say(f"into the silence {number}")
-    ann.write("half a tho")
-    assert ann.pending() == ann.sent[1:]
-    world.nodes[0].process.kill()
-    all_is_well(world, room, ann)
-    assert ann.page.one("#chat .composer textarea").get_property("value") == "half a tho"
-    bob.page.until(lambda: bob.delivered() == ann.sent, "bob has all")
-
-
 def test_redis_restarts__what_was_pending_is_committed_once(
     world: ChatWorld, room: str, ann: Person, bob: Person
 ) -> None:
@@ -117,16 +101,73 @@ def test_drain__a_node_that_stops_in_order__is_left_without_a_visible_error(
     assert "offline" not in ann.seen["connection"]
 
 
-def test_a_frozen_node__is_left_within_seconds(world: ChatWorld, room: str, ann: Person, bob: Person) -> None:
+def test_a_frozen_node__is_left_within_seconds_and_what_was_said_into_its_silence_is_not_lost(
+    world: ChatWorld, room: str, ann: Person, bob: Person
+) -> None:
     world.expect_gone(ann, bob, nodes=[world.nodes[0]])
-    ann.say("one")
-    bob.page.until(lambda: bob.delivered() == ["one"], "bob has it")
-    world.nodes[0].process.signal(signal.SIGSTOP)
-    ann.say("two")
-    bob.say("three")
-    ann.page.until(
-        lambda: ann.connection in ELSEWHERE,
-        "ann has moved",
-        timeout_s=LEFT_WITHIN_S,
-    )
+    ann.say("before")
+    bob.page.until(lambda: bob.delivered() == ["before"], "bob has it")
+    ann.page.until(lambda: not ann.pending(), "ann has it")
+    world.nodes[0].process.signal(signal.SIGSTOP)  # It takes what is sent, and answers nothing.
+    for number in range(1, 4):
+        ann.say(f"into the silence {number}")
+    ann.write("half a tho")
+    assert ann.pending() == ann.sent[1:]
+    ann.page.until(lambda: ann.connection in ELSEWHERE, "ann has moved", timeout_s=LEFT_WITHIN_S)
+    bob.say("meanwhile")
+    all_is_well(world, room, ann, bob)
+    assert ann.page.one("#chat .composer textarea").get_property("value") == "half a tho"
+
+
+class Chaos:
+    """Does one thing after the other to nodes and Redis, and lets it be for a while."""
+
+    def __init__(self, world: ChatWorld, seed: int) -> None:
+        self._world = world
+        self._random = random.Random(seed)
+        self.done: list[str] = []
+
+    def strike(self) -> None:
+        """Hurt one member, and mend it; at least one node is well at any time."""
+        node = self._random.choice(self._world.nodes)
+        hurt = self._random.choice((self._kill, self._freeze, self._leave, self._redis))
+        self.done.append(f"{hurt.__name__} {node.name}")
+        hurt(node)
+
+    def _kill(self, node: Node) -> None:
+        node.process.kill()
+        self._let_be()
+        node.start()
+
+    def _freeze(self, node: Node) -> None:
+        node.process.signal(signal.SIGSTOP)
+        self._let_be(most_s=8.0)
+        node.process.signal(signal.SIGCONT)
+
+    def _leave(self, node: Node) -> None:
+        node.process.signal(signal.SIGTERM)
+        assert node.process.wait() == 0
+        node.start()
+
+    def _redis(self, node: Node) -> None:
+        self._world.redis.process.kill()
+        self._let_be()
+        self._world.redis.start()
+
+    def _let_be(self, most_s: float = 3.0) -> None:
+        time.sleep(self._random.uniform(0.0, most_s))  # Of all lengths: that is what is tried.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_chaos__whatever_happens_while_both_write__nothing_lost_nothing_twice(
+    seed: int, world: ChatWorld, room: str, ann: Person, bob: Person
+) -> None:
+    world.expect_gone(ann, bob, nodes=world.nodes)
+    chaos = Chaos(world, seed)
+    with talking(ann, bob, pause_s=0.1):
+        for _ in range(8):
+            chaos.strike()
+    world.heal()
+    print(chaos.done)  # noqa: T201 - shown where it fails
     all_is_well(world, room, ann, bob)
