@@ -70,14 +70,13 @@ class PageFiles:
 
 
 def content_security_policy(origins: Iterable[str]) -> str:
-    """Return the policy for the page of a cluster whose nodes have these origins.
-
-    Its grammar has no IPv6 addresses: browsers ignore them with an error, so they are left out.
-    """
-    urls = [url for url in map(urlsplit, origins) if url.hostname and ":" not in url.hostname]
-    hosts = sorted({(url.scheme, url.hostname) for url in urls})
+    """Return the policy for the page of a cluster whose nodes have these origins."""
+    hosts = sorted({(url.scheme, url.hostname) for url in map(urlsplit, origins) if url.hostname})
     sources = [
-        f"{scheme}://{host}:*" for http, host in hosts for scheme in (http, http.replace("http", "ws"))
+        _source(scheme, host)
+        for http, host in hosts
+        if host != "::1"  # It is known as 127.0.0.1 and localhost, too.
+        for scheme in (http, http.replace("http", "ws"))
     ]
     return "; ".join(
         (
@@ -91,3 +90,8 @@ def content_security_policy(origins: Iterable[str]) -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+def _source(scheme: str, host: str) -> str:
+    """Return what stands for a host at any port; a policy has no way to name an IPv6 address."""
+    return f"{scheme}:" if ":" in host else f"{scheme}://{host}:*"
