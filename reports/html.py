@@ -1,11 +1,15 @@
 """`report.html`: one file, complete in itself, for people.
 
-The page asks for nothing: no script, no font, no image; its content security policy forbids it to.
-Whatever comes from the run is escaped by the template engine, after `visible` has made it visible.
+The page asks for nothing: no font, no image, no script but its own, which the content security policy knows
+by their hashes. Whatever comes from the run is escaped by the template engine, after `visible` has made it
+visible; nothing of it ever stands inside a script.
 """
 
+from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,14 +17,41 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence, timeline
+from reports import picture, sentence, sequence_drawing, timeline
+from reports.anchors import witness_id
 from reports.reconnections import grouped
 from reports.run import Run
-from reports.spans import fault_records
+from reports.spans import FaultRecord, fault_records
 from reports.text import clipped, visible
 
+SHEETS = ("style.css",)
+SCRIPTS = ("page.js",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of the page under a heading of its own: `id` is its heading's, `template` draws it."""
+
+    id: str
+    title: str  # in the list of what is on the page
+    template: str
+
+
+SECTIONS = (
+    Section(id="timeline", title="Timeline", template="timeline.html.j2"),
+    Section(id="guarantees", title="Guarantees", template="guarantees.html.j2"),
+    Section(id="reconnections", title="Reconnections", template="reconnections.html.j2"),
+    Section(id="faults", title="Faults", template="faults.html.j2"),
+    Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2"),
+    Section(id="figures", title="Figures", template="figures.html.j2"),
+    Section(id="plan", title="Plan", template="plan.html.j2"),
+    Section(id="environment", title="Environment", template="environment.html.j2"),
+    Section(id="logs", title="Logs", template="logs.html.j2"),
+)
+
 GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
-STORIES_OPEN = 3  # shown without a click; the others unfold
+STORIES_SHOWN = 3  # as headings of their own; the others unfold
+DIAGRAMS_SHOWN = 8  # of each guarantee
 OPERATIONS_SHOWN = 24
 BOTS_SHOWN = 200
 ROOMS_SHOWN = 100
@@ -47,32 +78,63 @@ class Kind:
 def render(run: Run) -> str:
     """Return the page."""
     shown = picture.collect(run)
-    return (
-        _environment(run)
-        .get_template("report.html.j2")
-        .render(
-            run=run,
-            plan=run.plan,
-            meta=run.meta,
-            verdict=run.verdict,
-            stats=run.verdict.stats,
-            headline=sentence.headline(run),
-            worst=sentence.worst_violation(run.verdict),
-            kinds=_kinds(run),
-            cards=_cards(run),
-            picture=shown,
-            wide=timeline.draw(shown, width=timeline.WIDE),
-            narrow=timeline.draw(shown, width=timeline.NARROW),
-            groups=grouped(run.verdict.reconnections),
-            faults=fault_records(run.plan, run.faults),
-            planned={fault.id: fault for fault in run.plan.faults},
-            rooms=_bots_per_room(run.plan),
-            stories_open=STORIES_OPEN,
-            operations_shown=OPERATIONS_SHOWN,
-            bots_shown=BOTS_SHOWN,
-            torn=[file for file in run.history if file.torn],
-        )
+    records = fault_records(run.plan, run.faults)
+    environment = _environment(run)
+    scripts = _scripts(environment)
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        sections=SECTIONS,
+        sheets=SHEETS,
+        scripts=scripts,
+        policy=_policy(scripts),
+        diagrams=_diagrams(run, records),
+        plan=run.plan,
+        meta=run.meta,
+        verdict=run.verdict,
+        stats=run.verdict.stats,
+        headline=sentence.headline(run),
+        worst=sentence.worst_violation(run.verdict),
+        kinds=_kinds(run),
+        cards=_cards(run),
+        picture=shown,
+        wide=timeline.draw(shown, width=timeline.WIDE),
+        narrow=timeline.draw(shown, width=timeline.NARROW),
+        groups=grouped(run.verdict.reconnections),
+        faults=records,
+        planned={fault.id: fault for fault in run.plan.faults},
+        rooms=_bots_per_room(run.plan),
+        witness_id=witness_id,
+        stories_shown=STORIES_SHOWN,
+        operations_shown=OPERATIONS_SHOWN,
+        bots_shown=BOTS_SHOWN,
+        torn=[file for file in run.history if file.torn],
     )
+
+
+def _scripts(environment: Environment) -> tuple[Markup, ...]:
+    """Return our own scripts, word for word as they stand in the page."""
+    assert environment.loader is not None
+    return tuple(Markup(environment.loader.get_source(environment, name)[0]) for name in SCRIPTS)
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """Return the content security policy: styles of the page's own, and these scripts alone."""
+    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
+    sources = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _diagrams(run: Run, records: tuple[FaultRecord, ...]) -> dict[str, Markup]:
+    """Return the diagrams of the first stories of each guarantee, by the stories' ids."""
+    found = {
+        witness_id(p.name, index): sequence_drawing.drawn(run, records, witness)
+        for p in run.verdict.properties
+        for index, witness in enumerate(p.witnesses[:DIAGRAMS_SHOWN])
+    }
+    return {name: diagram for name, diagram in found.items() if diagram is not None}
 
 
 def _environment(run: Run) -> Environment:

@@ -158,9 +158,10 @@ def moment(value_s: float) -> str:
     return f"{value_s:,.3f} s".replace("-", "−")
 
 
-def plural(count: int, noun: str) -> str:
-    """Return "1 node kill", "1,412 node kills"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return "1 node kill", "1,412 node kills"; `nouns` where the plural is not made by an s."""
+    several = nouns or f"{noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{count:,} {noun if count == 1 else several}"
 
 
 def times(count: int) -> str:

@@ -152,6 +152,11 @@ class DurableDelivery:
         """Return the rooms that have a log."""
         return self._store.rooms()
 
+    def heads(self, rooms: list[str]) -> list[int]:
+        """Return the heads of rooms."""
+        found = self._store.many([("HGET", keys.room_state(room), "head") for room in rooms])
+        return [int(head or 0) for head in found]
+
     def status(self) -> dict[str, Any]:
         """Return where the tail stands, and how far it is behind."""
         lag = self._tail.lag()
@@ -159,6 +164,7 @@ class DurableDelivery:
             "epoch": self._tail.epoch,
             "tail": list(self._tail.cursors()),
             "tail_lag": {"entries": lag.entries, "silent_s": round(lag.silent_s, 3)},
+            "commits_waiting": self._committer.waiting,
         }
 
     def flush(self, timeout_s: float) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.excuses import excused
 from harness.checkers.findings import Tally
 from harness.checkers.view import View
@@ -65,12 +65,10 @@ def _witness(view: View, message: int, nodes: list[str]) -> Witness:
         f"{stories.acknowledgement(view, about)}; it is not in the log that {stories.listed(nodes)} "
         "served at the end"
     )
-    operations = stories.sends(view, about)
+    lines = operations.sends(view, about)
     for read in view.stores(about.room):
         if read.node in nodes:
             what = f"listed {len(read.contents)} messages of {about.room}, not this one"
-            operations.append(stories.line(view, read.t_ns, read.node, what))
+            lines.append(operations.read(view, read, what, lacking=True))
     first = about.first_ack
-    return Witness(
-        story=story, operations=stories.in_order(operations), t_ns=first[1].t_ns if first else None
-    )
+    return operations.witness(story, lines, first[1].t_ns if first else None)

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.outcomes import REJECTED
 from harness.checkers.view import View
@@ -96,9 +96,7 @@ def _unanswered(view: View, message: int) -> Witness:
         f"{stories.beside_fault(view, about.invoked_ns)}, outside every declared outage, and "
         f"acknowledged {took}"
     )
-    return Witness(
-        story=story, operations=stories.in_order(stories.sends(view, about)), t_ns=about.invoked_ns
-    )
+    return operations.witness(story, operations.sends(view, about), about.invoked_ns)
 
 
 def _waited(view: View, wait: Wait) -> Witness:
@@ -110,6 +108,6 @@ def _waited(view: View, wait: Wait) -> Witness:
     )
     rooms = {join.room for join in bot.joins}
     lines = [
-        line for room in rooms for line in stories.whereabouts(view, bot, room, wait.began_ns, wait.end_ns)
+        line for room in rooms for line in operations.whereabouts(view, bot, room, wait.began_ns, wait.end_ns)
     ]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=wait.began_ns)
+    return operations.witness(story, lines, wait.began_ns)

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, PAGED
 from harness.checkers.view import View
@@ -185,8 +185,8 @@ def _before_in_log(view: View, answer: int, question: int) -> Witness:
     story = (
         f"{stories.message(view, one)} answers {stories.message(view, other)} and lies before it in the log"
     )
-    lines = stories.in_order([*stories.sends(view, one), *stories.sends(view, other)])
-    return Witness(story=story, operations=lines, t_ns=one.invoked_ns)
+    lines = [*operations.sends(view, one), *operations.sends(view, other)]
+    return operations.witness(story, lines, one.invoked_ns)
 
 
 def _received_answer_first(view: View, answer: int, question: int) -> Witness:
@@ -197,9 +197,9 @@ def _received_answer_first(view: View, answer: int, question: int) -> Witness:
         f"{stories.beside_fault(view, first.t_ns)}, and what it answers, {stories.message(view, other)}, "
         f"only at {stories.at(view, late.t_ns)}"
     )
-    lines = [*stories.sends(view, one), *stories.sends(view, other)]
-    lines += [stories.receipt(view, first), stories.receipt(view, late)]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=first.t_ns)
+    lines = [*operations.sends(view, one), *operations.sends(view, other)]
+    lines += [operations.receipt(view, first), operations.receipt(view, late)]
+    return operations.witness(story, lines, first.t_ns)
 
 
 def _sent_before(view: View, message: int, receipt: int) -> Witness:
@@ -209,8 +209,8 @@ def _sent_before(view: View, message: int, receipt: int) -> Witness:
         f"{stories.beside_fault(view, about.invoked_ns)}, after its sender had received "
         f"{stories.message(view, view.message(got.message))}, and lies before that in the log"
     )
-    lines = [stories.receipt(view, got), *stories.sends(view, about)]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=about.invoked_ns)
+    lines = [operations.receipt(view, got), *operations.sends(view, about)]
+    return operations.witness(story, lines, about.invoked_ns)
 
 
 def _received_effect_first(view: View, cause: int, effect: int) -> Witness:
@@ -220,6 +220,6 @@ def _received_effect_first(view: View, cause: int, effect: int) -> Witness:
         f"{view.name(first.bot)} received {stories.message(view, one)} before "
         f"{stories.message(view, other)}, which its sender had received before it sent"
     )
-    lines = [*stories.sends(view, one), *stories.sends(view, other)]
-    lines += [stories.receipt(view, first), stories.receipt(view, late)]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=first.t_ns)
+    lines = [*operations.sends(view, one), *operations.sends(view, other)]
+    lines += [operations.receipt(view, first), operations.receipt(view, late)]
+    return operations.witness(story, lines, first.t_ns)

@@ -26,7 +26,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.excuses import excused
 from harness.checkers.findings import Tally
 from harness.checkers.sessions import BotView, Membership
@@ -139,9 +139,10 @@ def stayed_away(view: View, bot: BotView) -> bool:
 def _witness(view: View, message: int, lost: Sequence[int]) -> Witness:
     about, acked = view.message(message), int(view.messages.acked_ns[message])
     story = f"{stories.acknowledgement(view, about)}; {stories.bots(view, lost)} never received it"
-    operations = stories.sends(view, about)
+    lines = [*operations.sends(view, about), *operations.receivers(view, message)]
     for bot in lost[: stories.NAMES_SHOWN]:
-        operations += stories.whereabouts(
+        lines += operations.whereabouts(
             view, view.bots[bot], about.room, about.invoked_ns - AROUND_NS, acked + AROUND_NS
         )
-    return Witness(story=story, operations=stories.in_order(operations), t_ns=acked)
+        lines.append(operations.never(view, bot, f"message {about.key} never came"))
+    return operations.witness(story, lines, acked)

@@ -24,7 +24,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.final_reads import STORE, TAIL, FinalRead
 from harness.checkers.findings import Tally
 from harness.checkers.view import View
@@ -155,10 +155,12 @@ def _other(view: View, read: FinalRead, wrong: str) -> Witness:
         f"{others}: it {wrong}"
     )
     lines = [
-        stories.line(view, one.t_ns, one.node, f"{one.source} of {one.room}: {len(one.contents)} messages")
+        operations.read(
+            view, one, f"{one.source} of {one.room}: {len(one.contents)} messages", lacking=one is read
+        )
         for one in _reads(view, read.room)
     ]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=read.t_ns)
+    return operations.witness(story, lines, read.t_ns)
 
 
 def _too_late(view: View, read: FinalRead, t_ns: int) -> Witness:

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE
 from harness.checkers.view import View
@@ -116,8 +116,8 @@ def _in_the_log(view: View, before: int, after: int) -> Witness:
         f"{contents.seq[after]} of epoch {epoch!a}, after {stories.message(view, one)} with n "
         f"{contents.n[before]} at position {contents.seq[before]}"
     )
-    operations = stories.in_order([*stories.sends(view, one), *stories.sends(view, other)])
-    return Witness(story=story, operations=operations, t_ns=other.invoked_ns)
+    lines = [*operations.sends(view, one), *operations.sends(view, other)]
+    return operations.witness(story, lines, other.invoked_ns)
 
 
 def _received(view: View, earlier: int, later: int) -> Witness:
@@ -128,6 +128,6 @@ def _received(view: View, earlier: int, later: int) -> Witness:
         f"at {stories.at(view, late.t_ns)}{stories.beside_fault(view, late.t_ns)}, live and on one "
         "connection, though their producer sent them the other way round"
     )
-    lines = [*stories.sends(view, one), *stories.sends(view, other)]
-    lines += [stories.receipt(view, first), stories.receipt(view, late)]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=late.t_ns)
+    lines = [*operations.sends(view, one), *operations.sends(view, other)]
+    lines += [operations.receipt(view, first), operations.receipt(view, late)]
+    return operations.witness(story, lines, late.t_ns)

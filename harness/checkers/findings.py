@@ -51,8 +51,12 @@ class Tally:
 
 
 def _writable(witness: Witness) -> Witness:
-    operations = tuple(writable(line) for line in witness.operations)
-    return replace(witness, story=writable(witness.story), operations=operations)
+    return replace(
+        witness,
+        story=writable(witness.story),
+        operations=tuple(writable(line) for line in witness.operations),
+        steps=tuple(replace(step, label=writable(step.label)) for step in witness.steps),
+    )
 
 
 def not_applicable(name: str, reason: str) -> Property:

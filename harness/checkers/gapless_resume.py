@@ -33,7 +33,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, PAGED
 from harness.checkers.sessions import BotView, Join
@@ -161,11 +161,11 @@ def _witness(view: View, bot: BotView, join: Join, wrong: str) -> Witness:
         f"{join.cursor_seq}{stories.beside_fault(view, accepted)}, {wrong}"
     )
     history, live = _came(view, join)
-    operations = [
-        *stories.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
-        *(stories.receipt(view, view.receipt(one)) for one in (*history.tolist(), *live[:3].tolist())),
+    lines = [
+        *operations.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
+        *(operations.receipt(view, view.receipt(one)) for one in (*history.tolist(), *live[:3].tolist())),
     ]
-    return Witness(story=story, operations=stories.in_order(operations), t_ns=accepted)
+    return operations.witness(story, lines, accepted)
 
 
 # Epochs. A *stand* is a room on a connection; the key of an epoch there is one number of both.
@@ -227,8 +227,8 @@ def _unannounced(view: View, receipt: int) -> Witness:
     )
     own = view.receipts.by_join(got.join)
     shown = (*own[own < receipt][-1:].tolist(), receipt)
-    operations = [
-        *stories.whereabouts(view, bot, join.room, join.invoked_ns, got.t_ns),
-        *(stories.receipt(view, view.receipt(one)) for one in shown),
+    lines = [
+        *operations.whereabouts(view, bot, join.room, join.invoked_ns, got.t_ns),
+        *(operations.receipt(view, view.receipt(one)) for one in shown),
     ]
-    return Witness(story=story, operations=stories.in_order(operations), t_ns=got.t_ns)
+    return operations.witness(story, lines, got.t_ns)

@@ -29,7 +29,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.content import Received, quoted
 from harness.checkers.findings import Tally
 from harness.checkers.outcomes import REJECTED
@@ -178,11 +178,7 @@ def _witness(view: View, case: _Case) -> Witness:
     if case.readers:
         whom.append(f"the final read of {stories.listed(list(dict.fromkeys(case.readers)))} has")
     shown = case.receipts[: stories.NAMES_SHOWN].tolist()
-    operations = [stories.receipt(view, view.receipt(receipt)) for receipt in shown]
+    lines = [operations.receipt(view, view.receipt(receipt)) for receipt in shown]
     if message is not None:
-        operations += stories.sends(view, message)
-    return Witness(
-        story=f"{' and '.join(whom)} {what} {case.wrong}{when}",
-        operations=stories.in_order(operations),
-        t_ns=first_ns,
-    )
+        lines += operations.sends(view, message)
+    return operations.witness(f"{' and '.join(whom)} {what} {case.wrong}{when}", lines, first_ns)

@@ -23,7 +23,7 @@ from functools import partial
 
 import numpy as np
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, RESUME
 from harness.checkers.sessions import Join
@@ -168,10 +168,8 @@ def _fell(view: View, floor: str, number: int) -> Witness:
         f"{stories.via(got)} at {stories.at(view, got.t_ns)}{stories.beside_fault(view, got.t_ns)}, {floor}"
     )
     bot = view.bots[got.bot]
-    lines = stories.whereabouts(view, bot, join.room, join.invoked_ns, got.t_ns)
-    return Witness(
-        story=story, operations=stories.in_order([*lines, stories.receipt(view, got)]), t_ns=got.t_ns
-    )
+    lines = operations.whereabouts(view, bot, join.room, join.invoked_ns, got.t_ns)
+    return operations.witness(story, [*lines, operations.receipt(view, got)], got.t_ns)
 
 
 def _went_back(view: View, join: Join, number: int) -> Witness:
@@ -182,7 +180,5 @@ def _went_back(view: View, join: Join, number: int) -> Witness:
         f"{stories.beside_fault(view, accepted)} and was told that the room's head is {join.seq}, after it "
         f"had received position {got.content.seq}"
     )
-    lines = stories.whereabouts(view, view.bots[join.bot], join.room, got.t_ns, accepted)
-    return Witness(
-        story=story, operations=stories.in_order([*lines, stories.receipt(view, got)]), t_ns=accepted
-    )
+    lines = operations.whereabouts(view, view.bots[join.bot], join.room, got.t_ns, accepted)
+    return operations.witness(story, [*lines, operations.receipt(view, got)], accepted)

@@ -30,7 +30,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.receipts import LIVE, PAGED, RESUME, SNAPSHOT
 from harness.checkers.sessions import Join
@@ -208,13 +208,13 @@ def _received_twice(view: View, one: int, other: int) -> Witness:
         + (f"; it had resumed with cursor {cursor}" if cursor is not None else "")
     )
     bot = view.bots[again.bot]
-    operations = [
-        *stories.sends(view, about),
-        stories.receipt(view, first),
-        *stories.whereabouts(view, bot, about.room, first.t_ns, again.t_ns),
-        stories.receipt(view, again),
+    lines = [
+        *operations.sends(view, about),
+        operations.receipt(view, first),
+        *operations.whereabouts(view, bot, about.room, first.t_ns, again.t_ns),
+        operations.receipt(view, again),
     ]
-    return Witness(story=story, operations=stories.in_order(operations), t_ns=again.t_ns)
+    return operations.witness(story, lines, again.t_ns)
 
 
 def _two_places(view: View, message: int, evidence: tuple[str, ...]) -> Witness:
@@ -223,8 +223,6 @@ def _two_places(view: View, message: int, evidence: tuple[str, ...]) -> Witness:
         f"{stories.acknowledgement(view, about)}; it has two places in the log: {stories.listed(evidence)}"
     )
     first = about.first_ack
-    return Witness(
-        story=story,
-        operations=stories.in_order(stories.sends(view, about)),
-        t_ns=first[1].t_ns if first else about.invoked_ns,
+    return operations.witness(
+        story, operations.sends(view, about), first[1].t_ns if first else about.invoked_ns
     )

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from harness.checkers import fault_windows, stories
+from harness.checkers import fault_windows, operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.sessions import BotView
 from harness.checkers.view import View
@@ -242,5 +242,5 @@ def _story(view: View, wrong: _Wrong) -> str:
 def _witness(view: View, wrong: _Wrong) -> Witness:
     lines = []
     for bot in {wrong.told, wrong.user}:
-        lines += stories.whereabouts(view, view.bots[bot], wrong.room, 0, wrong.t_ns)
-    return Witness(story=_story(view, wrong), operations=stories.in_order(lines), t_ns=wrong.t_ns)
+        lines += operations.whereabouts(view, view.bots[bot], wrong.room, 0, wrong.t_ns)
+    return operations.witness(_story(view, wrong), lines, wrong.t_ns)

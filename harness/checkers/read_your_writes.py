@@ -24,7 +24,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.complete_delivery import entitlement, received, stayed_away
 from harness.checkers.excuses import excused
 from harness.checkers.findings import Tally
@@ -129,10 +129,11 @@ def _never(view: View, message: int) -> Witness:
     acked = int(view.messages.acked_ns[message])
     bot = view.bots[about.bot]
     lines = [
-        *stories.sends(view, about),
-        *stories.whereabouts(view, bot, about.room, about.invoked_ns, acked + 2_000_000_000),
+        *operations.sends(view, about),
+        *operations.whereabouts(view, bot, about.room, about.invoked_ns, acked + 2_000_000_000),
+        operations.never(view, about.bot, f"message {about.key} never came"),
     ]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=acked)
+    return operations.witness(story, lines, acked)
 
 
 def _blind(view: View, bot: BotView, join: Join, message: int, wrong: str) -> Witness:
@@ -143,7 +144,7 @@ def _blind(view: View, bot: BotView, join: Join, message: int, wrong: str) -> Wi
         f"{stories.at(view, accepted)}{stories.beside_fault(view, accepted)} and {wrong}"
     )
     lines = [
-        *stories.sends(view, about),
-        *stories.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
+        *operations.sends(view, about),
+        *operations.whereabouts(view, bot, join.room, join.invoked_ns, accepted),
     ]
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=accepted)
+    return operations.witness(story, lines, accepted)

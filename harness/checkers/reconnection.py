@@ -16,7 +16,7 @@ Counted are losses, and bots that never got in.
 
 from functools import partial
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.findings import Tally
 from harness.checkers.sessions import BotView, Outage
 from harness.checkers.view import View
@@ -80,23 +80,23 @@ def _late(view: View, bot: BotView, outage: Outage, wrong: str) -> Witness:
         f"{stories.at(view, outage.lost_ns)}{stories.beside_fault(view, outage.lost_ns)}, {wrong}"
     )
     end = outage.back_ns if outage.back_ns is not None else view.last_ns
-    return Witness(story=story, operations=_way_back(view, bot, outage.lost_ns, end), t_ns=outage.lost_ns)
+    return operations.witness(story, _way_back(view, bot, outage.lost_ns, end), outage.lost_ns)
 
 
 def _outside(view: View, bot: BotView) -> Witness:
     rooms = stories.listed(bot.missing_rooms)
     story = f"{bot.name} was not in {rooms} at the end, and no lost connection explains it"
-    return Witness(story=story, operations=_way_back(view, bot, 0, view.last_ns))
+    return operations.witness(story, _way_back(view, bot, 0, view.last_ns), None)
 
 
-def _way_back(view: View, bot: BotView, from_ns: int, to_ns: int) -> tuple[str, ...]:
+def _way_back(view: View, bot: BotView, from_ns: int, to_ns: int) -> list[operations.Line]:
     rooms = {join.room for join in bot.joins}
-    lines = [found for room in rooms for found in stories.whereabouts(view, bot, room, from_ns, to_ns)]
+    lines = [found for room in rooms for found in operations.whereabouts(view, bot, room, from_ns, to_ns)]
     failed = [
-        stories.line(
+        operations.line(
             view, join.invoked_ns, bot.name, f"asks to join {join.room}: {join.error or 'no answer'}"
         )
         for join in bot.joins
         if join.accepted_ns is None and from_ns <= join.invoked_ns <= to_ns
     ]
-    return stories.in_order([*lines, *failed])
+    return [*lines, *failed]

@@ -32,7 +32,7 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checkers import stories
+from harness.checkers import operations, stories
 from harness.checkers.final_reads import FinalRead
 from harness.checkers.findings import Tally
 from harness.checkers.no_duplicates import two_places
@@ -246,9 +246,9 @@ def _subject(view: View, what: int) -> str:
     return stories.message(view, view.message(what))
 
 
-def _sends(view: View, claims: Collection[int]) -> tuple[str, ...]:
+def _sends(view: View, claims: Collection[int]) -> list[operations.Line]:
     own = (what for what in claims if what < len(view.messages))
-    return stories.in_order(line for whose in own for line in stories.sends(view, view.message(whose)))
+    return [line for whose in own for line in operations.sends(view, view.message(whose))]
 
 
 def _who(view: View, source: int) -> tuple[str, int | None, int]:
@@ -279,7 +279,7 @@ def _contested(view: View, claims: _Claims, rows: Ints) -> Witness:
     beside = stories.beside_fault(view, moment) if moment is not None else ""
     seq, room = int(claims.seq[rows[0]]), view.names.rooms.name(int(claims.room[rows[0]]))
     story = f"position {seq} of {room} is {stories.listed(means)}{beside}"
-    return Witness(story=story, operations=_sends(view, [c[3] for c in told]), t_ns=moment)
+    return operations.witness(story, _sends(view, [c[3] for c in told]), moment)
 
 
 def _displaced(view: View, claims: _Claims, message: int, rows: Ints) -> Witness:
@@ -290,7 +290,7 @@ def _displaced(view: View, claims: _Claims, message: int, rows: Ints) -> Witness
     ]
     moment = min((t_ns for _, t_ns, _, _ in told if t_ns is not None), default=None)
     story = f"{_subject(view, message)} is at position {stories.listed(places)}"
-    return Witness(story=story, operations=_sends(view, [message]), t_ns=moment)
+    return operations.witness(story, _sends(view, [message]), moment)
 
 
 def _hole(view: View, room: int, epoch: int, before: int, after: int) -> Witness:
@@ -311,7 +311,7 @@ def _read_disorder(view: View, read: FinalRead, before: int, after: int) -> Witn
         f"after position {contents.seq[before]}"
     )
     whose = [int(contents.owner[content]) for content in (before, after) if contents.owner[content] >= 0]
-    return Witness(story=story, operations=_sends(view, whose), t_ns=read.t_ns)
+    return operations.witness(story, _sends(view, whose), read.t_ns)
 
 
 def _received_disorder(view: View, earlier: int, later: int) -> Witness:
@@ -321,8 +321,8 @@ def _received_disorder(view: View, earlier: int, later: int) -> Witness:
         f"{stories.at(view, late.t_ns)}{stories.beside_fault(view, late.t_ns)}, live and after position "
         f"{top.content.seq} on the same connection"
     )
-    operations = stories.in_order([stories.receipt(view, top), stories.receipt(view, late)])
-    return Witness(story=story, operations=operations, t_ns=late.t_ns)
+    lines = [operations.receipt(view, top), operations.receipt(view, late)]
+    return operations.witness(story, lines, late.t_ns)
 
 
 def _nowhere(view: View, ack: int) -> Witness:
@@ -334,7 +334,7 @@ def _nowhere(view: View, ack: int) -> Witness:
         f"{stories.message(view, message)} was acknowledged by {node or 'a node'} at "
         f"{stories.at(view, t_ns)}{stories.beside_fault(view, t_ns)}, without a position"
     )
-    return Witness(story=story, operations=stories.in_order(stories.sends(view, message)), t_ns=t_ns)
+    return operations.witness(story, operations.sends(view, message), t_ns)
 
 
 def _swap(view: View, one: Observer, other: Observer, swapped: Ints, common: int) -> Witness:
@@ -344,15 +344,15 @@ def _swap(view: View, one: Observer, other: Observer, swapped: Ints, common: int
         f"{one.who} saw {first} before {second}; {other.who} saw them the other way round; of the {common} "
         f"messages that both saw, {len(np.unique(swapped))} stand in such pairs"
     )
-    lines = list(chain.from_iterable(stories.sends(view, view.message(whose)) for whose in pair))
+    lines = list(chain.from_iterable(operations.sends(view, view.message(whose)) for whose in pair))
     for bot in (one.bot, other.bot):
         lines += _live_receipts(view, bot, pair) if bot is not None else []
     moment = int(view.messages.invoked_ns[list(pair)].min())
-    return Witness(story=story, operations=stories.in_order(lines), t_ns=moment)
+    return operations.witness(story, lines, moment)
 
 
-def _live_receipts(view: View, bot: int, pair: Sequence[int]) -> list[stories.Line]:
+def _live_receipts(view: View, bot: int, pair: Sequence[int]) -> list[operations.Line]:
     table = view.receipts
     stay = table.stay(bot, int(view.messages.room[pair[0]]))
     own = np.isin(view.contents.owner[table.content[stay]], pair) & (table.via[stay] == LIVE)
-    return [stories.receipt(view, view.receipt(at)) for at in (np.flatnonzero(own) + stay.start).tolist()]
+    return [operations.receipt(view, view.receipt(at)) for at in (np.flatnonzero(own) + stay.start).tolist()]

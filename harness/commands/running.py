@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, judging, runner
+from harness import __version__, runner
 from harness.backends.choose import choose
 from harness.commands.console import say_error, stderr
+from harness.commands.verdicts import EarlyVerdict
 from harness.errors import HarnessError
 from harness.hands import Hands
 from harness.interrupts import Interrupts
@@ -45,13 +46,15 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
     plan = task.plan
     progress = make_progress(stderr)
     interrupts = Interrupts(progress.say)
+    verdict = EarlyVerdict()
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
             with contextlib.nullcontext() if not _by_hand(task) else contextlib.closing(Hands()) as hands:
-                folder = runner.run(_order(task, progress.say, hands), progress, interrupts, on_folder)
+                order = _order(task, progress.say, hands)
+                folder = runner.run(order, progress, interrupts, on_folder, verdict.begin)
             progress.say("Judging")
-            return judging.judge_and_report(folder)
+            return verdict.of(folder)
     except KeyboardInterrupt:
         progress.say("Interrupted; everything that was started is stopped")
         raise

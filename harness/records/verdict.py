@@ -14,16 +14,51 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "n/a"
 
 
+class StepKind(StrEnum):
+    """What a step of a story was."""
+
+    SEND = "send"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"  # the sender gave up waiting
+    RECEIVED = "received"
+    NEVER = "never"  # it should have come to `source` and did not, up to this moment
+    JOINED = "joined"
+    CONNECTED = "connected"
+    CUT_OFF = "cut-off"
+    READ = "read"  # a final read
+    LACKING = "lacking"  # a final read that lacks what it should have
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of a story, between two of its people: what a sequence diagram draws as an arrow.
+
+    `source` and `target` are names of the plan: bots, nodes, Redis. `target` is empty where the step is of
+    `source` alone, or where nobody knows the other end. `position` is the place in the room's log that was
+    named with it, 0: none.
+    """
+
+    t_ns: int
+    kind: StepKind
+    source: str
+    target: str = ""
+    label: str = ""
+    position: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Witness:
     """One violation as a story for people, with the operations behind it.
 
-    `t_ns` is the monotonic moment to mark in the timeline, `None` where there is none.
+    `t_ns` is the monotonic moment to mark in the timeline, `None` where there is none. `steps` are the
+    operations once more, as a diagram needs them; verdicts of older versions have none.
     """
 
     story: str
     operations: tuple[str, ...] = ()
     t_ns: int | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,7 +52,7 @@ def test_the_first_screen_has_the_verdict_and_how_to_run_it_again(
     kind: str, page: Page, reported: Reported
 ) -> None:
     made = reported(kind)
-    header = page(kind).one("body").children[1]
+    header = page(kind).all("header")[0]
     facts = dict(zip((e.text for e in header.all("dt")), (e.text for e in header.all("dd")), strict=True))
     assert facts["Seed"] == "4711"
     assert facts["Backend"] == "process: no Docker engine answers at the default socket"
