@@ -47,7 +47,7 @@ export class MessageLog {
     this.#room = room;
     this.#onReply = onReply;
     const state = this.#state;
-    this.#fresh = state?.unread > 0 ? freshAfter(state) : null;
+    this.#fresh = state?.unread > 0 ? state.readSeq : null;
     this.#pill = h("button", { class: "pill", hidden: true, onclick: () => this.toLatest() });
     this.#scroller.setAttribute("aria-label", label);
     this.#scroller.append(this.#top, this.#rows);
@@ -79,8 +79,8 @@ export class MessageLog {
   async jumpTo({ epoch, seq }) {
     const place = () => this.#messages.findIndex((m) => m.seq === seq && (!epoch || m.epoch === epoch));
     for (let page = 0; place() < 0 && this.#state?.hasOlder && page < MOST_PAGES; page += 1) {
-      await this.#client.loadOlder(this.#room);
-      if (this.#stop.signal.aborted) return false;
+      const came = await this.#client.loadOlder(this.#room).catch(() => 0);
+      if (came === 0 || this.#stop.signal.aborted) return false;
     }
     const at = place();
     if (at < 0) return false;
@@ -223,6 +223,7 @@ export class MessageLog {
   }
 
   #topSentence(state, low, empty) {
+    if (state.error) return `This room cannot be entered: ${state.error.message}`;
     if (this.#loading) return "Loading older messages…";
     if (this.#failed) return "Older messages could not be loaded. Scroll up to try again.";
     if (low > 0 || state.hasOlder) return "";
@@ -367,12 +368,6 @@ export class MessageLog {
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
   }
-}
-
-/** The seq of the last message that had been read when the log was opened; null where all is new. */
-function freshAfter(state) {
-  const { messages, unread } = state;
-  return messages.length > unread ? messages[messages.length - 1 - unread].seq : null;
 }
 
 function spoken(element) {
