@@ -58,7 +58,12 @@ class Person:
     def enter(self, node: Node, room: str) -> None:
         """Open the page of a node, in a room, and begin to witness what is shown."""
         self.page.open(f"{node.url}/?user={self.user}#/room/{room}")
-        self.page.until(lambda: self.connection == f"Connected to {node.name}", f"{self.user} is connected")
+        try:
+            self.page.until(
+                lambda: self.connection == f"Connected to {node.name}", f"{self.user} is connected"
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but: {self.connection}; {self.page.console()}") from error
         self.page.until(lambda: self.page.all(".people-pane .person"), f"{self.user} is in the room")
         self.page.run(WITNESS)
 
@@ -93,9 +98,13 @@ class Person:
         """Return the texts that are in the log as the page shows it, in its order."""
         return self.page.texts("#chat .row.message:not(.pending) .text")
 
-    def has_all(self, count: int) -> bool:
-        """Tell whether so many messages are there, and none is on its way."""
-        return not self.pending() and len(self.delivered()) >= count
+    def wait_for_all(self, count: int) -> None:
+        """Wait until so many messages are there, and none is on its way."""
+        try:
+            self.page.until(lambda: not self.pending() and len(self.delivered()) >= count, "all messages")
+        except AssertionError as error:
+            there = f"{len(self.delivered())} of {count}, pending {self.pending()}, {self.connection}"
+            raise AssertionError(f"{self.user}: {error}: {there}") from error
 
     def pending(self) -> list[str]:
         """Return the texts that are on their way."""
@@ -153,6 +162,11 @@ def gone(urls: list[str]) -> Callable[[str], bool]:
     connected = rf"WebSocket connection to 'ws://({hosts})/[^']*' failed: .*({_GONE})"
     pattern = re.compile(f"SEVERE (.* )?({asked}|{connected})")
     return lambda line: pattern.match(line) is not None
+
+
+def storeless(line: str) -> bool:
+    """Tell whether a line of a console says that a list of rooms was asked for while Redis was away."""
+    return re.match(r"SEVERE http://127\.0\.0\.1:\d+/rooms\?\S* - Failed to load .* 503 ", line) is not None
 
 
 def _revive(process: Process, start: Callable[[], None]) -> None:

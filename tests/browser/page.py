@@ -19,8 +19,8 @@ T = TypeVar("T")
 PATIENCE_S = 20.0  # For what a page does at once on a quiet machine.
 SCREENSHOTS = "WORDAROUND_SCREENSHOTS"  # The folder in which screenshots are kept, where it is set.
 
-# Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests, which
-# may run beside, make some. That tells nothing of a page.
+# Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests,
+# which may run beside, make some. That tells nothing of a page.
 CUT = "net::ERR_NETWORK_CHANGED"
 
 _AXE = "const done = arguments[arguments.length - 1]; axe.run(document).then(r => done(r.violations));"
