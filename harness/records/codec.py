@@ -7,13 +7,15 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
-_adapters: dict[type[Any], TypeAdapter[Any]] = {}  # Making one takes a hundred times as long as a record.
+
+_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
 
 
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    if kind not in _adapters:
-        _adapters[kind] = TypeAdapter(kind)
-    return _adapters[kind]
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    found = _adapters.get(kind)
+    if found is None:
+        found = _adapters[kind] = TypeAdapter(kind)
+    return found
 
 
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:
