@@ -8,6 +8,16 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 
+_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    found = _adapters.get(kind)
+    if found is None:
+        found = _adapters[kind] = TypeAdapter(kind)
+    return found
+
+
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:
     """Return the record as UTF-8 JSON, keys in field order, so that equal records give equal bytes."""
     return _adapter(type(record)).dump_json(record, indent=indent)
@@ -19,18 +29,8 @@ def load_json(kind: type[T], data: bytes | str) -> T:
     Raises:
         pydantic.ValidationError: the JSON is no such record; the message says where.
     """
-    found: T = _adapter(kind).validate_json(data)
-    return found
-
-
-_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
-
-
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    found = _adapters.get(kind)
-    if found is None:
-        found = _adapters[kind] = TypeAdapter(kind)
-    return found
+    record: T = _adapter(kind).validate_json(data)
+    return record
 
 
 def write_json(path: Path, record: object) -> None:
