@@ -22,11 +22,14 @@ from reports.text import without_ansi
 AROUND_NS = 30 * 10**9
 READ_BYTES = 32 << 20  # of a longer log only the end is looked at
 LINES = 60  # of a window; those next to a fault's steps are kept
+LINES_ALL = 160  # of all windows together
 WINDOWS = 8
 _LINE_BYTES = 4096  # of a longer line the rest is left out
 _STEPS = {"injected": "injected", "heal_proved": "healed", "failed": "failed"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _REDIS = re.compile(r"\d+:[A-Z] (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2})\.(\d{3}) ")
+_CUT = re.compile(r'\{"ts": "([^"]{10,40})"')  # of a line of ours that is too long to be read whole
+_SIGNAL = re.compile(r"\d+:signal-handler \((\d{9,11})\) ")  # Redis's handler knows seconds alone.
 _ISO = re.compile(r"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?)")
 _QUARTER = timedelta(minutes=15)  # Time zones differ by multiples of it.
 _HIDDEN = ("ts", "level", "node", "event")
@@ -72,12 +75,14 @@ def extract(path: Path, meta: Meta, faults: Iterable[FaultEntry]) -> Extract:
     Raises:
         OSError: it cannot be read.
     """
-    steps = [Step(t_ns=e.t_ns, words=_words(e)) for e in faults if e.step in _STEPS]
+    steps = [Step(t_ns=_moment_ns(e), words=_words(e)) for e in faults if e.step in _STEPS]
     spans = _spans(steps)
     cut = path.stat().st_size > READ_BYTES
     note = f"The log is long: only its last {READ_BYTES >> 20} MB were looked at." if cut else ""
+    lines = min(LINES, LINES_ALL // max(1, min(len(spans), WINDOWS)))
     piles = [
-        _Pile([s for s in steps if first <= s.t_ns <= last], first, last) for first, last in spans[:WINDOWS]
+        _Pile([s for s in steps if first <= s.t_ns <= last], first, last, lines)
+        for first, last in spans[:WINDOWS]
     ]
     last_lines: deque[Line] = deque(maxlen=LINES)
     stamped = False
@@ -99,6 +104,11 @@ def extract(path: Path, meta: Meta, faults: Iterable[FaultEntry]) -> Extract:
     )
 
 
+def _moment_ns(entry: FaultEntry) -> int:
+    """Return when a fault began to be injected, or was seen healed."""
+    return entry.done_ns if entry.step == "heal_proved" else entry.t_ns
+
+
 def _words(entry: FaultEntry) -> str:
     return " ".join((entry.fault, ", ".join(entry.targets), _STEPS[entry.step])).replace("  ", " ")
 
@@ -118,9 +128,9 @@ def _spans(steps: Iterable[Step]) -> list[tuple[int, int]]:
 class _Pile:
     """The lines of one window. Of too many it keeps those that are next to a step in time."""
 
-    def __init__(self, steps: list[Step], first_ns: int, last_ns: int) -> None:
+    def __init__(self, steps: list[Step], first_ns: int, last_ns: int, most: int) -> None:
         self._steps = steps
-        self._first_ns, self._last_ns = first_ns, last_ns
+        self._first_ns, self._last_ns, self._most = first_ns, last_ns, most
         self._lines: list[Line] = []
         self._count = 0
 
@@ -129,7 +139,7 @@ class _Pile:
         if self._first_ns <= line.t_ns <= self._last_ns:
             self._count += 1
             self._lines.append(line)
-            if len(self._lines) >= 20 * LINES:
+            if len(self._lines) >= 20 * self._most:
                 self._thin()
 
     def window(self) -> Window:
@@ -139,8 +149,8 @@ class _Pile:
         return Window(rows=tuple(rows), left_out=self._count - len(self._lines))
 
     def _thin(self) -> None:
-        if len(self._lines) > LINES:
-            near = sorted(range(len(self._lines)), key=lambda i: self._distance(self._lines[i]))[:LINES]
+        if len(self._lines) > self._most:
+            near = sorted(range(len(self._lines)), key=lambda i: self._distance(self._lines[i]))[: self._most]
             self._lines = [self._lines[i] for i in sorted(near)]
 
     def _distance(self, line: Line) -> int:
@@ -195,6 +205,8 @@ def _fields(text: str) -> Mapping[str, object] | None:
 def _stamp(text: str, fields: Mapping[str, object] | None) -> datetime | None:
     if fields is not None:
         return _iso(str(fields.get("ts", "")))
+    if match := _CUT.match(text):
+        return _iso(match[1])
     if match := _REDIS.match(text):
         day, name, year, *clock = match.groups()
         hour, minute, second, ms = map(int, clock)
@@ -203,6 +215,8 @@ def _stamp(text: str, fields: Mapping[str, object] | None) -> datetime | None:
             return datetime(int(year), month, int(day), hour, minute, second, ms * 1000)  # noqa: DTZ001
         except ValueError:
             return None
+    if match := _SIGNAL.match(text):
+        return datetime.fromtimestamp(int(match[1]), UTC)
     return _iso(match[1].replace(",", ".")) if (match := _ISO.match(text)) else None
 
 

@@ -62,7 +62,7 @@ def _card(run: Run, shown: Picture, member: str, tops: dict[str, float]) -> Memb
     identities = [identity for identity, _ in groupby(s.identity for s in states if s.identity)]
     return MemberCard(
         name=member,
-        role="Redis" if member == run.plan.cluster.redis and not run.plan.cluster.attach else "node",
+        role="store" if member == run.plan.cluster.redis and not run.plan.cluster.attach else "node",
         incarnations=len(dict.fromkeys(identities)),
         states=states[:STATES_SHOWN],
         states_left_out=max(0, len(states) - STATES_SHOWN),
