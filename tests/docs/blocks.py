@@ -53,7 +53,7 @@ def blocks(page: str) -> list[Block]:
 def run(script: str, folder: Path, *, timeout_s: float, **environment: str) -> str:
     """Run commands as a reader types them, in an environment in which WordAround is installed.
 
-    Where the reader is shown exit codes they are for the reader to judge; else every command has to end with 0.
+    Where the reader is shown exit codes they are for the reader to judge; else all have to be 0.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
