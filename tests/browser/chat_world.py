@@ -57,13 +57,11 @@ class Person:
 
     def enter(self, node: Node, room: str) -> None:
         """Open the page of a node, in a room, and begin to witness what is shown."""
-        self.page.open(f"{node.url}/?user={self.user}#/room/{room}")
-        try:
-            self.page.until(
-                lambda: self.connection == f"Connected to {node.name}", f"{self.user} is connected"
-            )
-        except AssertionError as error:
-            raise AssertionError(f"{error}, but: {self.connection}; {self.page.console()}") from error
+        self.page.open_until(
+            f"{node.url}/?user={self.user}#/room/{room}",
+            lambda: self.connection == f"Connected to {node.name}",
+            f"{self.user} is connected",
+        )
         self.page.until(lambda: self.page.all(".people-pane .person"), f"{self.user} is in the room")
         self.page.run(WITNESS)
 

@@ -38,8 +38,11 @@ class View:
         }
 
     def open(self, name: str, room: str) -> None:
-        self.page.open(f"{self.urls[name]}/?user=ada#/cluster/{room}")
-        self.page.until(lambda: self.states() == ["In step"] * 3, "all panes are in step")
+        self.page.open_until(
+            f"{self.urls[name]}/?user=ada#/cluster/{room}",
+            lambda: self.states() == ["In step"] * 3,
+            "all panes are in step",
+        )
 
     def states(self) -> list[str]:
         return self.page.texts(".mirror-state")
@@ -160,8 +163,11 @@ def test_buttons__with_the_keyboard_alone__ask_back_and_can_be_left(view: View, 
 
 
 def test_buttons__where_nobody_started_the_cluster__there_are_none(page: Page, world: ChatWorld) -> None:
-    page.open(f"{world.nodes[0].url}/?user=ada#/cluster")
-    page.until(lambda: page.texts(".mirror-state") == ["In step"] * 3, "the panes are in step")
+    page.open_until(
+        f"{world.nodes[0].url}/?user=ada#/cluster",
+        lambda: page.texts(".mirror-state") == ["In step"] * 3,
+        "the panes are in step",
+    )
     page.until(lambda: page.texts('.nodes tr[data-node="node-3"] td')[:1] == ["serving"], "a row for each")
     page.until(lambda: any(url.endswith("/control") for url in page.requested()), "it has asked")
     assert page.all(".guarded, .restart") == []
