@@ -17,15 +17,17 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence, sequence_drawing, timeline
+from reports import picture, sentence, sequence_drawing, timeline, zoomable
 from reports.anchors import witness_id
 from reports.reconnections import grouped
 from reports.run import Run
+from reports.scripts import data, joined
 from reports.spans import FaultRecord, fault_records
 from reports.text import clipped, visible
 
-SHEETS = ("style.css",)
+SHEETS = ("style.css", "timeline.css")
 SCRIPTS = ("page.js",)
+TIMELINE_SCRIPT = ("scales.js", "drawing.js", "reading.js", "timeline.js")  # of static/, one script together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,7 @@ def render(run: Run) -> str:
     shown = picture.collect(run)
     records = fault_records(run.plan, run.faults)
     environment = _environment(run)
-    scripts = _scripts(environment)
+    scripts = (*_scripts(environment), joined(*TIMELINE_SCRIPT))
     return environment.get_template("report.html.j2").render(
         run=run,
         sections=SECTIONS,
@@ -97,6 +99,8 @@ def render(run: Run) -> str:
         kinds=_kinds(run),
         cards=_cards(run),
         picture=shown,
+        picture_data=data("timeline-data", zoomable.payload(shown)),
+        untold=picture.untold(run),
         wide=timeline.draw(shown, width=timeline.WIDE),
         narrow=timeline.draw(shown, width=timeline.NARROW),
         groups=grouped(run.verdict.reconnections),

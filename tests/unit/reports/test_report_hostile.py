@@ -83,7 +83,12 @@ def _poison_files(folder: Any) -> None:
 def test_the_page_has_no_element_that_the_strings_name(folder: Any, parse: Any) -> None:
     page = parse(folder.report.read_text("utf-8"))
     tags = {element.tag for element in page.walk()}
-    assert not tags & {"script", "img"}
+    assert "img" not in tags
+    scripts = [script for script in page.all("script") if not script.attributes]
+    data = [script for script in page.all("script") if script.attributes]
+    assert all(script.attributes["type"] == "application/json" for script in data)
+    assert not any("alert(1)" in script.text for script in scripts)
+    assert "\\u003cscript\\u003ealert(1)\\u003c/script\\u003e" in "".join(script.text for script in data)
     assert not any(name.startswith("on") for e in page.walk() for name in e.attributes)
     assert "49" not in page.one("dl", **{"class": "facts"}).text.replace("4711", "")
 

@@ -19,7 +19,8 @@ const NEAR_PX = 900; // This near an edge the window grows.
 const END_PX = 48; // This near the end one counts as being there.
 const SETTLED_MS = 400; // So long a region must be still before new rows are read out again.
 const MOST_READ_OUT = 5; // Messages at once; more than that is catching up, of which one is told the count.
-const MOST_PAGES = 200; // Of older messages that are fetched for one jump.
+const JUMP_PAGE = 1_000; // Older messages that are fetched at once for a jump; of these
+const MOST_PAGES = 20; // there are so many at most.
 
 export class MessageLog {
   #client;
@@ -79,7 +80,7 @@ export class MessageLog {
   async jumpTo({ epoch, seq }) {
     const place = () => this.#messages.findIndex((m) => m.seq === seq && (!epoch || m.epoch === epoch));
     for (let page = 0; place() < 0 && this.#state?.hasOlder && page < MOST_PAGES; page += 1) {
-      const came = await this.#client.loadOlder(this.#room).catch(() => 0);
+      const came = await this.#client.loadOlder(this.#room, { limit: JUMP_PAGE }).catch(() => 0);
       if (came === 0 || this.#stop.signal.aborted) return false;
     }
     const at = place();
@@ -122,6 +123,7 @@ export class MessageLog {
 
   #changed(event) {
     if (event.detail?.room !== undefined && event.detail.room !== this.#room) return;
+    if (event.detail?.what?.has("joined")) this.#failed = false; // Another connection may have what this one had not.
     this.#scheduled ||= requestAnimationFrame(() => {
       this.#scheduled = 0;
       this.#draw();
@@ -142,7 +144,7 @@ export class MessageLog {
     const { low, high } = this.#window();
     this.#redraw(low, high);
     this.#markRead();
-    if (low === 0 && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
+    if (low === 0 && !this.#failed && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
   }
 
   /** The window's bounds now: its messages may have moved, since others come before and behind them. */
@@ -266,8 +268,9 @@ export class MessageLog {
     }
     this.#loading = false;
     if (this.#stop.signal.aborted) return;
-    this.#draw();
-    if (!this.#failed) this.#scrolled(); // Who waits at the very top scrolls no more, and is to see them.
+    const { low } = this.#window();
+    if (low > 0) this.#grow(Math.max(0, low - STEP), null); // Who waits at the very top scrolls no more.
+    else this.#draw();
   }
 
   #toEnd() {
