@@ -26,7 +26,7 @@ _GONE = (
 )
 
 WITNESS = """
-const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], connection: []};
+const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], gaps: 0, connection: []};
 const look = () => {
   const texts = new Set();
   for (const row of document.querySelectorAll("#chat .row.message")) {
@@ -38,6 +38,7 @@ const look = () => {
     if (seq && shown.committed[text] && shown.committed[text] !== seq) shown.moved.push(text);
     if (seq) shown.committed[text] = seq;
   }
+  shown.gaps += document.querySelectorAll("#chat .divider.gap").length;
   const kind = document.getElementById("connection").dataset.kind;
   if (kind !== shown.connection.at(-1)) shown.connection.push(kind);
 };

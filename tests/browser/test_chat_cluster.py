@@ -118,6 +118,7 @@ def test_cluster_view__light_and_dark__anybody_can_use_it_and_it_fits(
     page.resize(width)
     view.open("node-1", room)
     view.button("node-1", ".nodes")
+    page.until(lambda: page.texts(".cluster-summary") == ["3 of 3 nodes serving."], "all are serving")
     for scheme in ("light", "dark"):
         page.prefer(color_scheme=scheme)
         assert page.barriers() == []
