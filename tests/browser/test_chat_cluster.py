@@ -97,7 +97,7 @@ def test_panes__a_node_is_killed_and_restarted_by_their_buttons__its_pane_waits_
     page.until(lambda: view.of("node-3", ".mirror-lag") == "0 behind", "the third is level")
     assert view.of("node-2", ".mirror-waiting") == "1 of its own waiting"
     page.screenshot("panes-killed")
-    page.prefer(color_scheme="dark")
+    page.prefer(color_scheme="dark", reduced_motion="reduce")  # No colour on its way to another one.
     page.screenshot("panes-killed-dark")
     assert page.barriers() == []
     page.until(lambda: view.button("node-2").text == "Restart", "it can be restarted")
@@ -120,7 +120,7 @@ def test_cluster_view__light_and_dark__anybody_can_use_it_and_it_fits(
     view.button("node-1", ".nodes")
     page.until(lambda: page.texts(".cluster-summary") == ["3 of 3 nodes serving."], "all are serving")
     for scheme in ("light", "dark"):
-        page.prefer(color_scheme=scheme)
+        page.prefer(color_scheme=scheme, reduced_motion="reduce")
         assert page.barriers() == []
         page.screenshot(f"cluster-{width}-{scheme}")
     sideways, there = page.run(
