@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -145,6 +147,68 @@ def test_cluster_view__what_nodes_and_peers_say__is_in_the_table(view: View, roo
     control = next(iter(hosts - {url.removeprefix("http://") for url in view.urls.values()}))
     assert len(hosts) == 4, f"it asks the nodes and the control ({control}), and nobody else"
     assert control.startswith("127.0.0.1:")
+
+
+def test_talker__while_it_talks__all_panes_show_the_same_and_it_stops_when_told(
+    view: View, room: str
+) -> None:
+    view.open("node-3", room)
+    talk = view.page.one(".talk")
+    assert talk.text == "Let them talk", "nobody talks who was not asked to"
+    talk.click()
+    view.page.until(lambda: min(len(view.lines(node)) for node in view.urls) >= 4, "all have heard four")
+    assert talk.text.startswith("Stop talking")
+    talk.click()
+    assert (talk.text, talk.get_attribute("aria-pressed")) == ("Let them talk", "false")
+    view.page.until(lambda: len({tuple(view.lines(node)) for node in view.urls}) == 1, "all have the same")
+    said = [line.split("@")[1].split(" ")[0][:6] for line in view.lines("node-1")]
+    assert said[:3] == ["node-1", "node-2", "node-3"], "they take turns"
+
+
+READ_CONTROL = """
+const done = arguments[arguments.length - 1];
+const ask = (mode) => fetch(arguments[0] + "/control", {method: "POST", mode})
+  .then((answer) => answer.text()).catch((error) => error.name);
+Promise.all([ask("cors"), ask("no-cors")]).then(done);
+"""
+
+
+class Blank(BaseHTTPRequestHandler):
+    """A page of somebody else on this machine."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>foreign</title>")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def foreign_page() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Blank)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_control__a_foreign_page_in_the_same_browser__cannot_read_it(view: View, foreign_page: str) -> None:
+    refused = f"{view.urls['node-1']}/control"
+    view.page.expect(lambda line: refused in line and ("CORS policy" in line or "Failed to load" in line))
+    view.page.open(foreign_page)
+    assert view.page.chrome.execute_async_script(READ_CONTROL, view.urls["node-1"]) == ["TypeError", ""]
+
+
+def test_control__a_page_of_another_node__has_to_ask_its_own(view: View, room: str) -> None:
+    refused = f"{view.urls['node-1']}/control"
+    view.page.expect(lambda line: refused in line and ("CORS policy" in line or "Failed to load" in line))
+    view.open("node-2", room)
+    assert view.page.chrome.execute_async_script(READ_CONTROL, view.urls["node-1"]) == ["TypeError", ""]
 
 
 def test_buttons__with_the_keyboard_alone__ask_back_and_can_be_left(view: View, room: str) -> None:
