@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 
 from markupsafe import Markup
 
-from reports import annotations, lanes, panels, sentence
-from reports.panels import Drawn, Frame, Key, Return, Series, stamp
+from reports import annotations, lanes, panels, population_panels, sentence
+from reports.panels import Drawn, Frame, Key, Series, stamp
 from reports.picture import Picture, description
+from reports.population_panels import Return
 from reports.spans import STATES
 from reports.svg import TIMES, Scale, tag, ticks
 
@@ -152,7 +153,7 @@ def _connected(shown: Picture, frame: Frame, top: float) -> Drawn:
     if not shown.connected.columns:
         return Drawn(Markup(""), 0.0)
     keys = [Key(f"node-{i}", name) for i, name in enumerate(shown.connected.columns)]
-    return panels.stacked(frame, top, "Connected bots", "per node", shown.connected, keys=keys)
+    return population_panels.stacked(frame, top, "Connected bots", "per node", shown.connected, keys=keys)
 
 
 def _cut_off(shown: Picture, frame: Frame, top: float) -> Drawn:
@@ -168,7 +169,7 @@ def _cut_off(shown: Picture, frame: Frame, top: float) -> Drawn:
         )
         for way in ways[:RETURNS_SHOWN]
     ]
-    return panels.cut_off(frame, top, shown.cut_off, returns)
+    return population_panels.cut_off(frame, top, shown.cut_off, returns)
 
 
 def _probe_words(shown: Picture) -> Callable[[int], str]:
