@@ -344,6 +344,15 @@ test("a direct message – to who was never there – a notice in the inbox once
   assert.deepEqual([...client.rooms.keys()], ["room", name]);
 });
 
+test("a foreign inbox – of a life that crashed before it left – is left now", async () => {
+  const storage = new FakeStorage();
+  storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 1, read: 1 }));
+  await world.joined("room", { storage });
+  world.socket.admit(inboxRoom("bob"), { seq: 1, recovered: true });
+  assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload.room), [inboxRoom("bob")]);
+  assert.deepEqual([...storage.items.keys()].filter((key) => key.includes(inboxRoom("bob"))), []);
+});
+
 test("a notice in one's inbox – opens the conversation with its sender, whatever it says", async () => {
   const client = await world.joined();
   const inbox = inboxRoom("ann");
