@@ -41,6 +41,31 @@ test("a lost node – peers answer – the nearest one that serves, without a re
   assert.ok(client.state.retryAt - Date.now() <= 250);
 });
 
+test("a lost connection – the same node under another of its names – is no move", async () => {
+  const home = "http://localhost"; // Node 1, as it was opened; the others know it by its own URL.
+  const own = world.answers.get(url(1));
+  world.answers.set(home, { ...own });
+  const client = await world.joined("room", { node: home });
+  const go = async (to, info) => {
+    world.socket.lose();
+    await world.pass(1_500);
+    world.socket.accept();
+    world.socket.say("server_info", info);
+    return [world.socket.url === to, client.state.moved];
+  };
+  world.answers.delete(home);
+  world.answers.delete(url(1));
+  assert.deepEqual(await go(url(2), world.info(2)), [true, 1]);
+  world.answers.set(url(1), own);
+  world.socket.say("server_info", world.info(2));
+  world.answers.delete(url(2));
+  world.answers.delete(url(3));
+  assert.deepEqual(await go(url(1), world.info(1)), [true, 2]);
+  world.answers.delete(url(1));
+  world.answers.set(home, own);
+  assert.deepEqual(await go(home, world.info(1)), [true, 2]);
+});
+
 test("pending sends – the node is lost – resent in order with the same keys, once it is joined again", async () => {
   const client = await world.joined();
   for (const text of ["a", "b", "c"]) client.send("room", text);
