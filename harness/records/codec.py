@@ -1,6 +1,5 @@
 """Frozen dataclasses to and from JSON, strictly: an unknown or ill-typed field is an error."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,10 +8,14 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 
-@cache
+_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
+
+
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return a type's reader and writer: making one takes a hundred times as long as reading a record."""
-    return TypeAdapter(kind)
+    found = _adapters.get(kind)
+    if found is None:
+        found = _adapters[kind] = TypeAdapter(kind)
+    return found
 
 
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:
