@@ -115,7 +115,8 @@ export class Room {
       Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
       this.#seq = seq;
     }
-    this.#readSeq ??= this.head; // Who comes for the first time has nothing to catch up with.
+    // Who comes to a room for the first time has nothing to catch up with; what is said to oneself alone is unread.
+    this.#readSeq ??= this.direct === null ? this.head : 0;
     this.#count();
   }
 
