@@ -388,6 +388,9 @@ test("a notice in one's inbox – opens the conversation with its sender, whatev
     sent(3, "eve", "<script>"),
   ] });
   assert.deepEqual([...client.rooms.values()].map(({ direct }) => direct), [null, "bob"]);
+  const name = directRoom("ann", "bob");
+  world.socket.admit(name, { seq: 1, messages: [{ ...message(1), room: name }] });
+  assert.equal(client.rooms.get(name).unread, 1); // Nobody else is to read it.
 });
 
 test("typing – told sparingly and ended, shown for a while, gone with the message", async () => {
