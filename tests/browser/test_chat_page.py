@@ -251,8 +251,8 @@ def test_reply__quotes_and_leads_to_a_message_that_was_not_loaded(
 
 IN_VIEW = """
 const log = document.querySelector('.log-scroll').getBoundingClientRect();
-const row = document.querySelector(arguments[0]).getBoundingClientRect();
-return row.top >= log.top - 1 && row.bottom <= log.bottom + 1;
+const row = document.querySelector(arguments[0])?.getBoundingClientRect();
+return row && row.top >= log.top - 1 && row.bottom <= log.bottom + 1;
 """
 
 

@@ -138,7 +138,7 @@ export class Connection {
   #welcome(url) {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const moved = this.#homes > 0 && url !== this.#url;
+    const moved = this.#homes > 0 && !this.#nodes.areSame(url, this.#url);
     this.#url = url;
     this.#homes += 1;
     this.#attempt = 0;

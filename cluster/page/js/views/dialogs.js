@@ -38,7 +38,7 @@ function show(title, ...content) {
 /** A form with one field. `check(value)` returns what is wrong with it as a sentence, or null. */
 export function oneField({ label, value = "", hint, action, check, done, list = [] }) {
   const wrong = h("p", { class: "wrong", id: "field-wrong", role: "alert" });
-  const field = h("input", { value, autocomplete: "off", spellcheck: "false", maxlength: "200", list: list.length ? "field-list" : null, "aria-describedby": "field-hint field-wrong" });
+  const field = h("input", { value, autofocus: true, autocomplete: "off", spellcheck: "false", maxlength: "200", list: list.length ? "field-list" : null, "aria-describedby": "field-hint field-wrong" });
   const form = h(
     "form",
     { class: "one-field" },
