@@ -92,6 +92,11 @@ METRICS = (
     _counter("commit_answers_lost_total", "commits.answers_lost", "commits whose answer was lost"),
     _histogram("commit_batch_size", "commits.batch_size", "commits in one pipeline"),
     _histogram("commit_seconds", "commits.latency_s", "how long a send waits for its commit"),
+    _gauge(
+        "commits_waiting",
+        "messages that wait for the committer to take them",
+        lambda p: p.delivery.status().get("commits_waiting"),
+    ),
     _counter("tailed_messages_total", "delivery.tailed", "messages that passed the tail"),
     _counter("deliveries_total", "delivery.delivered", "live messages given to connections"),
     _counter("tail_gaps_total", "delivery.gaps", "jumps and trims of shard logs before they were read"),

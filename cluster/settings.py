@@ -21,7 +21,7 @@ _WILDCARD_HOSTS = ("0.0.0.0", "::")
 # What others read: the harness, docker-compose.yml, tests and CI. A test finds all that there are.
 _OF_OTHERS = re.compile(
     r"RUN|(PYTHON|REDIS)_IMAGE|REQUIRE_[A-Z]+|NODE_[0-9]+_PORT|BOTS_TOKEN|PULL_SECONDS|FUZZ_[A-Z]+"
-    r"|RUN_ID|FAULT_ID|TARGETS|TARGET_URLS"
+    r"|RUN_ID|FAULT_ID|TARGETS|TARGET_URLS|SCREENSHOTS"
 )
 
 

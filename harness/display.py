@@ -62,6 +62,8 @@ class Display:
                 faults=self.active,
                 joined=live.get("joined", 0),
                 bots=live.get("users", len(self._plan.bots)),
+                acked=live.get("acked", 0),
+                delivered=live.get("delivered", 0),
                 acked_per_s=acked,
                 delivered_per_s=delivered,
             )

@@ -7,7 +7,7 @@ from harness.backends.base import Member
 from harness.checkers.fault_windows import left_alive
 from harness.final_reads import read_until_stable
 from harness.load import Load
-from harness.records.history import HistoryWriter
+from harness.records.history_format import HistoryWriter
 from harness.records.plan import Plan, wire_name
 
 READS_S = 5.0  # what final reads, and then catching up, have at least, however long the drain took

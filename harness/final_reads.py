@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness import clock, rest_pages
 from harness.backends.base import Member
-from harness.records.history import FLAG_COMPLETE, HistoryWriter, Op, canonical
+from harness.records.history_format import FLAG_COMPLETE, HistoryWriter, Op, canonical
 from harness.rest_pages import BadPage
 
 SOURCES = ("store", "tail")

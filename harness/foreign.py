@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.judge import judge
+from harness.judge.judgement import judge
 from harness.records.codec import read_json
 from harness.records.guarantees import GUARANTEES
 from harness.records.history import HistoryFile, read_history

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.checkers.registry import CHECKERS
 from harness.errors import HarnessError, UsageError
-from harness.judge import judge_folder
+from harness.judge.folder import judge_folder
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES

@@ -23,7 +23,7 @@ _MARKS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """One moment of a run. Rates are messages a second over the last second or so.
+    """One moment of a run. Rates are messages a second over the last second or so, totals since the start.
 
     `of_s` of `None`: nobody knows when it will end. `label` says which of several runs it is.
     """
@@ -36,6 +36,8 @@ class Status:
     faults: tuple[str, ...] = ()
     joined: int = 0
     bots: int = 0
+    acked: int = 0
+    delivered: int = 0
     acked_per_s: float = 0.0
     delivered_per_s: float = 0.0
 

@@ -9,12 +9,16 @@ The order of things, and why:
 4. the bots get their last answers, then the nodes are read until two rounds agree, and last the bots catch
    up with what was read; a run that was aborted (`aborts.py`) has none of this;
 5. whatever happens, bots and cluster are ended and the folder is complete: a run that was interrupted
-   can be judged too, and the verdict will say that it was.
+   can be judged too, and the verdict will say that it was. The record of one that was not is complete before
+   the cluster is ended: whoever wants to judge it may begin (`on_record`).
 """
 
+import contextlib
+import importlib
 import os
 import platform
 import shlex
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +28,7 @@ from pathlib import Path
 from harness import __version__, clock, ending
 from harness.aborts import Aborted, check_steady, out_of_time
 from harness.backends.base import Backend, Member
+from harness.broadcast import Broadcast
 from harness.claims import Claim
 from harness.display import Display
 from harness.driving import Driver
@@ -31,7 +36,6 @@ from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.guard import Guard
 from harness.interrupts import Interrupts
-from harness.judge.folder import steady_before
 from harness.leaving import Leaving
 from harness.load import Load
 from harness.machine import machine
@@ -40,10 +44,11 @@ from harness.progress import Progress
 from harness.records.bots import BotsConfig, NodeAddress
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder
-from harness.records.history import HistoryWriter
+from harness.records.history_format import HistoryWriter
 from harness.records.journal import Journal
 from harness.records.meta import Meta
 from harness.records.plan import Plan, Role
+from harness.sampling import MetricsSampler
 from harness.watch import MemberWatch
 from harness.web import Web
 
@@ -67,9 +72,16 @@ class Order:
 
 
 def run(
-    order: Order, progress: Progress, interrupts: Interrupts, on_folder: Callable[[RunFolder], None]
+    order: Order,
+    progress: Progress,
+    interrupts: Interrupts,
+    on_folder: Callable[[RunFolder], None],
+    on_record: Callable[[RunFolder], None],
 ) -> RunFolder:
-    """Make one run and return its folder, complete and not yet judged; `on_folder` gets it at once.
+    """Make one run and return its folder, complete and not yet judged.
+
+    `on_folder` gets the folder at once, `on_record` when it can be judged while the cluster is ended; that
+    is never where the run was cut short.
 
     Raises:
         HarnessError: the harness could not do its work; `meta.json` in the folder says why.
@@ -79,7 +91,7 @@ def run(
     folder = _new_folder(order, began)
     on_folder(folder)
     progress.say(f"Run folder {folder.path}")
-    return _Run(order, folder, progress, interrupts, began).make()
+    return _Run(order, folder, progress, interrupts, on_record, began).make()
 
 
 def _new_folder(order: Order, began: datetime) -> RunFolder:
@@ -100,16 +112,20 @@ class _Run:
         folder: RunFolder,
         progress: Progress,
         interrupts: Interrupts,
+        on_record: Callable[[RunFolder], None],
         began: datetime,
     ) -> None:
         self._order = order
         self._plan = order.plan
         self._backend = order.backend
         self._folder = folder
-        self._progress = progress
+        self._screen = progress
+        self._progress = Broadcast(progress, folder.live)
         self._interrupts = interrupts
-        self._display = Display(order.plan, progress, order.label)
+        self._on_record = on_record
+        self._display = Display(order.plan, self._progress, order.label)
         self._web_port: int | None = None
+        self._done = False  # with the cluster: nobody is connected, all that it knows was read
         self._clean = False  # whether bots and cluster were ended in order
         self._unhealed: tuple[str, ...] = ()  # faults in force that do not go away with the cluster
         self._meta = Meta(
@@ -141,7 +157,9 @@ class _Run:
             self._save(aborted=f"a bug of the harness: {type(error).__name__}: {error}")
             raise
         finally:
-            self._save(ended_ns=clock.now_ns())
+            if self._meta.ended_ns is None:
+                self._save(ended_ns=clock.now_ns())
+            self._progress.close()
         return self._folder
 
     def _save(self, **changes: object) -> None:
@@ -160,7 +178,7 @@ class _Run:
                 )
             )
             leaving = Leaving(
-                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._progress
+                run_id=self._meta.run_id, folder=self._folder, guard=guard, progress=self._screen
             )
             with self._interrupts.giving_up(leaving.give_up):
                 try:
@@ -175,11 +193,14 @@ class _Run:
                 self._start(load)
                 with Journal(self._folder.members) as members, Journal(self._folder.faults) as faults:
                     self._watched(load, members, faults)
+            self._save(ended_ns=clock.now_ns())
+            self._on_record(self._folder)
         finally:
             try:
                 load.close()
             finally:
-                self._backend.close()
+                # A program of the user's own has its farewell: it may have to write something down.
+                self._backend.close(at_once=self._done and self._plan.cluster.command is None)
             self._clean = True
 
     def _start(self, load: Load) -> None:
@@ -196,19 +217,28 @@ class _Run:
 
     def _watched(self, load: Load, members: Journal, faults: Journal) -> None:
         watch = MemberWatch(self._backend, members)
+        sampler = MetricsSampler(self._backend, self._folder.metrics)
         watch.start()
         try:
+            sampler.start()
             reader = HistoryWriter(self._folder.history, "reader")
             try:
-                self._drive_and_end(load, watch, faults, reader)
+                self._drive_and_end(load, watch, faults, reader, sampler)
             finally:
                 reader.close()
         finally:
-            watch.stop()
+            try:
+                for sentence in sampler.stop():
+                    self._progress.say(sentence)
+            finally:
+                watch.stop()
 
-    def _drive_and_end(self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter) -> None:
+    def _drive_and_end(
+        self, load: Load, watch: MemberWatch, faults: Journal, reader: HistoryWriter, sampler: MetricsSampler
+    ) -> None:
         try:
             self._drive(load, watch, faults)
+            sampler.end()  # A last question to an engine may take a second: it need not be waited for later.
             self._end(load, reader)
         except Aborted:
             if self._meta.load_began_ns is not None:
@@ -237,6 +267,7 @@ class _Run:
         load_began = clock.now_ns() + int(GO_AHEAD_S * clock.NS)
         load.go(load_began, self._addresses())
         self._save(load_began_ns=load_began)
+        _import_early("harness.judging")
         executor = FaultExecutor(
             self._plan.faults,
             self._backend,
@@ -269,6 +300,8 @@ class _Run:
         Raises:
             Aborted: the steady state did not hold; says which probe had which value.
         """
+        from harness.judge.folder import steady_before
+
         load.flush()
         measured = steady_before(self._folder, self._plan, self._meta)
         check_steady(measured)
@@ -303,3 +336,17 @@ class _Run:
             run_id=self._meta.run_id,
             say=self._progress.say,
         )
+        self._done = True
+
+
+def _import_early(name: str) -> None:
+    """Import what is needed at the end only, while the load goes on and this process has nothing to do.
+
+    Whoever needs it sooner waits for the rest of it, and gets whatever error there is.
+    """
+    threading.Thread(target=_imported, args=(name,), name=f"import-{name}", daemon=True).start()
+
+
+def _imported(name: str) -> None:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)

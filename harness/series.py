@@ -7,8 +7,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from harness.judge import worst
-from harness.judge.exit_codes import AS_EXPECTED
+from harness.judge.exit_codes import AS_EXPECTED, worst
 from harness.records.verdict import RunVerdict
 
 Word = Literal["pass", "fail", "unknown", "failed harness"]

@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from harness.records.journal import MemberState
 from reports import sentence
-from reports.figures import Bin, Bins, Latency, Steps
+from reports.bins import Bins
+from reports.figures import Bin, Latency, Steps
 from reports.spans import StateSpan
 from reports.svg import Scale, Segment, decades, nice_step, step_area, step_band, step_line, tag, ticks, title
 

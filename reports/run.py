@@ -65,8 +65,8 @@ class Run:
         return (t_ns - self.zero_ns) / 1e9
 
 
-def load(folder: RunFolder) -> Run:
-    """Read a run folder.
+def load(folder: RunFolder, *, whole: bool = True) -> Run:
+    """Read a run folder; with `whole=False` without what is large: history and logs.
 
     Raises:
         ReportError: a file that is needed is missing, or is not what its name says.
@@ -82,9 +82,9 @@ def load(folder: RunFolder) -> Run:
         verdict=verdict,
         faults=_journal(FaultEntry, folder.faults),
         members=_journal(MemberEntry, folder.members),
-        history=_history(folder.history),
+        history=_history(folder.history) if whole else (),
         scenario=folder.scenario.read_text("utf-8", errors="replace") if folder.scenario.exists() else None,
-        logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))),
+        logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))) if whole else (),
     )
 
 

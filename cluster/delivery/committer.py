@@ -96,6 +96,11 @@ class Committer:
         self._idle.set()
         self._refused_for = ""  # what Redis said last, while it says the same again and again
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be taken into a commit."""
+        return len(self._pending)
+
     def start(self) -> "gevent.Greenlet[..., Any]":
         """Start the committer's greenlet; it ends only by a bug."""
         return gevent.spawn(self._run)

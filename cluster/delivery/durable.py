@@ -159,6 +159,7 @@ class DurableDelivery:
             "epoch": self._tail.epoch,
             "tail": list(self._tail.cursors()),
             "tail_lag": {"entries": lag.entries, "silent_s": round(lag.silent_s, 3)},
+            "commits_waiting": self._committer.waiting,
         }
 
     def flush(self, timeout_s: float) -> None:

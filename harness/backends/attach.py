@@ -126,7 +126,7 @@ class AttachBackend:
         """Return what each node says of itself, for `meta.json`."""
         return {f"attached {name}": self._introduction(name) for name in self._members}
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
         """End a wait that is under way; the nodes go on."""
         self._closing.set()
 

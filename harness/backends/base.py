@@ -117,8 +117,12 @@ class Backend(Protocol):
     def versions(self) -> dict[str, str]:
         """Return the versions of what members run on (`redis`, `docker engine`, images), for `meta.json`."""
 
-    def close(self) -> None:
-        """Stop and remove everything; make sure that the logs are complete in the run folder."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Stop and remove everything; make sure that the logs are complete in the run folder.
+
+        Nodes are asked to go and get a few seconds for it, unless `at_once`: where nobody is connected any
+        more and nothing is to be read from them, a farewell would only take time.
+        """
 
     @property
     def links(self) -> Links:

@@ -1,11 +1,9 @@
-"""Which backend a run uses, and why, in one line."""
+"""Which backend a run uses, and why, in one line. One is imported when it is wanted: Docker's takes long."""
 
 from collections.abc import Callable, Mapping
 
-from harness.backends import docker as docker_backend
 from harness.backends.attach import AttachBackend
 from harness.backends.base import Backend
-from harness.backends.docker import DockerBackend
 from harness.backends.process import ProcessBackend
 from harness.errors import BackendUnavailable, UsageError
 
@@ -41,9 +39,10 @@ def choose(
         case "attach":
             return AttachBackend(), "asked for"
         case "docker":
-            if missing := docker_backend.available():
+            docker, missing = _docker(say, node_settings)
+            if docker is None:
                 raise BackendUnavailable(f"the docker backend cannot be used: {missing}")
-            return DockerBackend(say=say, node_settings=node_settings), "asked for"
+            return docker, "asked for"
     check_name(asked)
     if attached:
         return AttachBackend(), "auto: the scenario attaches to nodes that run already"
@@ -53,8 +52,18 @@ def choose(
 
 
 def _auto(say: Callable[[str], None], node_settings: Mapping[str, str] | None) -> tuple[Backend, str]:
-    missing = docker_backend.available()
-    if missing is None:
-        docker = DockerBackend(say=say, node_settings=node_settings)
+    docker, missing = _docker(say, node_settings)
+    if docker is not None:
         return docker, "auto: a Docker engine answers, and the images are there or can be had"
     return ProcessBackend(node_settings=node_settings), f"auto: no Docker ({missing})"
+
+
+def _docker(
+    say: Callable[[str], None], node_settings: Mapping[str, str] | None
+) -> tuple[Backend | None, str | None]:
+    """Return the backend, or why there is none."""
+    from harness.backends import docker as docker_backend
+
+    if missing := docker_backend.available():
+        return None, missing
+    return docker_backend.DockerBackend(say=say, node_settings=node_settings), None

@@ -26,6 +26,7 @@ from harness.backends.base import Identity, Member
 from harness.backends.docker_container import ContainerCable, Slot, create_container, lay_out, object_name
 from harness.backends.docker_engine import RUN_LABEL, Leavings, connect, engine_errors, run_labels
 from harness.backends.docker_links import DockerLinks
+from harness.backends.docker_log import ContainerLog
 from harness.backends.docker_needs import Needs
 from harness.backends.docker_network import create_network
 from harness.backends.docker_resources import DockerResources
@@ -336,7 +337,7 @@ class DockerBackend(Prepared):
 
     # --- the end -----------------------------------------------------------------------------------------
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
         """Stop and remove all that carries the run's label; complete the logs. Idempotent.
 
         Raises:
@@ -347,18 +348,19 @@ class DockerBackend(Prepared):
                 return
             quiet = self._gate.shut(_QUIET_S)
             if self._client is not None:
-                self._remove_everything(quiet)
+                self._remove_everything(quiet, grace_s=0 if at_once else self._grace_s)
             self._pool.shutdown(wait=True)
             if self._client is not None:
                 self._client.close()
             self._closed = True
 
-    def _remove_everything(self, quiet: bool) -> None:
+    def _remove_everything(self, quiet: bool, *, grace_s: int) -> None:
         leavings = Leavings(self._api, self._run_id, self._pool)
         if not quiet:
             leavings.errors.append(f"a step of the start is still under way after {_QUIET_S:g} s")
-        nodes = [slot.name for slot in self._slots.values() if slot.member.role is Role.NODE]
-        leavings.stop(nodes, grace_s=self._grace_s)
+        if grace_s:
+            nodes = [slot.name for slot in self._slots.values() if slot.member.role is Role.NODE]
+            leavings.stop(nodes, grace_s=grace_s)
         leavings.stop([slot.name for slot in self._slots.values()], grace_s=0)
         leavings.errors += self._complete_logs()
         leavings.remove()
@@ -370,14 +372,9 @@ class DockerBackend(Prepared):
             )
 
     def _complete_logs(self) -> list[str]:
-        errors = []
-        for slot in self._slots.values():
-            try:
-                if slot.log is not None:
-                    slot.log.complete()
-            except HarnessError as error:
-                errors.append(str(error))
-        return errors
+        """Complete all logs, all at once; return what could not be done."""
+        logs = [slot.log for slot in self._slots.values() if slot.log is not None]
+        return [error for error in self._pool.map(_completed, logs) if error]
 
     @property
     def _api(self) -> docker.APIClient:
@@ -408,6 +405,14 @@ class DockerBackend(Prepared):
             "node image": images.node,
             "python image": images.python,
         }
+
+
+def _completed(log: ContainerLog) -> str:
+    try:
+        log.complete()
+    except HarnessError as error:
+        return str(error)
+    return ""
 
 
 def _redis_version(url: str) -> str:

@@ -227,8 +227,8 @@ class ProcessBackend(Prepared):
         """Return the versions of Redis and of the Python that our own nodes run on."""
         return {"redis": str(self._redis()), "python": platform.python_version()}
 
-    def close(self) -> None:
-        """End the nodes, then Redis: SIGTERM, a grace period, SIGKILL. Remove Redis's data.
+    def close(self, *, at_once: bool = False) -> None:
+        """End the nodes, then Redis: SIGTERM, a grace period, SIGKILL; or SIGKILL alone. Remove Redis's data.
 
         A call that was cut short can be repeated: it goes on with whoever is left.
 
@@ -241,7 +241,10 @@ class ProcessBackend(Prepared):
         if self._limits is not None:
             self._limits.close()
         nodes = [slot for slot in slots if slot.member.role is Role.NODE]
-        errors = self._stop(nodes) + self._stop([slot for slot in slots if slot not in nodes])
+        if not at_once:
+            self._ask_to_go(nodes)
+            self._ask_to_go([slot for slot in slots if slot not in nodes])
+        errors = [error for slot in slots if (error := _ended(slot))]
         if self._proxies is not None:
             self._proxies.close()
         if self._needs is not None:
@@ -397,8 +400,8 @@ class ProcessBackend(Prepared):
             log_tail=tail_lines(slot.log, 15),
         )
 
-    def _stop(self, slots: list[_Slot]) -> list[str]:
-        """Ask all, give them time, kill who is left; return what could not be done."""
+    def _ask_to_go(self, slots: list[_Slot]) -> None:
+        """Ask all, and give them time."""
         for slot in slots:
             with slot.lock:
                 if slot.group is not None:
@@ -406,7 +409,6 @@ class ProcessBackend(Prepared):
         deadline = deadline_ns(self._grace_s)
         while left_s(deadline) and any(slot.lives for slot in slots):
             time.sleep(_POLL_S)
-        return [error for slot in slots if (error := _ended(slot))]
 
 
 def _values(cluster: ClusterPlan, own: Mapping[str, str], folder: Path) -> dict[str, str]:

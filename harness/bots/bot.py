@@ -23,7 +23,7 @@ from harness.bots.recorder import BotRecorder
 from harness.bots.roaming import Roaming, Step
 from harness.bots.wire import Reader
 from harness.records.bots import CLIENT_QUIT, BotsConfig, NodeAddress
-from harness.records.history import HistoryWriter
+from harness.records.history_format import HistoryWriter
 from harness.records.plan import BotPlan, wire_name
 from harness.records.token import Token, make_text
 from harness.rest_pages import BadPage

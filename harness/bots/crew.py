@@ -31,7 +31,7 @@ from harness.errors import HarnessError
 from harness.open_ended import nth_bot
 from harness.records.bots import BotsConfig, BotsMetrics, NodeAddress
 from harness.records.codec import write_json
-from harness.records.history import HistoryWriter
+from harness.records.history_format import HistoryWriter
 
 FLUSH_S = 0.25
 LIVE_S = 0.5

@@ -6,7 +6,7 @@ reached the operating system when their method returns: call it before the frame
 
 from harness.bots.outbox import Attempt, SendError
 from harness.bots.wire import Ack, HistoryChunk, Json, Sighting
-from harness.records.history import (
+from harness.records.history_format import (
     FLAG_DEFINITE,
     FLAG_DUPLICATE,
     FLAG_FROM_HISTORY,

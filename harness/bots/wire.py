@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.bots.outbox import SendError
-from harness.records.history import canonical
+from harness.records.history_format import canonical
 
 Json = Any
 Position = tuple[str | None, int | None]

@@ -12,7 +12,8 @@ from harness.commands import complete
 from harness.commands.console import Json, code_of, print_verdict, stdout
 from harness.errors import UsageError
 from harness.foreign import judge_foreign
-from harness.judge import exit_code, judge_folder, worst
+from harness.judge.exit_codes import exit_code, worst
+from harness.judge.folder import judge_folder
 from harness.records.folder import RunFolder
 from harness.records.verdict import RunVerdict
 

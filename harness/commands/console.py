@@ -53,3 +53,10 @@ def print_verdict(where: Path, verdict: "RunVerdict", *, as_json: bool) -> None:
         typer.echo(dump_json(verdict).decode())
         return
     stdout.print(judging.summary(verdict, where), soft_wrap=True)
+
+
+def print_one_line(where: Path, verdict: "RunVerdict") -> None:
+    """Print a verdict of which there is nothing to look at."""
+    from harness import judging
+
+    stdout.print(judging.one_line(verdict, where), soft_wrap=True)

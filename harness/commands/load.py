@@ -12,7 +12,7 @@ from harness.commands.choices import BackendName, Seed
 from harness.commands.console import Json, print_verdict
 from harness.commands.options import RunsDir, duration_option
 from harness.commands.running import Task, carry_out
-from harness.judge import exit_code
+from harness.judge.exit_codes import exit_code
 from harness.open_ended import open_ended
 from harness.plan import make_plan
 from harness.records.folder import RunFolder

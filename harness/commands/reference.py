@@ -33,7 +33,7 @@ def _sections(name: str, command: Any) -> Iterator[str]:
 
 
 def _usage(parameter: Any) -> str:
-    if parameter.param_type_name != "argument":
+    if parameter.param_type_name != "argument" or parameter.hidden:
         return ""
     word = f"{parameter.metavar or parameter.name}{'…' if parameter.nargs == -1 else ''}"
     return f" {word}" if parameter.required else f" [{word}]"
@@ -41,7 +41,9 @@ def _usage(parameter: Any) -> str:
 
 def _table(parameters: Iterable[Any]) -> str:
     rows = [
-        f"| {_name(parameter)} | {_default(parameter)} | {_help(parameter)} |" for parameter in parameters
+        f"| {_name(parameter)} | {_default(parameter)} | {_help(parameter)} |"
+        for parameter in parameters
+        if not parameter.hidden
     ]
     return "\n".join(["| | default | |", "|---|---|---|", *rows]) if rows else ""
 

@@ -10,12 +10,11 @@ import typer
 from harness.backends.choose import check_name, choose
 from harness.commands import complete
 from harness.commands.choices import BackendName, Seed
-from harness.commands.console import Json, code_of, print_verdict, stderr, stdout
+from harness.commands.console import Json, code_of, print_one_line, print_verdict, stderr, stdout
 from harness.commands.options import RunsDir, WebFlag, duration_option
 from harness.commands.running import Task, carry_out
 from harness.errors import HarnessError, UsageError
-from harness.judge import exit_code, worst
-from harness.judging import one_line
+from harness.judge.exit_codes import exit_code, worst
 from harness.plan import make_plan
 from harness.records.codec import dump_json
 from harness.records.folder import RunFolder
@@ -210,7 +209,7 @@ class _Series:
             if whole:
                 print_verdict(report, outcome.verdict, as_json=False)
             else:
-                stdout.print(one_line(outcome.verdict, report), soft_wrap=True)
+                print_one_line(report, outcome.verdict)
 
     def _print_summary(self) -> None:
         summary = summarize(self._outcomes)

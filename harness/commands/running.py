@@ -1,10 +1,12 @@
 """One run from a command: choose the backend, run, judge, report; with progress, and stopped in order."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, judging, runner
+from harness import __version__, runner
 from harness.backends.choose import choose
 from harness.commands.console import say_error, stderr
 from harness.errors import HarnessError
@@ -43,12 +45,13 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
     plan = task.plan
     progress = make_progress(stderr)
     interrupts = Interrupts(progress.say)
+    judge = _Judge()
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            folder = runner.run(_order(task, progress.say), progress, interrupts, on_folder)
+            folder = runner.run(_order(task, progress.say), progress, interrupts, on_folder, judge.begin)
             progress.say("Judging")
-            return judging.judge_and_report(folder)
+            return judge.verdict(folder)
     except KeyboardInterrupt:
         progress.say("Interrupted; everything that was started is stopped")
         raise
@@ -59,6 +62,37 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
         raise
     finally:
         progress.close()
+
+
+class _Judge:
+    """Judges a run and writes its reports on a thread of its own: the cluster is being ended meanwhile."""
+
+    def __init__(self) -> None:
+        self._outcome: Future[RunVerdict] | None = None
+
+    def begin(self, folder: RunFolder) -> None:
+        """Begin to judge a run whose record is complete."""
+        outcome: Future[RunVerdict] = Future()
+
+        def work() -> None:
+            try:
+                outcome.set_result(_judged(folder))
+            except BaseException as error:  # noqa: BLE001 - whoever asks for the verdict gets it
+                outcome.set_exception(error)
+
+        self._outcome = outcome
+        # A daemon: who interrupts the judging does not wait for its end.
+        threading.Thread(target=work, name="judge", daemon=True).start()
+
+    def verdict(self, folder: RunFolder) -> RunVerdict:
+        """Return the verdict when it is there; one that nobody began to make is made."""
+        return _judged(folder) if self._outcome is None else self._outcome.result()
+
+
+def _judged(folder: RunFolder) -> RunVerdict:
+    from harness import judging  # It takes long; by now the runner has had it imported.
+
+    return judging.judge_and_report(folder)
 
 
 def _order(task: Task, say: Callable[[str], None]) -> runner.Order:

@@ -71,7 +71,7 @@ def _heal_one(one: Found, say: Say, *, asked: bool) -> list[str]:
     if one.held and not _owner_is_gone(one.claim):
         goes_on = f"run {run} is going on (process {one.claim.owner}: {one.claim.command})"
         if asked:
-            raise UsageError(f"--run {run}: {goes_on}; end it with Ctrl-C, or kill {one.claim.owner}")
+            raise UsageError(f"--run {run}: {goes_on}; {_how_to_end(one.claim)}")
         say(f"{goes_on}; it was not touched")
         return []
     if one.held:
@@ -87,6 +87,12 @@ def _heal_one(one: Found, say: Say, *, asked: bool) -> list[str]:
     else:
         lock.delete()
     return [f"run {run}: {sentence}" for sentence in left]
+
+
+def _how_to_end(claim: Claim) -> str:
+    if claim.command.split()[:2] == ["wordaround", "up"]:
+        return f"end it with `wordaround down {claim.run_id}`"
+    return f"end it with Ctrl-C, or kill {claim.owner}"
 
 
 def _owner_is_gone(claim: Claim) -> bool:

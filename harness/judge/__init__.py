@@ -4,12 +4,7 @@ judgement.py    the verdict, from everything below        (pure)
 coverage.py     did the run test what its plan says?      (pure)
 lifecycle.py    did it begin, end and settle as it must?  (pure)
 figures.py      latencies, reconnections, counts          (pure)
+early.py        what is certain before the run is over    (pure)
 folder.py       the same for a saved run folder           (reads files, writes none)
 exit_codes.py   what a verdict means for a shell
 """
-
-from harness.judge.exit_codes import exit_code, worst
-from harness.judge.folder import judge_folder
-from harness.judge.judgement import judge
-
-__all__ = ["exit_code", "judge", "judge_folder", "worst"]

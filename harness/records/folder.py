@@ -60,6 +60,10 @@ class RunFolder:
         return self.path / "metrics"
 
     @property
+    def live(self) -> Path:
+        return self.path / "live.jsonl"
+
+    @property
     def verdict(self) -> Path:
         return self.path / "verdict.json"
 

@@ -19,7 +19,7 @@ from harness.bots.recorder import BotRecorder
 from harness.bots.wire import Sighting
 from harness.checkers.registry import CHECKERS
 from harness.checkers.view import prepare
-from harness.judge import judge
+from harness.judge.judgement import judge
 from harness.records.guarantees import IMPLEMENTED
 from harness.records.history import HistoryFile, HistoryWriter
 from harness.records.meta import Meta

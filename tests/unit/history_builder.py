@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.judge import judge
+from harness.judge.judgement import judge
 from harness.records.bots import CLIENT_QUIT, BotsMetrics
 from harness.records.codec import write_json
 from harness.records.folder import RunFolder

@@ -23,7 +23,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 class _Delivery:
     def status(self) -> dict[str, Any]:
-        return {"tail": [7, 9], "tail_lag": {"entries": 3, "silent_s": 0.5}}
+        return {"tail": [7, 9], "tail_lag": {"entries": 3, "silent_s": 0.5}, "commits_waiting": 2}
 
 
 class _Sync:
@@ -86,6 +86,7 @@ def test_readings__of_every_kind__as_prometheus_has_them() -> None:
         "wordaround_draining 1.0",
         'wordaround_tail_position{shard="1"} 9.0',
         "wordaround_tail_lag 3.0",
+        "wordaround_commits_waiting 2.0",
         "wordaround_writes_total 5.0",
         'wordaround_peers{state="alive"} 2.0',
         'wordaround_peers{state="dead"} 0.0',

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.judge import exit_code, worst
+from harness.judge.exit_codes import exit_code, worst
 from harness.records.plan import Expectation
 
 LOSS = Expectation(verdict="fail", violates=("complete-delivery",))

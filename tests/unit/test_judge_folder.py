@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from harness.errors import HarnessError
-from harness.judge import judge_folder
+from harness.judge.folder import judge_folder
 from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.backends import choose
+from harness.backends import docker as docker_backend
 from harness.cli import app
 from harness.errors import UsageError
 from harness.placeholders import PLACEHOLDERS, fill, names_in
@@ -143,7 +144,7 @@ def test_auto_takes_processes_without_asking_for_docker(monkeypatch: pytest.Monk
     def asked() -> None:
         raise AssertionError("the engine was asked")
 
-    monkeypatch.setattr(choose.docker_backend, "available", asked)
+    monkeypatch.setattr(docker_backend, "available", asked)
     backend, reason = choose.choose("auto", print, foreign=True)
     assert (backend.name, reason) == (
         "process", "auto: the scenario has a command of its own for its nodes"

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.judge import exit_code
+from harness.judge.exit_codes import exit_code
 from harness.records.codec import dump_json
 from harness.series import Outcome, seeds, summarize, table
 

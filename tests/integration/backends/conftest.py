@@ -79,6 +79,28 @@ _NODES = {
         open("was-here", "w").close()
         serve()
     """,
+    # Burns CPU and holds 80 MB from the moment it is asked to; has a node's metrics, and node-2 none.
+    "works": """
+        import threading
+
+        def burn():
+            while True:
+                pass
+
+        class Worker(Handler):
+            def do_GET(self):
+                if self.path == "/work":
+                    held.append(bytearray(os.urandom(1)) * 80_000_000)
+                    threading.Thread(target=burn, daemon=True).start()
+                found = self.path == "/metrics" and NAME == "node-1"
+                self.send_response(200 if found or self.path != "/metrics" else 404)
+                self.end_headers()
+                self.wfile.write(b"wordaround_connections 3.0\\nwordaround_tail_lag NaN\\nother 1\\n")
+
+        held = []
+        Handler = Worker
+        serve()
+    """,
     # Tells what it was given.
     "tells": """
         for name, value in sorted(os.environ.items()):

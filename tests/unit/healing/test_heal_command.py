@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,7 +92,14 @@ def test_one_run_alone_can_be_healed(claim: Make) -> None:
 
 def test_a_run_that_goes_on_is_not_healed_even_when_it_is_named(claim: Make) -> None:
     living = claims.make(claim(ID2))
-    with pytest.raises(UsageError, match="going on"):
+    with pytest.raises(UsageError, match=r"going on .*; end it with Ctrl-C, or kill \d+"):
+        _heal(ID2)
+    living.delete()
+
+
+def test_a_cluster_that_is_up_is_not_healed__the_sentence_names_down(claim: Make) -> None:
+    living = claims.make(replace(claim(ID2), command="wordaround up --nodes 3"))
+    with pytest.raises(UsageError, match=f"going on .*; end it with `wordaround down {ID2}`"):
         _heal(ID2)
     living.delete()
 
