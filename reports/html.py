@@ -71,6 +71,7 @@ def _page(run: Run, limits: Limits) -> str:
         verdict=run.verdict,
         stats=run.verdict.stats,
         headline=sentence.headline(run),
+        reasons=sentence.doubts(run) if run.verdict.verdict is Verdict.UNKNOWN else (),
         worst=sentence.worst_violation(run.verdict),
         kinds=_kinds(run, limits),
         **facts,

@@ -15,6 +15,7 @@ class Limits:
     stories_open: int = 3  # as headings of their own; the others unfold
     operations: int = 24  # of a story
     diagrams: int = 8  # of a guarantee
+    reasons: int = 6  # why nothing can be said, on the first screen
     findings: int = 16  # of a kind on the first screen, where they pass
     faults: int = 200
     evidence: int = 500  # findings of coverage and lifecycle, where they pass
