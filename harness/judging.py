@@ -16,6 +16,7 @@ from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES
 from harness.records.verdict import Property, RunVerdict, Verdict
 from reports import ReportError, write_reports
+from reports.text import visible
 
 _MARKS = {
     Verdict.PASS: ("✔", "green"),
@@ -69,7 +70,7 @@ def explanation(verdict: RunVerdict, name: str) -> str:
             f"{number}. {witness.story}",
             *(f"     {operation}" for operation in witness.operations),
         ]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def report(folder: RunFolder) -> None:
@@ -94,9 +95,9 @@ def summary(verdict: RunVerdict, where: Path) -> Text:
         if other.verdict is not Verdict.PASS:
             _line(text, other.verdict, other.name, other.evidence)
     if story := _first_story(verdict):
-        text.append(f"\n  {story}\n")
+        text.append(f"\n  {visible(story)}\n")
     for sentence in verdict.unexpected:
-        text.append(f"\n  {sentence}\n", "red")
+        text.append(f"\n  {visible(sentence)}\n", "red")
     return text.append("\n").append(_last_line(verdict)).append(f"\n  {where}")
 
 
@@ -122,8 +123,8 @@ def _overall(verdict: RunVerdict) -> Verdict:
 def _line(text: Text, verdict: Verdict, name: str, what: str) -> None:
     mark, colour = _MARKS[verdict]
     text.append(f"  {mark} ", colour)
-    text.append(f"{name:<18} ", "bold")
-    text.append(f"{what}\n")
+    text.append(f"{visible(name):<18} ", "bold")
+    text.append(f"{visible(what)}\n")
 
 
 def _outcome(finding: Property, counted: str) -> str:
