@@ -133,9 +133,14 @@ def _doubts(run: Run) -> str:
 
 def worst_violation(verdict: RunVerdict) -> Property | None:
     """Return the violated guarantee whose story tells most, `None` where nothing was violated."""
+    return next(iter(worst_first(verdict)), None)
+
+
+def worst_first(verdict: RunVerdict) -> list[Property]:
+    """Return the violated guarantees, those first whose stories tell most."""
     failed = [p for p in verdict.properties if p.verdict is Verdict.FAIL]
     order = {name: rank for rank, name in enumerate(_WORST)}
-    return min(failed, key=lambda p: order.get(p.name, len(order)), default=None)
+    return sorted(failed, key=lambda p: order.get(p.name, len(order)))
 
 
 def is_expected_failure(plan: Plan, verdict: RunVerdict, finding: Property) -> bool:

@@ -106,7 +106,8 @@ def test_failures_that_nobody_expected_are_told_apart(run: Callable[[str], Run])
 def test_an_unknown_says_why_and_how_much_more(run: Callable[[str], Run]) -> None:
     unknown = run("unknown")
     assert headline(unknown).sentence == (
-        "Unknown: final reads (node-3 did not answer) and complete-delivery (bot-01 was not joined at the end)."
+        "Unknown: final reads (node-3 did not answer) and complete-delivery "
+        "(bot-01 was not joined at the end)."
     )
     aborted = replace(unknown, meta=replace(unknown.meta, aborted="interrupted by Ctrl-C"))
     assert headline(aborted).sentence == (
