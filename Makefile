@@ -9,6 +9,7 @@ TESTS :=
 WORKERS := 2# that run tests side by side
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
+PAGE_CLIENT := cluster/page/vendor/socket.io.esm.min.js
 
 .PHONY: demo setup check test bench lint matrix reference clean wheel help
 
@@ -18,7 +19,7 @@ help:  ## Show what there is
 demo: $(VENV)/.installed  ## Start a cluster, kill a node, judge what the clients saw
 	$(BIN)/wordaround run scenarios/node-kill.yaml
 
-setup: $(VENV)/.installed-dev  ## Make the virtual environment with all that development needs
+setup: $(VENV)/.installed-dev $(PAGE_CLIENT)  ## Make the virtual environment with all that development needs
 
 check: setup lint  ## What CI checks first: lint, types, imports, fast tests
 	$(BIN)/python -m pytest -q -m "not process" --numprocesses $(WORKERS) --dist loadfile tests/unit tests/contract
@@ -45,7 +46,7 @@ wheel: setup  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## Remove what was built; runs/ stays
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build cluster/page/vendor .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "WordAround needs Python 3.11 or newer, and none was found on PATH." >&2; exit 1; }
@@ -59,6 +60,16 @@ else
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
 endif
 	@touch $@
+
+# The official client of the chat page. Without npm everything else works, and the page says what it lacks.
+$(PAGE_CLIENT): cluster/page/package.json | $(VENV)/.made
+	@command -v npm >/dev/null || { \
+		echo "The chat page lacks socket.io-client, since there is no npm on PATH: install npm, then run make setup again." >&2; exit 0; }; \
+	from=$(VENV)/page; to=$(dir $(PAGE_CLIENT)); set -e; \
+	rm -rf $$from; mkdir -p $$from $$to; cp cluster/page/package.json $$from; \
+	npm install --prefix $$from --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error >/dev/null; \
+	cp $$from/node_modules/socket.io-client/LICENSE $${to}LICENSE.txt; \
+	cp $$from/node_modules/socket.io-client/dist/socket.io.esm.min.js $@
 
 ifneq ($(UV),)
 INSTALL := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt

@@ -8,6 +8,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from cluster.connections import Connections
+from cluster.control import Control
 from cluster.delivery.base import Delivery
 from cluster.delivery.durable import DurableDelivery
 from cluster.delivery.epochs import Standing
@@ -23,6 +24,8 @@ from cluster.members.sync import ServerSync
 from cluster.members.sync_routes import SyncRoutes
 from cluster.members.typing_notices import TypingNotices
 from cluster.members.user_lists import UserLists
+from cluster.origins import Origins
+from cluster.page import PageFiles
 from cluster.parts import Parts
 from cluster.rest import Rest
 from cluster.settings import Settings
@@ -53,7 +56,8 @@ class Node:
         self._connections = Connections()
         self._gate = Gate()
         manager = _message_queue(settings)
-        self._server: Any = _socketio(self.app, settings, manager).server
+        self._origins = Origins(settings)
+        self._server: Any = _socketio(self.app, settings, self._origins, manager).server
         self._outbox = Outbox(settings.buffer_bytes)
         self._keepalive = Keepalive(
             interval_s=PING_INTERVAL_S, timeout_s=PING_TIMEOUT_S, linger_s=LINGER_S, greeting_s=GREETING_S
@@ -163,6 +167,9 @@ class Node:
             ),
         )
         rest.register(self.app)
+        PageFiles(self._origins.of_nodes).register(self.app)
+        Control(self.settings).register(self.app)  # Before what adds CORS headers: it takes them off last.
+        self._origins.register(self.app)
         sync_routes.register(self.app)
 
     def _guard(self) -> Guard | Literal[""] | None:
@@ -178,6 +185,7 @@ class Node:
             self._user_lists.all_changed()  # Without a log nobody tells of changes: look.
 
     def _on_peers_changed(self) -> None:
+        self._origins.learn(peer["url"] for peer in self._sync.peers())
         self._server_info.changed()
         self._judge_users()
 
@@ -223,10 +231,7 @@ def _message_queue(settings: Settings) -> Any:
     )
 
 
-def _socketio(app: Flask, settings: Settings, manager: Any) -> SocketIO:
-    origins: Any = list(settings.cors_origins) or None  # None: the node's own origin only
-    if "*" in settings.cors_origins:
-        origins = "*"
+def _socketio(app: Flask, settings: Settings, origins: Origins, manager: Any) -> SocketIO:
     options = {} if manager is None else {"client_manager": manager}
     socketio = SocketIO(
         app,
@@ -236,7 +241,7 @@ def _socketio(app: Flask, settings: Settings, manager: Any) -> SocketIO:
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         max_http_buffer_size=MAX_FRAME_BYTES,
-        cors_allowed_origins=origins,
+        cors_allowed_origins=origins.allows,
         logger=logging.getLogger("socketio"),
         engineio_logger=logging.getLogger("engineio"),
         monitor_clients=False,  # the node's own `Keepalive` does

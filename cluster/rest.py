@@ -132,8 +132,8 @@ class Rest:
 
     def _refuse_strangers(self) -> None:
         """With a token set, what was said in rooms is for those who know it, over HTTP as well."""
-        if not self._settings.token or not request.path.startswith("/rooms"):
-            return
+        if not self._settings.token or not request.path.startswith("/rooms") or request.method == "OPTIONS":
+            return  # A browser asks by OPTIONS whether a page may bring the token.
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
         if not same_secret(given, self._settings.token):
             raise Refusal(Code.UNAUTHORIZED, "the token is missing or wrong: Authorization: Bearer …")

@@ -35,6 +35,7 @@ from harness.driving import Driver
 from harness.errors import HarnessError, UsageError
 from harness.faults.executor import FaultExecutor
 from harness.guard import Guard
+from harness.hands import Hands
 from harness.interrupts import Interrupts
 from harness.leaving import Leaving
 from harness.load import Load
@@ -68,6 +69,7 @@ class Order:
     command: tuple[str, ...]
     timeout_s: float | None = None  # of wall time, until the run is aborted; healing and judging come on top
     web: Web | None = None  # Locust's page; with hands, Ctrl-C is the ordered end, and the run is judged
+    hands: Hands | None = None  # with which members are killed from the chat page
     label: str = ""  # which of several runs this is, for the progress line
 
 
@@ -221,6 +223,8 @@ class _Run:
         watch.start()
         try:
             sampler.start()
+            if self._order.hands is not None:
+                self._order.hands.take(self._backend, watch)
             reader = HistoryWriter(self._folder.history, "reader")
             try:
                 self._drive_and_end(load, watch, faults, reader, sampler)
@@ -289,6 +293,8 @@ class _Run:
         )
         if self._order.web is not None and self._web_port is not None:
             self._progress.say(self._order.web.sentence(self._web_port))
+        if self._order.hands is not None:
+            self._progress.say(f"The chat, where nodes can be killed: {self._nodes()[0].url}/#/cluster")
         try:
             driver.drive()
         finally:

@@ -4,68 +4,31 @@ Every member is a process group of its own (see `process_group.py`). A member's 
 over restarts; its lock is held by whoever starts or ends it, and nobody starts one after `close` began.
 """
 
-import os
 import platform
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec
 
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
-from harness.backends.process_group import ProcessGroup, spoken_end
-from harness.backends.process_links import LinkPorts, NodePorts, ProcessLinks
+from harness.backends.process_group import spoken_end
+from harness.backends.process_layout import Layout, inherited
+from harness.backends.process_links import LinkPorts, ProcessLinks
 from harness.backends.process_needs import Needs
 from harness.backends.process_resources import ProcessResources
-from harness.backends.readiness import (
-    LOOPBACK,
-    NotReady,
-    free_port,
-    node_environment,
-    tail_lines,
-    wait_http_ready,
-    wait_redis_ready,
-)
+from harness.backends.process_slot import Slot
+from harness.backends.readiness import NotReady, tail_lines
 from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError, MemberError
 from harness.interrupts import undisturbed
-from harness.labels import labelled, temporary_folder
-from harness.placeholders import fill
+from harness.labels import temporary_folder
 from harness.records.plan import ClusterPlan, Role
 
-P = ParamSpec("P")
-
 _POLL_S = 0.02  # How often members that were asked to end are looked at.
-
-
-@dataclass(kw_only=True, slots=True, eq=False)
-class _Slot:
-    """A member over all its incarnations; `group` is the newest one, alive or not."""
-
-    member: Member
-    port: int
-    command: tuple[str, ...]
-    environment: dict[str, str]
-    folder: Path  # its own, for what it writes
-    working_folder: Path
-    log: Path
-    group: ProcessGroup | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def name(self) -> str:
-        return self.member.name
-
-    @property
-    def lives(self) -> bool:
-        group = self.group
-        return group is not None and group.lives
 
 
 class ProcessBackend(Prepared):
@@ -94,7 +57,7 @@ class ProcessBackend(Prepared):
         self._grace_s = grace_s
         self._run_id = ""
         self._node_settings = dict(node_settings or {})
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._redis_binary: RedisBinary | None = None
         self._needs: Needs | None = None
@@ -149,7 +112,7 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         with slot.lock:
-            _living(slot, "killed").end()
+            slot.living("killed").end()
 
     def terminate(self, member: str, *, timeout_s: float) -> None:
         """SIGTERM to the member's group; returns when the member has ended and nothing of its group is left.
@@ -159,7 +122,7 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         with slot.lock:
-            group = _living(slot, "asked to end")
+            group = slot.living("asked to end")
             group.terminate()
             deadline = deadline_ns(timeout_s)
             while group.lives:
@@ -178,7 +141,7 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         with slot.lock:
-            group = _living(slot, "paused")
+            group = slot.living("paused")
             if self._limits is not None:
                 self._limits.let_be(member)  # Else it would let the member go on.
             group.pause()
@@ -215,7 +178,7 @@ class ProcessBackend(Prepared):
         """
         slot = self._slot(member)
         try:
-            _await(slot, timeout_s=timeout_s, alive=lambda: slot.lives)
+            slot.wait_ready(timeout_s=timeout_s, alive=lambda: slot.lives)
         except NotReady as error:
             raise self._not_ready(slot, error.reason) from error
 
@@ -244,7 +207,7 @@ class ProcessBackend(Prepared):
         if not at_once:
             self._ask_to_go(nodes)
             self._ask_to_go([slot for slot in slots if slot not in nodes])
-        errors = [error for slot in slots if (error := _ended(slot))]
+        errors = [error for slot in slots if (error := slot.ended())]
         if self._proxies is not None:
             self._proxies.close()
         if self._needs is not None:
@@ -262,7 +225,16 @@ class ProcessBackend(Prepared):
             self._folder = temporary_folder(run_id)
             folder = Path(self._folder.name)
             ports = LinkPorts.chosen(cluster) if "links" in cluster.needs else LinkPorts()
-            slots = self._lay_out(cluster, ports, folder, logs)
+            slots = Layout(
+                cluster=cluster,
+                ports=ports,
+                environment=inherited(run_id),
+                redis=self._redis(),
+                node_command=self._node_command,
+                node_settings=self._node_settings,
+                folder=folder,
+                logs=logs,
+            ).slots()
             logs.mkdir(parents=True, exist_ok=True)
             for slot in slots:
                 slot.folder.mkdir()
@@ -275,120 +247,51 @@ class ProcessBackend(Prepared):
 
     def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
         data = self._slots[cluster.redis].folder
-        self._needs = Needs(cluster, folder=folder, data=data, environment=self._inherited())
+        self._needs = Needs(cluster, folder=folder, data=data, environment=inherited(self._run_id))
         for slot in self._slots.values():
             slot.command = self._needs.command(slot.name, slot.command)
         self._disk, self._clock = self._needs.disk, self._needs.clock
         self._resources = self._limits = ProcessResources(
-            lambda member: self._slot(member).group, environment=self._inherited(), folder=folder
+            lambda member: self._slot(member).group, environment=inherited(self._run_id), folder=folder
         )
-
-    def _lay_out(self, cluster: ClusterPlan, ports: LinkPorts, folder: Path, logs: Path) -> tuple[_Slot, ...]:
-        redis = self._redis_slot(cluster, folder, logs)
-        redis_url = f"redis://{LOOPBACK}:{redis.port}/0"
-        nodes = (
-            self._node_slot(cluster, name, ports.get(name), redis_url, folder, logs) for name in cluster.nodes
-        )
-        return (redis, *nodes)
-
-    def _redis_slot(self, cluster: ClusterPlan, folder: Path, logs: Path) -> _Slot:
-        name, port = cluster.redis, free_port()
-        data = folder / name
-        return _Slot(
-            member=Member(name=name, role=Role.REDIS, url=f"redis://{LOOPBACK}:{port}/0"),
-            port=port,
-            command=self._redis().command(port=port, data=data, appendfsync=cluster.appendfsync),
-            environment=self._inherited(),
-            folder=data,
-            working_folder=data,
-            log=logs / f"{name}.log",
-        )
-
-    def _node_slot(
-        self,
-        cluster: ClusterPlan,
-        name: str,
-        proxied: NodePorts | None,
-        redis_url: str,
-        folder: Path,
-        logs: Path,
-    ) -> _Slot:
-        port = free_port()
-        direct = f"http://{LOOPBACK}:{port}"
-        own = node_environment(
-            cluster,
-            name=name,
-            host=LOOPBACK,
-            port=port,
-            public_url=f"http://{LOOPBACK}:{proxied.clients}" if proxied else direct,
-            sync_url=f"http://{LOOPBACK}:{proxied.nodes}" if proxied else None,
-            redis_url=f"redis://{LOOPBACK}:{proxied.redis}/0" if proxied else redis_url,
-        )
-        values = _values(cluster, own, folder / name)
-        return _Slot(
-            member=Member(
-                name=name,
-                role=Role.NODE,
-                url=own["WORDAROUND_PUBLIC_URL"],
-                direct=direct,
-                ready=fill(cluster.ready, {**values, "url": direct}) if cluster.ready else None,
-            ),
-            port=port,
-            command=tuple(fill(word, values) for word in cluster.command or ()) or self._node_command,
-            # Unbuffered: what a node printed must be in its log also when it is killed a moment later.
-            environment={**self._inherited(), "PYTHONUNBUFFERED": "1", **self._node_settings, **own},
-            folder=folder / name,
-            # For our own an empty one, because `python -m` looks for modules in the working directory first;
-            # for another program ours, so that its paths mean what they mean to whoever wrote them.
-            working_folder=Path.cwd() if cluster.command else folder / name,
-            log=logs / f"{name}.log",
-        )
-
-    def _inherited(self) -> dict[str, str]:
-        """Return the environment less what would configure a node behind the plan's back, labelled."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("WORDAROUND_")}
-        return labelled(clean, self._run_id)
 
     def _redis(self) -> RedisBinary:
         if self._redis_binary is None:
             self._redis_binary = self._find_redis()
         return self._redis_binary
 
-    def _slot(self, member: str) -> _Slot:
+    def _slot(self, member: str) -> Slot:
         if member not in self._slots:
             known = ", ".join(self._slots) or "none was started"
             raise HarnessError(f"the cluster has no member {member!r} (its members: {known})")
         return self._slots[member]
 
-    def _launch(self, slots: Iterable[_Slot]) -> None:
+    def _launch(self, slots: Iterable[Slot]) -> None:
         for slot in slots:
             self._launch_one(slot)
 
-    def _launch_one(self, slot: _Slot) -> None:
+    def _launch_one(self, slot: Slot) -> None:
         with slot.lock:
             if self._closing.is_set():
                 raise HarnessError(f"{slot.name} was not started: the cluster is being closed")
-            if slot.group is not None:
-                if slot.lives:
-                    raise HarnessError(f"{slot.name} was not started: it is alive ({slot.group.identity})")
-                slot.group.end()  # It may have ended by itself, and left something of its group.
-            _require_port(slot)
-            slot.group = _spawn(slot)
+            group = slot.spawn()
             if self._proxies is not None:
-                self._proxies.started(slot.name, slot.group.pid)
+                self._proxies.started(slot.name, group.pid)
             if self._limits is not None:
                 self._limits.see_to(slot.name)
 
-    def _wait_all(self, slots: list[_Slot]) -> None:
+    def _wait_all(self, slots: list[Slot]) -> None:
         """Wait for members that start together; one that dies ends the wait for all."""
         for slot in slots:
             try:
-                _await(slot, timeout_s=self._ready_timeout_s, alive=lambda: all(each.lives for each in slots))
+                slot.wait_ready(
+                    timeout_s=self._ready_timeout_s, alive=lambda: all(each.lives for each in slots)
+                )
             except NotReady as error:
                 guilty = next((each for each in slots if not each.lives), slot)
                 raise self._not_ready(guilty, error.reason) from error
 
-    def _not_ready(self, slot: _Slot, reason: str) -> HarnessError:
+    def _not_ready(self, slot: Slot, reason: str) -> HarnessError:
         if self._closing.is_set():
             return HarnessError(f"{slot.name} was not waited for any longer: the cluster is being closed")
         with slot.lock:
@@ -400,7 +303,7 @@ class ProcessBackend(Prepared):
             log_tail=tail_lines(slot.log, 15),
         )
 
-    def _ask_to_go(self, slots: list[_Slot]) -> None:
+    def _ask_to_go(self, slots: list[Slot]) -> None:
         """Ask all, and give them time."""
         for slot in slots:
             with slot.lock:
@@ -409,68 +312,3 @@ class ProcessBackend(Prepared):
         deadline = deadline_ns(self._grace_s)
         while left_s(deadline) and any(slot.lives for slot in slots):
             time.sleep(_POLL_S)
-
-
-def _values(cluster: ClusterPlan, own: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return what the placeholders of a command stand for, of a node with this environment of its own."""
-    return {
-        "name": own["WORDAROUND_SERVER_ID"],
-        "host": own["WORDAROUND_HOST"],
-        "port": own["WORDAROUND_PORT"],
-        "url": own["WORDAROUND_PUBLIC_URL"],
-        "redis_url": own["WORDAROUND_REDIS_URL"],
-        "delivery": cluster.delivery,
-        "folder": str(folder),
-        "python": sys.executable,
-    }
-
-
-def _await(slot: _Slot, *, timeout_s: float, alive: Callable[[], bool]) -> None:
-    if slot.member.role is Role.NODE:
-        wait_http_ready(slot.member.ready_url, timeout_s=timeout_s, alive=alive)
-    else:
-        wait_redis_ready(LOOPBACK, slot.port, timeout_s=timeout_s, alive=alive)
-
-
-def _spawn(slot: _Slot) -> ProcessGroup:
-    try:
-        return ProcessGroup(
-            slot.command, folder=slot.working_folder, environment=slot.environment, log=slot.log
-        )
-    except OSError as error:
-        raise MemberError(f"{slot.name} could not be started: {error}", member=slot.name) from error
-
-
-def _living(slot: _Slot, done: str) -> ProcessGroup:
-    if slot.group is None or not slot.lives:
-        raise HarnessError(f"{slot.name} cannot be {done}: it is down already")
-    return slot.group
-
-
-def _ended(slot: _Slot) -> str:
-    with slot.lock:
-        try:
-            if slot.group is not None:
-                slot.group.end()
-        except HarnessError as error:
-            return f"{slot.name}: {error}"
-    return ""
-
-
-def _require_port(slot: _Slot) -> None:
-    """Make sure that a server can listen on the member's port; connections that are closing do not matter.
-
-    Raises:
-        MemberError: somebody else listens there.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, slot.port))
-            probe.listen(1)
-        except OSError as error:
-            raise MemberError(
-                f"{slot.name} was not started: its port {slot.port} of {LOOPBACK} is taken by another "
-                f"program ({error.strerror}); run again, a new run chooses other ports",
-                member=slot.name,
-            ) from error

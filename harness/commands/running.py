@@ -1,15 +1,16 @@
 """One run from a command: choose the backend, run, judge, report; with progress, and stopped in order."""
 
-import threading
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__, runner
 from harness.backends.choose import choose
 from harness.commands.console import say_error, stderr
+from harness.commands.verdicts import EarlyVerdict
 from harness.errors import HarnessError
+from harness.hands import Hands
 from harness.interrupts import Interrupts
 from harness.progress import make_progress
 from harness.records.folder import RunFolder
@@ -45,13 +46,15 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
     plan = task.plan
     progress = make_progress(stderr)
     interrupts = Interrupts(progress.say)
-    judge = _Judge()
+    verdict = EarlyVerdict()
     try:
         with interrupts:
             progress.say(f"WordAround {__version__}: {plan.scenario}, seed {plan.seed}")
-            folder = runner.run(_order(task, progress.say), progress, interrupts, on_folder, judge.begin)
+            with contextlib.nullcontext() if not _by_hand(task) else contextlib.closing(Hands()) as hands:
+                order = _order(task, progress.say, hands)
+                folder = runner.run(order, progress, interrupts, on_folder, verdict.begin)
             progress.say("Judging")
-            return judge.verdict(folder)
+            return verdict.of(folder)
     except KeyboardInterrupt:
         progress.say("Interrupted; everything that was started is stopped")
         raise
@@ -64,38 +67,13 @@ def carry_out(task: Task, on_folder: Callable[[RunFolder], None] = lambda folder
         progress.close()
 
 
-class _Judge:
-    """Judges a run and writes its reports on a thread of its own: the cluster is being ended meanwhile."""
-
-    def __init__(self) -> None:
-        self._outcome: Future[RunVerdict] | None = None
-
-    def begin(self, folder: RunFolder) -> None:
-        """Begin to judge a run whose record is complete."""
-        outcome: Future[RunVerdict] = Future()
-
-        def work() -> None:
-            try:
-                outcome.set_result(_judged(folder))
-            except BaseException as error:  # noqa: BLE001 - whoever asks for the verdict gets it
-                outcome.set_exception(error)
-
-        self._outcome = outcome
-        # A daemon: who interrupts the judging does not wait for its end.
-        threading.Thread(target=work, name="judge", daemon=True).start()
-
-    def verdict(self, folder: RunFolder) -> RunVerdict:
-        """Return the verdict when it is there; one that nobody began to make is made."""
-        return _judged(folder) if self._outcome is None else self._outcome.result()
+def _by_hand(task: Task) -> bool:
+    """Tell whether nodes of ours are in the user's hands; only those hand a control to their page."""
+    cluster = task.plan.cluster
+    return task.web is not None and task.web.hands and not (cluster.command or cluster.attach)
 
 
-def _judged(folder: RunFolder) -> RunVerdict:
-    from harness import judging  # It takes long; by now the runner has had it imported.
-
-    return judging.judge_and_report(folder)
-
-
-def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
+def _order(task: Task, say: Callable[[str], None], hands: Hands | None) -> runner.Order:
     plan = task.plan
     refuse_remote([task.source], task.remote)
     backend, reason = choose(
@@ -103,6 +81,7 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         say,
         foreign=plan.cluster.command is not None,
         attached=bool(plan.cluster.attach),
+        node_settings=None if hands is None else hands.node_settings,
     )
     if plan.faults:
         check_faults(task.source, backend.name)
@@ -117,5 +96,6 @@ def _order(task: Task, say: Callable[[str], None]) -> runner.Order:
         command=(*again, "--seed", str(plan.seed), *task.options, *allowed),
         timeout_s=task.timeout_s,
         web=task.web,
+        hands=hands,
         label=task.label,
     )

@@ -1,6 +1,5 @@
 """What a supervisor answers, whichever way the question came."""
 
-import json
 import os
 import signal
 import threading
@@ -8,12 +7,11 @@ import threading
 from harness import clock
 from harness.backends.base import Backend
 from harness.errors import HarnessError
-from harness.records.codec import dump_json
 from harness.records.journal import MemberState
 from harness.records.plan import Role
 from harness.supervisor.clusters import ClusterFolder
 from harness.supervisor.control import Answer
-from harness.supervisor.members import Members
+from harness.supervisor.members import Members, plain
 from harness.supervisor.records import ClusterStatus, Order
 
 _END_S = 120.0  # An end that takes longer has failed.
@@ -51,10 +49,10 @@ class Answers:
         """
         match command:
             case "status":
-                return {"status": _plain(self.status())}
+                return {"status": plain(self.status())}
             case "down":
                 return {"ended": list(self._down())}
-        return {"member": _plain(self._members.act(command, member))}
+        return {"member": plain(self._members.act(command, member))}
 
     def status(self) -> ClusterStatus:
         """Look at the cluster now."""
@@ -91,8 +89,3 @@ class Answers:
         """Everything was ended, or not: answer those who asked for it."""
         self._ended, self._failure = ended, failure
         self._closed.set()
-
-
-def _plain(record: object) -> Answer:
-    plain: Answer = json.loads(dump_json(record, indent=None))
-    return plain

@@ -1,11 +1,14 @@
 """What can be asked of a cluster's members, and done to them, by whoever has the token."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from harness import clock
 from harness.backends.base import Backend
 from harness.errors import UsageError
+from harness.records.codec import dump_json
 from harness.records.journal import MemberEntry
 from harness.supervisor.records import MemberStatus
 from harness.watch import MemberWatch
@@ -44,6 +47,12 @@ class Members:
             raise UsageError(f"there is no action {action!r}; there are {', '.join(ACTIONS)}")
         work: Callable[[str], None] = getattr(self._backend, action)
         return work
+
+
+def plain(record: object) -> dict[str, Any]:
+    """Return a record as an answer holds it."""
+    fields: dict[str, Any] = json.loads(dump_json(record, indent=None))
+    return fields
 
 
 def _status(entry: MemberEntry, url: str | None) -> MemberStatus:

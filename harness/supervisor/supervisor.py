@@ -82,9 +82,8 @@ def supervise(starter: Starter, interrupts: Interrupts) -> None:
     """
     order, token = starter.order, secrets.token_hex(16)
     with interrupts.shield(), contextlib.closing(ControlWeb(token)) as web:
-        settings = {"WORDAROUND_CONTROL_URL": web.url, "WORDAROUND_CONTROL_TOKEN": token}
         with interrupts.exposed():
-            backend, reason = choose(order.backend, starter.say, node_settings=settings)
+            backend, reason = choose(order.backend, starter.say, node_settings=web.node_settings)
         with _owned(order, backend) as folder, Journal(folder.members) as journal:
             watch = MemberWatch(backend, journal, interval_s=_WATCH_S)
             access = Access(socket=str(folder.socket), url=web.url, token=token)

@@ -1,4 +1,4 @@
-"""The supervisor over HTTP, on 127.0.0.1 alone, for the page that a node of its cluster serves.
+"""Control over HTTP, on 127.0.0.1 alone, for the page that a node of the cluster serves (`up` and `load`).
 
     GET  /members                   {"members": [...]}
     POST /members/<name>/kill       {"member": {...}}
@@ -51,6 +51,11 @@ class ControlWeb(ThreadingHTTPServer):
     def url(self) -> str:
         """Where it is asked."""
         return f"http://{LOOPBACK}:{self.server_port}"
+
+    @property
+    def node_settings(self) -> dict[str, str]:
+        """What the nodes have in their environment, to hand it to their pages (`cluster/control.py`)."""
+        return {"WORDAROUND_CONTROL_URL": self.url, "WORDAROUND_CONTROL_TOKEN": self.token}
 
     def open(self, ask: Ask, *, node_urls: Callable[[], Iterable[str]]) -> None:
         """Answer with `ask`, also what comes from pages of these nodes."""

@@ -1,5 +1,8 @@
 """`up`, `status`, `down` with containers: what is up is told, and nothing is left however it ends."""
 
+import json
+import urllib.request
+
 import psutil
 import pytest
 
@@ -29,12 +32,45 @@ def objects(run_id: str) -> list[str]:
         client.close()
 
 
+def handed_over(url: str) -> dict[str, str]:
+    """Ask a node for its control as its page in a browser of this machine does."""
+    request = urllib.request.Request(f"{url}/control", method="POST", headers={"Origin": url})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        control: dict[str, str] = json.load(answer)["control"]
+    return control
+
+
+FROM_ITS_NETWORK = """
+import socket, urllib.error, urllib.request
+own = socket.gethostbyname(socket.gethostname())
+headers = {{"Host": "{host}", "Origin": "http://{host}"}}
+request = urllib.request.Request(f"http://{{own}}:5000/control", method="POST", headers=headers)
+try:
+    print(urllib.request.urlopen(request, timeout=5).status)
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+
+
+def refused_from_its_network(run_id: str, url: str) -> bool:
+    """Ask with the right names, but from an address of the containers' network."""
+    code = FROM_ITS_NETWORK.format(host=url.removeprefix("http://"))
+    client = connect()
+    try:
+        said = client.containers.get(f"wordaround-{run_id}-node-1").exec_run(["python", "-c", code])
+    finally:
+        client.close()
+    return said.output.decode().startswith("403") and b"another machine" in said.output
+
+
 def test_a_cluster_of_containers_is_up_until_down(machine: Machine) -> None:
     cluster = machine.up(*ONE_NODE)
     assert [(m["name"], m["state"], m["identity"].split()[0]) for m in cluster["members"]] == [
         ("redis", "ready", "container"), ("node-1", "ready", "container"),
     ]  # fmt: skip
     access = Access(**machine.access(cluster))
+    assert handed_over(cluster["members"][1]["url"]) == {"url": access.url, "token": access.token}
+    assert refused_from_its_network(cluster["id"], cluster["members"][1]["url"])
     assert ask(access, "kill", "node-1", timeout_s=20)["member"]["state"] == "down"
     assert ask(access, "restart", "node-1", timeout_s=20)["member"]["state"] in ("starting", "ready")
     assert objects(cluster["id"])

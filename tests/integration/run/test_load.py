@@ -128,6 +128,40 @@ def test_bots_that_come_and_go_by_hand_are_judged_and_violate_nothing(
     assert figures["state"] in ("spawning", "running")
 
 
+def test_a_node_is_killed_and_restarted_with_what_its_page_gets(
+    tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = command("load", "by-hand.yaml")
+    chat = until(
+        lambda: re.search(r"nodes can be killed: (http://[\d.:]+)/#/cluster", (tmp_path / "err").read_text()),
+        "the address of the chat",
+    )[1]
+    control = answer_of("POST", f"{chat}/control", Origin=chat)["control"]
+    asking = {"Origin": chat, "Authorization": f"Bearer {control['token']}"}
+
+    def state(member: str) -> str:
+        members = answer_of("GET", f"{control['url']}/members", **asking)["members"]
+        return next(str(one["state"]) for one in members if one["name"] == member)
+
+    assert answer_of("POST", f"{control['url']}/members/node-2/kill", **asking)["member"]["state"] == "down"
+    assert [state("node-1"), state("node-2"), state("redis")] == ["ready", "down", "ready"]
+    answer_of("POST", f"{control['url']}/members/node-2/restart", **asking)
+    until(lambda: state("node-2") == "ready", "node-2")
+    assert control["token"] not in "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(DEADLINE_S) in (0, 1, 3)
+    [run] = (tmp_path / "runs").iterdir()
+    states = [json.loads(line) for line in (run / "members.jsonl").read_text().splitlines()]
+    assert "down" in {entry["state"] for entry in states if entry["member"] == "node-2"}
+    assert control["token"] not in "".join(path.read_text() for path in run.glob("*.json*"))
+
+
+def answer_of(method: str, url: str, **headers: str) -> dict[str, Any]:
+    request = urllib.request.Request(url, method=method, headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return dict(json.load(answer))
+
+
 def test_a_load_with_a_run_time_ends_by_itself(
     tmp_path: Path, command: Callable[..., subprocess.Popen[str]]
 ) -> None:

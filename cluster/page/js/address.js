@@ -1,0 +1,51 @@
+// The address says who one is and what one looks at, so that a link leads there:
+//
+//   /?user=Ada#/room/lobby      a room
+//   /?user=Ada#/with/Bob        the conversation with Bob
+//   /?user=Ada#/cluster         the cluster, and views of the room `in-step` through its nodes
+//   /?user=Ada#/cluster/lobby   the same with the room `lobby`
+//
+// A link without a user asks whoever follows it for a name. The user is in the query and the place behind the `#`:
+// changing the place loads nothing anew, changing the user is another session.
+
+const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
+const USER_CHARACTERS = 64;
+
+export const validRoom = (name) => ROOM.test(name);
+export const validUser = (name) => name.trim() !== "" && [...name].length <= USER_CHARACTERS;
+
+/** What the part behind the `#` leads to: `{view, room}` or `{view, user}`; null where it leads nowhere. */
+export function placeOf(hash) {
+  const [view, ...rest] = hash.replace(/^#\/?/, "").split("/");
+  const name = decoded(rest.join("/"));
+  if (view === "room" && name !== null && validRoom(name)) return { view, room: name };
+  if (view === "with" && name !== null && validUser(name)) return { view, user: name };
+  if (view === "cluster" && (name === "" || validRoom(name))) return { view, room: name || "in-step" };
+  return null;
+}
+
+export const toRoom = (room) => `#/room/${encodeURIComponent(room)}`;
+export const toPerson = (user) => `#/with/${encodeURIComponent(user)}`;
+
+/** The user that the address names, or null. */
+export function userOf(search) {
+  const user = new URLSearchParams(search).get("user")?.trim() ?? "";
+  return validUser(user) ? user : null;
+}
+
+/** The address' query for a user; whatever else is in it stays. */
+export function withUser(search, user) {
+  const query = new URLSearchParams(search);
+  if (user === null) query.delete("user");
+  else query.set("user", user);
+  const text = query.toString();
+  return text ? `?${text}` : "";
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // Half of an escape: somebody has cut the link.
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What outlives a reload, per user, in a `Storage`; see `outbox.js` for why two tabs do not harm each other.
+ *
+ *     wordaround:<user>:room:<name>      {direct, invited, epoch, seq, read}  in which rooms, and how far
+ *     wordaround:<user>:outbox:<life>    {beat, over, items}                  what a life of a page has not resolved
+ *
+ * A life takes over what others have left: those that have ended (`over`), and those that have shown no sign of
+ * life for two minutes. (A browser lets a page in the background act at least once a minute.)
+ */
+
+const DEAD_AFTER_MS = 120_000;
+const BEAT_MS = 30_000;
+
+export class Keeping {
+  #storage;
+  #prefix;
+  #life;
+  #now;
+  #written = "";
+  #beatAt = 0;
+  works;
+
+  /** @param {{storage: Storage|undefined, user: string, life: string, now: () => number}} options */
+  constructor({ storage, user, life, now }) {
+    this.#storage = storage;
+    this.#prefix = `wordaround:${encodeURIComponent(user)}:`;
+    this.#life = life;
+    this.#now = now;
+    this.works = Boolean(storage);
+  }
+
+  /** What `keepRoom` was given, each with its `name`. */
+  rooms() {
+    return this.#under("room:").map(([name, room]) => ({ ...room, name }));
+  }
+
+  keepRoom({ name, direct, invited, cursor, readSeq }) {
+    const { epoch = null, seq = null } = cursor ?? {};
+    this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq });
+  }
+
+  dropRoom(name) {
+    this.#try((storage) => storage.removeItem(`${this.#prefix}room:${name}`));
+  }
+
+  /** Write the outbox down, where it or the sign of life is new. */
+  keepOutbox(items) {
+    const text = JSON.stringify(items);
+    const now = this.#now();
+    if (text === this.#written && (text === "[]" || now - this.#beatAt < BEAT_MS)) return;
+    this.#written = text;
+    this.#beatAt = now;
+    if (items.length) this.#write(`outbox:${this.#life}`, { beat: now, over: false, items });
+    else this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${this.#life}`));
+  }
+
+  /** This life is over: another may take what is left at once. */
+  end(items) {
+    if (items.length) this.#write(`outbox:${this.#life}`, { beat: this.#now(), over: true, items });
+    else this.keepOutbox(items);
+  }
+
+  /** Take what lives that are over have left: `adopt` gets it, and it is dropped once that has returned. */
+  takeOver(adopt) {
+    const left = this.#under("outbox:").filter(
+      ([life, { beat, over }]) => life !== this.#life && (over || this.#now() - beat > DEAD_AFTER_MS),
+    );
+    if (!left.length) return;
+    adopt(left.flatMap(([, { items }]) => items));
+    for (const [life] of left) this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${life}`));
+  }
+
+  #under(kind) {
+    const found = [];
+    this.#try((storage) => {
+      const start = this.#prefix + kind;
+      const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i));
+      for (const key of keys.filter((one) => one.startsWith(start)).sort()) {
+        found.push([key.slice(start.length), JSON.parse(storage.getItem(key))]);
+      }
+    });
+    return found;
+  }
+
+  #write(name, value) {
+    this.#try((storage) => storage.setItem(this.#prefix + name, JSON.stringify(value)));
+  }
+
+  /** A storage may be full, or forbidden: then the chat works on, and `works` says that a reload would forget. */
+  #try(act) {
+    if (!this.works) return;
+    try {
+      act(this.#storage);
+    } catch (error) {
+      console.warn("What is not sent yet would not survive a reload:", error.message);
+      this.works = false;
+    }
+  }
+}

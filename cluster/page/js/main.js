@@ -1,0 +1,164 @@
+// The page's beginning: who one is, where one goes, and what is shown there.
+
+import { placeOf, toRoom, userOf, withUser } from "./address.js";
+import { ChatClient } from "./client.js";
+import { ChatView } from "./views/chat_view.js";
+import { ClusterView } from "./views/cluster_view.js";
+import { ConnectionBar } from "./views/connection_bar.js";
+import { askName, nameForm, showHelp } from "./views/dialogs.js";
+import { Drafts } from "./views/drafts.js";
+import { Drawers } from "./views/drawers.js";
+import { icon, setText } from "./views/dom.js";
+
+const FIRST_ROOM = "lobby";
+const COPIED_MS = 1_500; // So long a check says that the link is copied.
+const NAME = "wordaround.user"; // The last name that was chosen in this browser.
+const NO_CLIENT =
+  "This node was installed without socket.io-client: install npm, run “make setup”, and start the node anew.";
+
+const find = (id) => document.getElementById(id);
+
+async function begin() {
+  const io = await officialClient();
+  if (io === null) return refuse(NO_CLIENT);
+  const user = userOf(location.search) ?? userOf(`?user=${encodeURIComponent(localStorage.getItem(NAME) ?? "")}`);
+  if (user === null) welcome((name) => enter(io, name));
+  else enter(io, user);
+}
+
+/** The official client's `io`; null where it was not installed. A node that is away is not that. */
+async function officialClient() {
+  return (await import("../vendor/socket.io.esm.min.js")).io ?? null;
+}
+
+function refuse(sentence) {
+  setText(find("refusal"), sentence);
+  find("refusal").hidden = false;
+}
+
+function welcome(done) {
+  const { form, field } = nameForm({ action: "Enter the chat", done });
+  const place = placeOf(location.hash);
+  setText(find("welcome-to"), place?.room ? `You are about to enter #${place.room}.` : "");
+  find("welcome-form").replaceChildren(form);
+  find("welcome").hidden = false;
+  field.focus();
+}
+
+function enter(io, user) {
+  localStorage.setItem(NAME, user);
+  history.replaceState(null, "", `${withUser(location.search, user)}${location.hash}`);
+  find("welcome").hidden = true;
+  find("app").hidden = false;
+  new Session(io, user);
+}
+
+/** One user's stay on the page. Another name is another session, and loads the page anew. */
+class Session {
+  #io;
+  #client;
+  #chat;
+  #cluster = null; // While one looks at it; it has connections of its own.
+  #drawers = new Drawers(find("app"));
+
+  constructor(io, user) {
+    this.#io = io;
+    this.#client = new ChatClient({ user, node: location.origin, io, storage: localStorage });
+    this.#chat = new ChatView(find("chat"), this.#client, {
+      drafts: new Drafts(localStorage, user),
+      go: (hash) => this.#go(hash),
+      say: (text) => setText(find("announcer"), text),
+    });
+    new ConnectionBar(find("connection"), this.#client);
+    setText(find("me"), user);
+    this.#listen(user);
+    this.#client.start();
+    this.#route();
+  }
+
+  #listen(user) {
+    addEventListener("hashchange", () => this.#route());
+    addEventListener("pagehide", () => {
+      this.#closeCluster();
+      this.#client.close();
+    });
+    addEventListener("pageshow", (event) => event.persisted && location.reload()); // Its connection was closed.
+    addEventListener("keydown", (event) => this.#pressed(event));
+    find("rename").addEventListener("click", () => askName(user, rename));
+    find("help").addEventListener("click", () => showHelp());
+    find("copy").addEventListener("click", () => copyLink());
+    find("copy").hidden = !navigator.clipboard; // Browsers have one only where the connection is theirs or secure.
+    find("skip").addEventListener("click", () => this.#chat.focus());
+  }
+
+  #go(hash) {
+    this.#drawers.close();
+    if (location.hash === hash) this.#route();
+    else location.hash = hash;
+  }
+
+  #route() {
+    const place = placeOf(location.hash);
+    this.#closeCluster();
+    this.#show(place?.view === "cluster" ? "cluster" : "chat");
+    if (place?.view === "cluster") return this.#openCluster(place.room);
+    if (place === null) {
+      const room = this.#client.rooms.keys().next().value ?? FIRST_ROOM;
+      history.replaceState(null, "", toRoom(room));
+      return this.#route();
+    }
+    this.#chat.open(place);
+    find("to-chat").href = location.hash;
+  }
+
+  #show(view) {
+    find("app").dataset.view = view;
+    find("chat").hidden = view !== "chat";
+    find("cluster").hidden = view !== "cluster";
+    for (const name of ["chat", "cluster"]) {
+      if (name === view) find(`to-${name}`).setAttribute("aria-current", "page");
+      else find(`to-${name}`).removeAttribute("aria-current");
+    }
+  }
+
+  #openCluster(room) {
+    document.title = "Cluster · WordAround";
+    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io });
+    find("cluster").append(this.#cluster.element);
+    this.#cluster.start();
+  }
+
+  #closeCluster() {
+    this.#cluster?.close();
+    this.#cluster = null;
+  }
+
+  #pressed(event) {
+    if (document.querySelector("dialog[open]")) return;
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") this.#chat.joinRoom();
+    else if ((event.ctrlKey || event.metaKey) && event.key === "/") showHelp();
+    else if (event.altKey && event.key === "ArrowUp") this.#chat.step(-1);
+    else if (event.altKey && event.key === "ArrowDown") this.#chat.step(1);
+    else return;
+    event.preventDefault();
+  }
+}
+
+function rename(user) {
+  localStorage.setItem(NAME, user);
+  location.search = withUser(location.search, user);
+}
+
+/** A link for others: without one's own name. */
+async function copyLink() {
+  const link = `${location.origin}${location.pathname}${withUser(location.search, null)}${location.hash}`;
+  await navigator.clipboard.writeText(link);
+  setText(find("announcer"), "The link to this room is copied.");
+  find("copy").replaceChildren(icon("check"));
+  setTimeout(() => find("copy").replaceChildren(icon("link")), COPIED_MS);
+}
+
+begin().catch((error) => {
+  refuse("The page could not load all of its files from this node: reload it, or open it at another node.");
+  throw error;
+});
