@@ -17,11 +17,13 @@ from cluster.members.drain import Drain
 from cluster.members.gate import Gate
 from cluster.members.isolation import Isolation
 from cluster.members.presence import Presence
+from cluster.members.read_marks import ReadMarks
 from cluster.members.reaper import Reaper
 from cluster.members.registry import Registry, Roster
 from cluster.members.server_info import ServerInfo
 from cluster.members.sync import ServerSync
 from cluster.members.sync_routes import SyncRoutes
+from cluster.members.sync_words import Notice
 from cluster.members.typing_notices import TypingNotices
 from cluster.members.user_lists import UserLists
 from cluster.origins import Origins
@@ -74,6 +76,7 @@ class Node:
             *self._delivery.start(),
             self._presence.start(),
             self._user_lists.start(),
+            self._read_marks.start(),
             self._sync.start(),
             self._server_info.start(),
             self._isolation.start(),
@@ -103,11 +106,12 @@ class Node:
         )
         self._reaper = Reaper(settings, store, guard=self._guard)
         self._typing = TypingNotices(self._connections, self._outbox, self._sync)
+        self._read_marks = ReadMarks(store, self._connections, self._outbox, self._sync)
         self._registry.draining = self._sync.draining = lambda: self._gate.draining
         self._registry.on_beat = self._on_beat
         self._registry.on_new_incarnation = self._presence.register_all
         self._sync.on_change = self._on_peers_changed
-        self._sync.on_notice = lambda sender, notice: self._typing.noticed(notice)
+        self._sync.on_notice = self._on_notice
 
     def _set_up_drain(self) -> None:
         self._drain = Drain(
@@ -136,6 +140,7 @@ class Node:
             self._user_lists,
             self._server_info,
             self._typing,
+            self._read_marks,
         )
         events.register()
         websocket.use_for(
@@ -154,6 +159,7 @@ class Node:
             self._user_lists,
             self._registry,
             self._sync,
+            self._read_marks,
             Parts(
                 health=self.health,
                 connections=self._connections,
@@ -188,6 +194,10 @@ class Node:
         self._origins.learn(peer["url"] for peer in self._sync.peers())
         self._server_info.changed()
         self._judge_users()
+
+    def _on_notice(self, sender: str, notice: Notice) -> None:
+        self._typing.noticed(notice)
+        self._read_marks.noticed(notice)
 
     def _judge_users(self) -> None:
         """A user is lost while the node's lease is late, or its server silent; see `user_lists.py`."""

@@ -20,6 +20,7 @@ from cluster.connections import Connection, Connections, Membership
 from cluster.delivery.base import Answer, Delivery
 from cluster.members.gate import Gate
 from cluster.members.presence import Presence
+from cluster.members.read_marks import ReadMarks
 from cluster.members.server_info import ServerInfo
 from cluster.members.typing_notices import TypingNotices
 from cluster.members.user_lists import UserLists
@@ -31,6 +32,7 @@ from cluster.protocol import (
     parse_connect,
     parse_join,
     parse_leave,
+    parse_read,
     parse_send,
     parse_typing,
 )
@@ -56,6 +58,7 @@ class Events:
         user_lists: UserLists,
         server_info: ServerInfo,
         typing: TypingNotices,
+        read_marks: ReadMarks,
     ) -> None:
         self._settings = settings
         self._server = server
@@ -66,6 +69,7 @@ class Events:
         self._user_lists = user_lists
         self._server_info = server_info
         self._typing = typing
+        self._read_marks = read_marks
 
     def register(self) -> None:
         """Begin to handle events."""
@@ -77,6 +81,7 @@ class Events:
         self._server.on("leave", lambda sid, *args: self._answer(sid, "leave", self._leave, args))
         self._server.on("send_message", self._on_send)
         self._server.on("typing", lambda sid, *args: self._answer(sid, "typing", self._typed, args))
+        self._server.on("read", lambda sid, *args: self._answer(sid, "read", self._read, args))
         self._server.on("*", self._on_unknown)
 
     def _on_connect(self, sid: str, environ: object = None, auth: object = None) -> Answer | None:
@@ -118,6 +123,7 @@ class Events:
                 self._delivery.left(membership)
                 self._presence.left(membership)
             self._typing.forget(connection)
+            self._read_marks.forget(connection)
             reason = str(args[0]) if args else "transport close"
             counters.connections.close(reason)
             log.debug("disconnected", sid=sid, user=connection.user, reason=reason)
@@ -156,6 +162,7 @@ class Events:
             finally:
                 membership.leaving = False  # It is gone, or stays because it could not be let go.
             self._presence.left(membership)
+            self._read_marks.left(connection, request.room)
         return answer
 
     def send_message(
@@ -222,6 +229,14 @@ class Events:
         if membership is None:
             raise Refusal(Code.NOT_JOINED, f"join {request.room} before typing in it")
         self._typing.typed(membership, typing=request.typing)
+        return {"ok": True, "room": request.room}
+
+    def _read(self, connection: Connection, args: tuple[object, ...]) -> Answer:
+        request = parse_read(args)
+        membership = connection.memberships.get(request.room)
+        if membership is None:
+            raise Refusal(Code.NOT_JOINED, f"join {request.room} before reading it")
+        self._read_marks.read(membership, request.position)
         return {"ok": True, "room": request.room}
 
     def _answer(

@@ -71,9 +71,12 @@ class PageFiles:
 
 def content_security_policy(origins: Iterable[str]) -> str:
     """Return the policy for the page of a cluster whose nodes have these origins."""
-    hosts = sorted({(url.scheme, _host(url.hostname)) for url in map(urlsplit, origins) if url.hostname})
+    hosts = sorted({(url.scheme, url.hostname) for url in map(urlsplit, origins) if url.hostname})
     sources = [
-        f"{scheme}://{host}:*" for http, host in hosts for scheme in (http, http.replace("http", "ws"))
+        _source(scheme, host)
+        for http, host in hosts
+        if host != "::1"  # It is known as 127.0.0.1 and localhost, too.
+        for scheme in (http, http.replace("http", "ws"))
     ]
     return "; ".join(
         (
@@ -89,5 +92,6 @@ def content_security_policy(origins: Iterable[str]) -> str:
     )
 
 
-def _host(name: str) -> str:
-    return f"[{name}]" if ":" in name else name
+def _source(scheme: str, host: str) -> str:
+    """Return what stands for a host at any port; a policy has no way to name an IPv6 address."""
+    return f"{scheme}:" if ":" in host else f"{scheme}://{host}:*"

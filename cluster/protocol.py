@@ -123,6 +123,14 @@ class TypingRequest:
     typing: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadRequest:
+    """`read`: up to where the user of a connection has read a room."""
+
+    room: str
+    position: Position
+
+
 def parse_connect(auth: object) -> ConnectRequest:
     """Parse the `auth` of a connect; no auth at all is an anonymous connection."""
     if auth is None:
@@ -171,6 +179,13 @@ def parse_typing(args: tuple[object, ...]) -> TypingRequest:
     if not isinstance(typing, bool):
         raise _bad("typing must be true or false")
     return TypingRequest(room=room, typing=typing)
+
+
+def parse_read(args: tuple[object, ...]) -> ReadRequest:
+    """Parse what came with a `read`."""
+    fields = _fields(args, "read", ("room", "epoch", "seq"))
+    room = _room(fields)
+    return ReadRequest(room=room, position=_place(fields, "read"))
 
 
 def valid_room(room: object) -> bool:
@@ -230,15 +245,18 @@ def _position(fields: Mapping[str, object], field: str, *, least: int) -> Positi
     value = fields.get(field)
     if value is None:
         return None
-    inner = _fields((value,), field, ("epoch", "seq"))
-    seq = _integer(inner.get("seq"), f"{field}.seq", least=least)
-    epoch = inner.get("epoch")
+    return _place(_fields((value,), field, ("epoch", "seq")), field, least=least)
+
+
+def _place(fields: Mapping[str, object], what: str, *, least: int = 0) -> Position:
+    seq = _integer(fields.get("seq"), f"{what}.seq", least=least)
+    epoch = fields.get("epoch")
     if epoch is None and seq > 0:
-        raise _bad(f"{field}.epoch is missing")
+        raise _bad(f"{what}.epoch is missing")
     if epoch is not None and (not isinstance(epoch, str) or not 1 <= len(epoch) <= MAX_NAME):
-        raise _bad(f"{field}.epoch must be a string of 1 to {MAX_NAME} characters")
+        raise _bad(f"{what}.epoch must be a string of 1 to {MAX_NAME} characters")
     if epoch is not None:
-        _encode(epoch, f"{field}.epoch")
+        _encode(epoch, f"{what}.epoch")
     return Position(epoch=epoch, seq=seq)
 
 

@@ -10,11 +10,21 @@ from cluster import log, wire
 from cluster.connections import Connections
 from cluster.delivery.base import Delivery, Page, PageRequest
 from cluster.members.gate import Gate
+from cluster.members.read_marks import ReadMarks
 from cluster.members.registry import Registry
 from cluster.members.sync import ServerSync
 from cluster.members.user_lists import UserLists
 from cluster.parts import Parts
-from cluster.protocol import MAX_INTEGER, PAGE_DEFAULT, PAGE_MOST, VERSION, Code, Refusal, valid_room
+from cluster.protocol import (
+    MAX_INTEGER,
+    MAX_NAME,
+    PAGE_DEFAULT,
+    PAGE_MOST,
+    VERSION,
+    Code,
+    Refusal,
+    valid_room,
+)
 from cluster.secrecy import same_secret
 from cluster.settings import Settings
 from cluster.storage.link import Health
@@ -40,6 +50,7 @@ class Rest:
         user_lists: UserLists,
         registry: Registry,
         sync: ServerSync,
+        read_marks: ReadMarks,
         parts: Parts,
     ) -> None:
         self._settings = settings
@@ -50,6 +61,7 @@ class Rest:
         self._user_lists = user_lists
         self._registry = registry
         self._sync = sync
+        self._read_marks = read_marks
         self._parts = parts
 
     def register(self, app: Flask) -> None:
@@ -68,8 +80,16 @@ class Rest:
 
     def health(self) -> Response:
         """Alive; with what is known of Redis, and how far the tail is behind its log."""
-        redis = {"up": self._health.up, "reason": self._health.reason}
-        return _json({"status": "ok", "redis": redis, **self._delivery.status()})
+        reason = self._not_ready()
+        return _json(
+            {
+                "status": "ok",
+                "ready": reason is None,
+                "draining": self._gate.draining,
+                "redis": {"up": self._health.up, "reason": self._health.reason},
+                **self._delivery.status(),
+            }
+        )
 
     def metrics(self) -> Response:
         """All figures, for Prometheus."""
@@ -80,10 +100,13 @@ class Rest:
 
     def ready(self) -> Response:
         """200 when clients can be served, else 503 with the reason."""
-        reason = self._gate.reason or self._delivery.not_ready()
+        reason = self._not_ready()
         if reason is not None:
             return _json({"ready": False, "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
         return _json({"ready": True})
+
+    def _not_ready(self) -> str | None:
+        return self._gate.reason or self._delivery.not_ready()
 
     def info(self) -> Response:
         """Who this node is."""
@@ -105,8 +128,16 @@ class Rest:
         return _json({"peers": self._sync.details()})
 
     def rooms(self) -> Response:
-        """The rooms that have messages."""
-        return _json({"rooms": self._delivery.rooms()})
+        """The rooms that have messages; with `heads` also where they end, and how far `user` has read."""
+        rooms = self._delivery.rooms()
+        if not _flag("heads"):
+            return _json({"rooms": rooms})
+        reads = self._reads(rooms, _user())
+        heads = [
+            {"room": room, "head": head, "read": read}
+            for room, head, read in zip(rooms, self._delivery.heads(rooms), reads, strict=True)
+        ]
+        return _json({"rooms": rooms, "heads": heads})
 
     def users(self, room: str) -> Response:
         """Who is in a room."""
@@ -129,6 +160,11 @@ class Rest:
             case other:
                 raise Refusal(Code.BAD_REQUEST, f"source must be 'store' or 'tail', not {other[:64]!r}")
         return Response(_page_json(room, page), mimetype="application/json")
+
+    def _reads(self, rooms: list[str], user: str | None) -> list[int | None]:
+        if user is None:
+            return [None] * len(rooms)
+        return self._read_marks.of(user, rooms)
 
     def _refuse_strangers(self) -> None:
         """With a token set, what was said in rooms is for those who know it, over HTTP as well."""
@@ -165,6 +201,20 @@ def _number(name: str, *, least: int, most: int = MAX_INTEGER) -> int | None:
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 16 and least <= int(raw) <= most):
         raise Refusal(Code.BAD_REQUEST, f"{name} must be a whole number from {least} to {most}")
     return int(raw)
+
+
+def _flag(name: str) -> bool:
+    raw = request.args.get(name, "false")
+    if raw not in ("true", "false"):
+        raise Refusal(Code.BAD_REQUEST, f"{name} must be true or false")
+    return raw == "true"
+
+
+def _user() -> str | None:
+    user = request.args.get("user")
+    if user is not None and not 1 <= len(user) <= MAX_NAME:
+        raise Refusal(Code.BAD_REQUEST, f"user must have 1 to {MAX_NAME} characters")
+    return user
 
 
 def _json(payload: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:

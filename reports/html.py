@@ -20,7 +20,8 @@ from reports import sentence
 from reports.anchors import witness_id
 from reports.limits import LEVELS, MOST_BYTES, Limits
 from reports.run import Run
-from reports.sections import SCRIPTS, SECTIONS, SHEETS, kept
+from reports.scripts import joined
+from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, kept
 from reports.text import clipped, visible
 
 GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
@@ -55,7 +56,7 @@ def render(run: Run) -> str:
 
 def _page(run: Run, limits: Limits) -> str:
     environment = _environment(run, limits)
-    scripts = _scripts(environment)
+    scripts = (*_scripts(environment), joined(*TIMELINE_SCRIPT))
     facts: dict[str, Any] = {}
     for section in SECTIONS:
         facts |= section.facts(run, limits)

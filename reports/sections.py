@@ -13,18 +13,20 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, return_curve, sequence_drawing, timeline
+from reports import picture, return_curve, sequence_drawing, timeline, zoomable
 from reports.anchors import witness_id
 from reports.limits import Limits
 from reports.reconnections import grouped
 from reports.run import Run
+from reports.scripts import data
 from reports.spans import fault_records
 
 T = TypeVar("T", Property, Finding)
 Facts = Callable[[Run, Limits], Mapping[str, Any]]
 
-SHEETS = ("style.css",)
+SHEETS = ("style.css", "timeline.css")
 SCRIPTS = ("page.js",)
+TIMELINE_SCRIPT = ("scales.js", "drawing.js", "reading.js", "timeline.js")  # of static/, one script together
 WELL = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
 
 
@@ -46,6 +48,8 @@ def _timeline(run: Run, limits: Limits) -> Mapping[str, Any]:
     shown = picture.collect(run)
     return {
         "picture": shown,
+        "picture_data": data("timeline-data", zoomable.payload(shown)),
+        "untold": picture.untold(run),
         "wide": timeline.draw(shown, width=timeline.WIDE),
         "narrow": timeline.draw(shown, width=timeline.NARROW),
         "torn": [file for file in run.history if file.torn],

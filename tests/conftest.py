@@ -91,21 +91,6 @@ HALF_OPENED = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of tests/fault_tolerance; only the outermost conftest may add any."""
-    group = parser.getgroup("scenarios", "the shipped scenarios (tests/fault_tolerance)")
-    group.addoption(
-        "--scenario-backend", action="append", metavar="NAME", help="Only this backend. Repeatable."
-    )
-    group.addoption("--scenario-seed", type=int, metavar="N", help="The seed of all runs; else drawn.")
-    group.addoption(
-        "--scenario-runs-dir",
-        type=Path,
-        metavar="DIR",
-        help="Keep the run folders here.",
-    )
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow a test that interrupts its own process what Python cannot help."""
     for item in items:

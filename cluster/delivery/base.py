@@ -75,6 +75,9 @@ class Delivery(Protocol):
     def rooms(self) -> list[str]:
         """Return the names of the rooms that have messages."""
 
+    def heads(self, rooms: list[str]) -> list[int]:
+        """Return where each of these rooms ends now."""
+
     def status(self) -> dict[str, Any]:
         """Return figures for `/health`."""
 

@@ -152,6 +152,11 @@ class DurableDelivery:
         """Return the rooms that have a log."""
         return self._store.rooms()
 
+    def heads(self, rooms: list[str]) -> list[int]:
+        """Return the heads of rooms."""
+        found = self._store.many([("HGET", keys.room_state(room), "head") for room in rooms])
+        return [int(head or 0) for head in found]
+
     def status(self) -> dict[str, Any]:
         """Return where the tail stands, and how far it is behind."""
         lag = self._tail.lag()

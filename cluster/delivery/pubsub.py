@@ -173,6 +173,12 @@ class PubSubDelivery:
         """Return the rooms that have a history."""
         return self._store.rooms()
 
+    def heads(self, rooms: list[str]) -> list[int]:
+        """Return how many messages rooms have."""
+        return [
+            int(length) for length in self._store.many([("LLEN", keys.pubsub_list(room)) for room in rooms])
+        ]
+
     def status(self) -> dict[str, Any]:
         """There is nothing to tell."""
         return {}

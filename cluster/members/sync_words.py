@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from cluster import wire
 from cluster.members.peers import RedisSeen, Word
-from cluster.protocol import MAX_INTEGER, MAX_NAME, valid_room
+from cluster.protocol import MAX_INTEGER, MAX_NAME, Position, valid_room
 
-NOTICE_TYPES = ("joined", "draining", "left", "typing")
+NOTICE_TYPES = ("joined", "draining", "left", "typing", "read")
 LONGEST_URL = 2048
 
 
@@ -20,12 +20,13 @@ class WrongWord(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
-    """An event; `room`, `user` and `typing` are there for `typing` alone."""
+    """An event; `room`, `user` and `typing` are there for `typing` alone, `room` and `reads` for `read`."""
 
     type: str
     room: str = ""
     user: str = ""
     typing: bool = False
+    reads: tuple[tuple[str, Position], ...] = ()  # user and position
 
 
 def word_json(word: Word, notices: Iterable[Notice] = ()) -> bytes:
@@ -69,22 +70,34 @@ def parse_word(body: bytes) -> tuple[Word, tuple[Notice, ...]]:
 
 
 def _notice_fields(notice: Notice) -> dict[str, Any]:
-    if notice.type != "typing":
-        return {"type": notice.type}
-    return {"type": "typing", "room": notice.room, "user": notice.user, "typing": notice.typing}
+    match notice.type:
+        case "typing":
+            return {"type": "typing", "room": notice.room, "user": notice.user, "typing": notice.typing}
+        case "read":
+            reads = [{"user": user, "epoch": at.epoch, "seq": at.seq} for user, at in notice.reads]
+            return {"type": "read", "room": notice.room, "reads": reads}
+        case other:
+            return {"type": other}
 
 
 def _notice(fields: dict[str, Any]) -> Notice:
-    if fields["type"] != "typing":
+    if fields["type"] not in ("typing", "read"):
         return Notice(type=fields["type"])
     if not valid_room(fields["room"]):
         raise ValueError("not a room's name")
+    if fields["type"] == "read":
+        return Notice(type="read", room=fields["room"], reads=tuple(map(_read, fields["reads"])))
     return Notice(
         type="typing",
         room=fields["room"],
         user=_text(fields["user"], MAX_NAME),
         typing=_flag(fields["typing"]),
     )
+
+
+def _read(fields: dict[str, Any]) -> tuple[str, Position]:
+    position = Position(epoch=_text(fields["epoch"], MAX_NAME), seq=_count(fields["seq"]))
+    return _text(fields["user"], MAX_NAME), position
 
 
 def _text(value: object, most: int) -> str:

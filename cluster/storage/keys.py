@@ -63,6 +63,11 @@ def memberships(incarnation: str) -> bytes:
     return f"wa:incarnation:{incarnation}:memberships".encode()
 
 
+def read_marks(room: str) -> bytes:
+    """A hash: user -> "<seq> <epoch>", up to where each has read."""
+    return f"wa:room:{room}:reads".encode()
+
+
 def pubsub_list(room: str) -> bytes:
     """The history of a room in the pub/sub variant: a list of JSON messages."""
     return f"wa:pubsub:{room}:messages".encode()

@@ -29,7 +29,7 @@ from cluster.storage.resp import Argument, Command, Packed, WrongRun, pack, pack
 CONNECT_TIMEOUT_S = 0.5
 
 Reply = Any  # bytes, int, None, a list of these, or a ResponseError
-SCRIPTS = ("beat", "commit", "presence", "reap", "retire", "room_head", "stand", "user_list")
+SCRIPTS = ("beat", "commit", "presence", "read_marks", "reap", "retire", "room_head", "stand", "user_list")
 
 
 class RedisDown(Exception):

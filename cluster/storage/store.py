@@ -10,7 +10,7 @@ from cluster.protocol import Code, Refusal
 from cluster.settings import Settings
 from cluster.storage import keys
 from cluster.storage.link import Health, Link, RedisDown, Reply
-from cluster.storage.resp import Argument, Guard
+from cluster.storage.resp import Argument, Command, Guard
 from cluster.storage.room_epochs import RoomEpochs
 from cluster.wire import Stored
 
@@ -116,6 +116,14 @@ class Store:
     def call(self, *command: Argument) -> Reply:
         """Run one command of the caller's; for reads that have no method of their own."""
         return self._guarded(lambda: self.link.call(*command))
+
+    def many(self, commands: list[Command]) -> list[Reply]:
+        """Run many commands of the caller's, some at a time; Redis serves others meanwhile."""
+        found: list[Reply] = []
+        for first in range(0, len(commands), PAGE):
+            some = commands[first : first + PAGE]
+            found += self._guarded(lambda some=some: self.link.replies(some))  # type: ignore[misc]
+        return found
 
     def _range(self, command: str, room: str, start: str, end: str, count: int) -> list[tuple[int, bytes]]:
         entries = self.call(command, keys.room_log(room), start, end, "COUNT", count)

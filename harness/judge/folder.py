@@ -8,6 +8,7 @@ from typing import TypeVar
 from harness.checkers import steady_state
 from harness.checkers.view import prepare
 from harness.errors import HarnessError
+from harness.judge import early
 from harness.judge.judgement import judge
 from harness.open_ended import with_bots
 from harness.records.bots import BotsMetrics
@@ -18,7 +19,7 @@ from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
 from harness.records.plan import Expectation, Plan
 from harness.records.steady import SteadyBound
-from harness.records.verdict import RunVerdict, Verdict
+from harness.records.verdict import Property, RunVerdict, Verdict
 
 T = TypeVar("T")
 SCHEMA = 1
@@ -66,6 +67,25 @@ def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[tuple[Stea
     )
     window = steady_state.before_faults(view)
     return steady_state.measured(view, window) if window is not None else ()
+
+
+def violations_so_far(
+    folder: RunFolder, plan: Plan, meta: Meta, *, until_ns: int
+) -> tuple[tuple[Property, ...], int]:
+    """Return what is violated for certain in a run that still goes on, and how many events were looked at.
+
+    `until_ns` was stamped on this machine, a moment ago: see `early.py`.
+    """
+    histories = _histories(folder)
+    found = early.violations(
+        plan=_with_all_bots(plan, histories),
+        meta=meta,
+        histories=histories,
+        until_ns=until_ns,
+        faults=_journal(FaultEntry, folder.faults),
+        members=_journal(MemberEntry, folder.members),
+    )
+    return found, sum(len(file.events) for file in histories)
 
 
 def _with_all_bots(plan: Plan, histories: Sequence[HistoryFile]) -> Plan:

@@ -2,16 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
 
+_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    found = _adapters.get(kind)
+    if found is None:
+        found = _adapters[kind] = TypeAdapter(kind)
+    return found
+
+
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:
     """Return the record as UTF-8 JSON, keys in field order, so that equal records give equal bytes."""
-    return TypeAdapter(type(record)).dump_json(record, indent=indent)
+    return _adapter(type(record)).dump_json(record, indent=indent)
 
 
 def load_json(kind: type[T], data: bytes | str) -> T:
@@ -20,7 +30,8 @@ def load_json(kind: type[T], data: bytes | str) -> T:
     Raises:
         pydantic.ValidationError: the JSON is no such record; the message says where.
     """
-    return TypeAdapter(kind).validate_json(data)
+    record: T = _adapter(kind).validate_json(data)
+    return record
 
 
 def write_json(path: Path, record: object) -> None:

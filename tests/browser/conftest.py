@@ -1,11 +1,13 @@
 """A headless Chromium for the tests that must see what a browser makes of a page."""
 
+import contextlib
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
+from tests.browser.chat_world import ChatWorld
 from tests.browser.page import Page
 from tests.npm import installed
 
@@ -85,9 +88,8 @@ def _dump(chromium: str, page: Path, profile: Path, *, dark: bool) -> str:
     return done.stdout.decode("utf-8", errors="replace")
 
 
-@pytest.fixture(scope="session")
-def chrome(chromium: str) -> Iterator[webdriver.Chrome]:
-    """A Chromium that is driven, and whose console and requests are recorded; shared by all tests."""
+@contextlib.contextmanager
+def _driven(chromium: str) -> Iterator[webdriver.Chrome]:
     driver = shutil.which("chromedriver")
     assert driver, "chromedriver is not on PATH (Debian: apt-get install chromium-driver)"
     options = webdriver.ChromeOptions()
@@ -96,8 +98,24 @@ def chrome(chromium: str) -> Iterator[webdriver.Chrome]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def chrome(chromium: str) -> Iterator[webdriver.Chrome]:
+    """A Chromium that is driven, and whose console and requests are recorded; shared by all tests."""
+    with _driven(chromium) as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="session")
+def second_chrome(chromium: str) -> Iterator[webdriver.Chrome]:
+    """Another one, for a second person: tabs of one Chromium do not work at the same time."""
+    with _driven(chromium) as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="session")
@@ -111,9 +129,46 @@ def axe() -> str:
 @pytest.fixture
 def page(chrome: webdriver.Chrome, axe: str) -> Iterator[Page]:
     """A fresh tab; at the test's end nothing may be in its console that the test did not expect."""
+    with _tab(chrome, axe) as page:
+        yield page
+
+
+@pytest.fixture
+def second_page(second_chrome: webdriver.Chrome, axe: str) -> Iterator[Page]:
+    """The same in the second browser."""
+    with _tab(second_chrome, axe) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def _tab(chrome: webdriver.Chrome, axe: str) -> Iterator[Page]:
     home = chrome.current_window_handle
     chrome.switch_to.new_window("tab")
     page = Page(chrome, axe)
-    yield page
-    page.close()
-    chrome.switch_to.window(home)
+    try:
+        yield page
+    finally:
+        try:
+            page.close()
+        finally:
+            chrome.switch_to.window(home)
+
+
+@pytest.fixture(scope="session")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatWorld]:
+    """Redis and three nodes that nobody but the tests has started."""
+    with ChatWorld.started(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: ChatWorld) -> ChatWorld:
+    """The same, and all of it well."""
+    shared_world.heal()
+    return shared_world
+
+
+@pytest.fixture
+def room() -> str:
+    """A room that no other test uses."""
+    return f"room-{time.monotonic_ns()}"

@@ -8,11 +8,7 @@
 // A link without a user asks whoever follows it for a name. The user is in the query and the place behind the `#`:
 // changing the place loads nothing anew, changing the user is another session.
 
-const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
-const USER_CHARACTERS = 64;
-
-export const validRoom = (name) => ROOM.test(name);
-export const validUser = (name) => name.trim() !== "" && [...name].length <= USER_CHARACTERS;
+import { validRoom, validUser } from "./names.js";
 
 /** What the part behind the `#` leads to: `{view, room}` or `{view, user}`; null where it leads nowhere. */
 export function placeOf(hash) {

@@ -235,17 +235,17 @@ export class ChatClient extends EventTarget {
   }
 
   /**
-   * Fetch the page of messages before the oldest one.
+   * Fetch the page of messages before the oldest one, `limit` at most (1,000 is the nodes' own limit).
    *
    * @returns {Promise<number>} how many came; rejected where the node does not answer
    */
-  async loadOlder(name) {
+  async loadOlder(name, { limit = PAGE } = {}) {
     const room = this.rooms.get(name);
     if (!room?.hasOlder || room.loadingOlder) return 0;
     const before = room.firstSeq ?? room.head + 1;
     this.#change(name, ["older"], () => (room.loadingOlder = true));
     try {
-      const page = await this.#get(`/rooms/${name}/messages?before=${before}&limit=${PAGE}`);
+      const page = await this.#get(`/rooms/${name}/messages?before=${before}&limit=${limit}`);
       if (before !== (room.firstSeq ?? room.head + 1)) return 0; // A snapshot has come meanwhile.
       const came = room.older(page.messages, page.first);
       came.forEach((message) => this.#cameBack(message));

@@ -12,6 +12,7 @@ const WELCOME_MS = 5_000;
 const SPREAD_MS = [30, 250];
 const BACKOFF_MS = { first: 250, most: 8_000 };
 const FOR_GOOD = new Set(["unauthorized", "bad_request"]);
+const OFFLINE = { status: "offline", reason: "No node of the cluster answers." };
 const REASONS = {
   "ping timeout": "has been silent for 4 seconds",
   "transport close": "has closed the connection",
@@ -32,6 +33,7 @@ export class Connection {
   #attempt = 0;
   #tried = new Set();
   #homes = 0; // how often it was connected
+  #nobody = false; // no node has answered when they were asked last
   #closed = false;
   #moving = false;
 
@@ -141,6 +143,7 @@ export class Connection {
     this.#url = url;
     this.#homes += 1;
     this.#attempt = 0;
+    this.#nobody = false;
     this.#tried.clear();
     this.#on.connected({ url, moved });
   }
@@ -169,8 +172,8 @@ export class Connection {
   #again(reason) {
     this.#attempt += 1;
     const pause = this.#pauseMs();
-    const status = this.#homes ? "reconnecting" : "connecting";
-    this.#on.status({ status, reason, attempt: this.#attempt, retryAt: this.#now() + pause });
+    const found = this.#nobody ? OFFLINE : { status: this.#homes ? "reconnecting" : "connecting", reason };
+    this.#on.status({ ...found, attempt: this.#attempt, retryAt: this.#now() + pause });
     this.#timer = setTimeout(() => this.#look(), pause);
   }
 
@@ -180,7 +183,8 @@ export class Connection {
     this.#on.status({ retryAt: null });
     const choice = await this.#nodes.choose({ tried: this.#tried });
     if (this.#closed || this.#socket) return;
-    if (!choice.answered) this.#on.status({ status: "offline", reason: "No node of the cluster answers." });
+    this.#nobody = !choice.answered;
+    if (this.#nobody) this.#on.status(OFFLINE);
     this.#dial(choice.url);
   }
 

@@ -12,7 +12,7 @@ import { icon, setText } from "./views/dom.js";
 
 const FIRST_ROOM = "lobby";
 const COPIED_MS = 1_500; // So long a check says that the link is copied.
-const NAME = "wordaround.user"; // The last name that was chosen in this browser.
+const NAME = "wordaround:user"; // The last name that was chosen in this browser.
 const NO_CLIENT =
   "This node was installed without socket.io-client: install npm, run “make setup”, and start the node anew.";
 

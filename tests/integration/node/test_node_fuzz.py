@@ -126,7 +126,10 @@ SOUND = {
 fields = st.sampled_from(sorted(SOUND)).flatmap(
     lambda name: st.tuples(st.just(json.dumps(name)), st.just(SOUND[name]) | values)
 )
-EVENTS = ["join", "leave", "send_message", "typing", "message", "connect", "disconnect", "malformed", "*", ""]
+EVENTS = [
+    "join", "leave", "send_message", "typing", "read", "message", "connect", "disconnect", "malformed", "*",
+    "",
+]  # fmt: skip
 
 
 def objects(pairs: list[tuple[str, str]]) -> str:

@@ -327,7 +327,13 @@ def many_faults(runs: Path) -> Made:
     more = [
         FaultPlan(id="coma", fault="pause", at_s=2.0, targets=("node-1",), duration_s=2.0),
         FaultPlan(
-            id="cut", fault="partition", at_s=5.0, targets=("node-3",), peers=("redis",), duration_s=2.0
+            id="cut",
+            fault="partition",
+            at_s=5.0,
+            targets=("node-3",),
+            peers=("redis",),
+            duration_s=2.0,
+            traits=("cuts-silently",),
         ),
         *(
             FaultPlan(

@@ -69,7 +69,7 @@ export class ChatView {
   /** Ask for a room and go there. */
   joinRoom() {
     this.#refresh();
-    const known = (this.#client.directory ?? []).filter(({ direct }) => !direct).map(({ name }) => name);
+    const known = this.#client.directory.map(({ name }) => name);
     askRoom(known, (room) => this.#go(toRoom(room)));
   }
 

@@ -1,11 +1,11 @@
 // Where one writes. Sending never waits for the connection: what is written offline is pending until it is back.
 
+import { LONGEST_TEXT_BYTES } from "../names.js";
 import { h, icon, setText } from "./dom.js";
 import { bytes, counted } from "./format.js";
 import { quote } from "./message_row.js";
 
-const MOST_BYTES = 8192;
-const TELL_FROM_BYTES = 7168; // From here on one is told how much room is left.
+const TELL_FROM_BYTES = LONGEST_TEXT_BYTES - 1024; // From here on one is told how much room is left.
 const MOST_PX = 180;
 
 export class Composer {
@@ -96,7 +96,7 @@ export class Composer {
 
   #send() {
     const text = this.#field.value.trim();
-    if (text === "" || bytes(text) > MOST_BYTES) return;
+    if (text === "" || bytes(text) > LONGEST_TEXT_BYTES) return;
     const replyTo = this.#replyTo;
     this.#field.value = "";
     this.#answer(null);
@@ -126,7 +126,7 @@ export class Composer {
   #written() {
     const text = this.#field.value.trim();
     const size = bytes(text);
-    const over = size - MOST_BYTES;
+    const over = size - LONGEST_TEXT_BYTES;
     this.#button.disabled = text === "" || over > 0;
     this.element.classList.toggle("over", over > 0);
     setText(this.#limit, over > 0 ? `Too long by ${counted(over, "byte")}` : size > TELL_FROM_BYTES ? `${counted(-over, "byte")} left` : "");

@@ -1,6 +1,6 @@
 // Dialogs: the browser's own, which keep the focus inside, close by Escape and give the focus back.
 
-import { validRoom, validUser } from "../address.js";
+import { validRoom, validUser } from "../names.js";
 import { h, icon } from "./dom.js";
 
 const SHORTCUTS = [

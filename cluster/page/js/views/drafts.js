@@ -1,6 +1,5 @@
 // What one has begun to write, by user and room: kept over reloads, failovers and changes of the room.
 
-const PREFIX = "wordaround.draft";
 const MOST_CHARACTERS = 10_000;
 
 export class Drafts {
@@ -33,6 +32,6 @@ export class Drafts {
   }
 
   #key(room) {
-    return `${PREFIX}.${JSON.stringify([this.#user, room])}`;
+    return `wordaround:${encodeURIComponent(this.#user)}:draft:${room}`;
   }
 }

@@ -19,7 +19,8 @@ const NEAR_PX = 900; // This near an edge the window grows.
 const END_PX = 48; // This near the end one counts as being there.
 const SETTLED_MS = 400; // So long a region must be still before new rows are read out again.
 const MOST_READ_OUT = 5; // Messages at once; more than that is catching up, of which one is told the count.
-const MOST_PAGES = 200; // Of older messages that are fetched for one jump.
+const JUMP_PAGE = 1_000; // Older messages that are fetched at once for a jump; of these
+const MOST_PAGES = 20; // there are so many at most.
 
 export class MessageLog {
   #client;
@@ -47,7 +48,7 @@ export class MessageLog {
     this.#room = room;
     this.#onReply = onReply;
     const state = this.#state;
-    this.#fresh = state?.unread > 0 ? freshAfter(state) : null;
+    this.#fresh = state?.unread > 0 ? state.readSeq : null;
     this.#pill = h("button", { class: "pill", hidden: true, onclick: () => this.toLatest() });
     this.#scroller.setAttribute("aria-label", label);
     this.#scroller.append(this.#top, this.#rows);
@@ -79,8 +80,8 @@ export class MessageLog {
   async jumpTo({ epoch, seq }) {
     const place = () => this.#messages.findIndex((m) => m.seq === seq && (!epoch || m.epoch === epoch));
     for (let page = 0; place() < 0 && this.#state?.hasOlder && page < MOST_PAGES; page += 1) {
-      await this.#client.loadOlder(this.#room);
-      if (this.#stop.signal.aborted) return false;
+      const came = await this.#client.loadOlder(this.#room, { limit: JUMP_PAGE }).catch(() => 0);
+      if (came === 0 || this.#stop.signal.aborted) return false;
     }
     const at = place();
     if (at < 0) return false;
@@ -122,6 +123,7 @@ export class MessageLog {
 
   #changed(event) {
     if (event.detail?.room !== undefined && event.detail.room !== this.#room) return;
+    if (event.detail?.what?.has("joined")) this.#failed = false; // Another connection may have what this one had not.
     this.#scheduled ||= requestAnimationFrame(() => {
       this.#scheduled = 0;
       this.#draw();
@@ -142,7 +144,7 @@ export class MessageLog {
     const { low, high } = this.#window();
     this.#redraw(low, high);
     this.#markRead();
-    if (low === 0 && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
+    if (low === 0 && !this.#failed && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
   }
 
   /** The window's bounds now: its messages may have moved, since others come before and behind them. */
@@ -223,6 +225,7 @@ export class MessageLog {
   }
 
   #topSentence(state, low, empty) {
+    if (state.error) return `This room cannot be entered: ${state.error.message}`;
     if (this.#loading) return "Loading older messages…";
     if (this.#failed) return "Older messages could not be loaded. Scroll up to try again.";
     if (low > 0 || state.hasOlder) return "";
@@ -265,8 +268,9 @@ export class MessageLog {
     }
     this.#loading = false;
     if (this.#stop.signal.aborted) return;
-    this.#draw();
-    if (!this.#failed) this.#scrolled(); // Who waits at the very top scrolls no more, and is to see them.
+    const { low } = this.#window();
+    if (low > 0) this.#grow(Math.max(0, low - STEP), null); // Who waits at the very top scrolls no more.
+    else this.#draw();
   }
 
   #toEnd() {
@@ -367,12 +371,6 @@ export class MessageLog {
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
   }
-}
-
-/** The seq of the last message that had been read when the log was opened; null where all is new. */
-function freshAfter(state) {
-  const { messages, unread } = state;
-  return messages.length > unread ? messages[messages.length - 1 - unread].seq : null;
 }
 
 function spoken(element) {

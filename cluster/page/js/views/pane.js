@@ -12,8 +12,6 @@ export class Pane {
   #client;
   #room;
   #rows = new Map();
-  #caught = []; // [first, last] of what came by a resume
-  #dividers = 0;
   #parts;
 
   constructor({ node, url, user, room, io, token, onChange }) {
@@ -23,8 +21,7 @@ export class Pane {
     this.#build();
     this.#client.addEventListener("state", () => onChange(this));
     this.#client.addEventListener("room", ({ detail }) => {
-      if (detail.what.has("dividers")) this.#noteCaughtUp();
-      onChange(this);
+      if (detail.room === this.#room.name) onChange(this);
     });
   }
 
@@ -48,7 +45,7 @@ export class Pane {
 
   /** Whether its newest message came live, not by a resume. */
   get live() {
-    return this.connected && !this.#caught.some(([first, last]) => first <= this.head && this.head <= last);
+    return this.connected && !this.#caughtUp(this.head);
   }
 
   start() {
@@ -108,7 +105,7 @@ export class Pane {
       state: part("p", "state", { role: "status" }), detail: part("p", "detail"), head: part("span", "head"),
       lag: part("span", "lag"), waiting: part("span", "waiting"),
       corner: part("div", "corner"), tape: part("div", "tape", { "aria-hidden": "true" }),
-      log: part("ol", "log", {
+      log: part("div", "log", {
         role: "log", "aria-live": "off", "aria-label": `Messages as ${this.node} delivers them`, tabindex: 0,
       }),
     };
@@ -140,18 +137,17 @@ export class Pane {
     [...this.#parts.tape.children].forEach((cell, index) => {
       const position = first + index;
       const had = position <= this.head;
-      const caught = had && this.#caught.some(([from, to]) => from <= position && position <= to);
+      const caught = had && this.#caughtUp(position);
       const kind = position > furthest ? "none" : !had ? "missing" : caught ? "caught" : "had";
       if (cell.className !== kind) cell.className = kind;
     });
   }
 
-  #noteCaughtUp() {
-    for (const { kind, afterSeq, count } of this.#room.dividers.slice(this.#dividers)) {
-      if (kind === "caught-up" && count) this.#caught.push([afterSeq + 1, afterSeq + count]);
-    }
-    this.#dividers = this.#room.dividers.length;
-    this.#caught = this.#caught.slice(-20);
+  /** Whether a position came by a resume. */
+  #caughtUp(position) {
+    return this.#room.dividers.some(
+      ({ kind, afterSeq, count }) => kind === "caught-up" && afterSeq < position && position <= afterSeq + count,
+    );
   }
 
   #drawLog() {
@@ -179,7 +175,7 @@ export class Pane {
 function messageLine({ epoch, seq, user, text }) {
   return {
     key: `${epoch}/${seq}`, sign: "",
-    make: () => h("li", { class: "line" }, h("span", { class: "line-seq", text: seq }), h("span", {}, h("b", { text: user }), " ", text)),
+    make: () => h("div", { class: "line" }, h("span", { class: "line-seq", text: seq }), h("span", {}, h("b", { text: user }), " ", text)),
   };
 }
 
@@ -187,13 +183,13 @@ function pendingLine({ key, text, state, error }) {
   const word = state === "failed" ? `failed: ${error?.message ?? "unknown"}` : state === "committed" ? "committed" : "waiting";
   return {
     key, sign: state,
-    make: () => h("li", { class: `line line-${state}` }, h("span", { class: "line-seq", text: "·" }), h("span", {}, text, " ", h("em", { text: word }))),
+    make: () => h("div", { class: `line line-${state}` }, h("span", { class: "line-seq", text: "·" }), h("span", {}, text, " ", h("em", { text: word }))),
   };
 }
 
 function dividerLine({ afterSeq, kind, count }) {
   const text = kind === "gap" ? "History gap" : `Caught up ${count} message${count === 1 ? "" : "s"}`;
-  return { key: `divider/${afterSeq}/${kind}`, sign: text, make: () => h("li", { class: `line-divider ${kind}`, text }) };
+  return { key: `divider/${afterSeq}/${kind}`, sign: text, make: () => h("div", { class: `line-divider ${kind}`, text }) };
 }
 
 function usually(delay) {

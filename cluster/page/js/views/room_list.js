@@ -70,8 +70,8 @@ export class RoomList {
     const mine = [...this.#client.rooms.values()].map(({ name, direct, unread }) => ({ name, direct, unread, mine: true }));
     const byName = (a, b) => a.name.localeCompare(b.name);
     const others = (this.#client.directory ?? [])
-      .filter(({ name, direct, unread }) => !this.#client.rooms.has(name) && direct === undefined && !isDirect(name))
-      .map(({ name }) => ({ name, direct: null, unread: 0, mine: false }))
+      .filter(({ name }) => !this.#client.rooms.has(name))
+      .map(({ name, unread }) => ({ name, direct: null, unread: unread ?? 0, mine: false }))
       .sort(byName)
       .slice(0, OTHERS_SHOWN);
     return {
@@ -117,5 +117,3 @@ export class RoomList {
     else this.#onOpen(link.dataset.room);
   }
 }
-
-const isDirect = (name) => name.startsWith("dm.");

@@ -4,6 +4,7 @@
 
 import { dayName, dayOf } from "./format.js";
 
+const BEFORE_ALL = 0;
 const TOGETHER_S = 300; // Messages of one person within five minutes stand under one name.
 
 const unnumbered = new WeakMap(); // Keys of messages without a place: the pub/sub variant gives them none.
@@ -22,7 +23,7 @@ export function keyOf(message) {
  */
 export function rowsOf(room, { low, high, user, readers, fresh, now = new Date() }) {
   const rows = [];
-  const dividers = new Map((room.dividers ?? []).map((divider) => [divider.afterSeq, divider]));
+  const dividers = dividersBySeq(room);
   let before = room.messages[low - 1] ?? null;
   for (let i = low; i < high; i += 1) {
     const message = room.messages[i];
@@ -39,6 +40,12 @@ export function rowsOf(room, { low, high, user, readers, fresh, now = new Date()
   return rows;
 }
 
+/** Dividers by the seq behind which they stand; those of messages that are not here stand before all. */
+function dividersBySeq({ dividers, messages }) {
+  const first = messages[0]?.seq ?? 0;
+  return new Map(dividers.map((divider) => [divider.afterSeq < first ? BEFORE_ALL : divider.afterSeq, divider]));
+}
+
 function addSeparators(rows, before, message, { dividers, fresh, now }) {
   const had = rows.length;
   const day = dayOf(message.sent_at);
@@ -46,7 +53,7 @@ function addSeparators(rows, before, message, { dividers, fresh, now }) {
     const name = dayName(message.sent_at, now);
     rows.push({ kind: "day", key: `day:${day}:${message.seq}`, sign: name, name });
   }
-  const divider = before && dividers.get(before.seq);
+  const divider = dividers.get(before?.seq ?? BEFORE_ALL);
   if (divider) rows.push(dividerRow(divider));
   if (fresh !== null && before?.seq === fresh) rows.push({ kind: "fresh", key: `fresh:${fresh}`, sign: "" });
   return rows.length > had;

@@ -1,0 +1,415 @@
+// The client over a cluster that the test plays: where it goes, what it resends, what it tells, what it keeps.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { directRoom, inboxRoom, notice } from "../../cluster/page/js/names.js";
+import { FakeStorage, World, url } from "./fakes.mjs";
+
+const message = (seq, more = {}) => ({ room: "room", epoch: "e1", seq, producer: null, n: null, user: "bob", text: `${seq}`, sent_at: 1, node: "node-1", ...more });
+const ok = (seq) => ({ ok: true, room: "room", epoch: "e1", seq, duplicate: false });
+const no = (code, more = {}) => ({ ok: false, error: { code, message: code, definite: true, ...more } });
+const keys = (socket) => socket.all("send_message").map(({ payload }) => [payload.producer, payload.n, payload.text]);
+const seqs = (room) => room.messages.map(({ seq }) => seq);
+
+let world;
+beforeEach(() => (world = new World()));
+afterEach(() => world.close());
+
+test("a lost node – peers answer – the nearest one that serves, without a reload, and resumed by the cursor", async () => {
+  const client = await world.joined();
+  world.socket.say("message", message(1));
+  world.answers.delete(url(1));
+  world.answers.get(url(2)).ms = 80;
+  world.answers.get(url(3)).ms = 20;
+  const began = Date.now();
+  world.socket.lose();
+  assert.equal(client.state.status, "reconnecting");
+  assert.ok(client.state.retryAt > began);
+  assert.match(client.state.reason, /^node-1 /);
+  await world.pass(300);
+  assert.equal(world.socket.url, url(3));
+  world.socket.accept();
+  await world.settle();
+  assert.deepEqual([client.state.status, client.state.node, client.state.moved, client.state.retryAt], ["connected", { id: "node-3", url: url(3) }, 1, null]);
+  const join = world.socket.admit("room", { seq: 2, recovered: true, messages: [message(2)] });
+  assert.deepEqual(join.cursor, { epoch: "e1", seq: 1 });
+  const room = client.rooms.get("room");
+  assert.deepEqual([seqs(room), room.dividers], [[1, 2], [{ afterSeq: 1, kind: "caught-up", count: 1 }]]);
+});
+
+test("pending sends – the node is lost – resent in order with the same keys, once it is joined again", async () => {
+  const client = await world.joined();
+  for (const text of ["a", "b", "c"]) client.send("room", text);
+  const before = keys(world.socket);
+  assert.equal(before.length, 3);
+  world.socket.lose("ping timeout");
+  client.send("room", "written while away");
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  assert.deepEqual(keys(world.socket), []);
+  world.socket.admit("room", { seq: 1, recovered: true, messages: [message(1, { producer: before[0][0], n: 1, user: "ann", text: "a" })] });
+  await world.settle();
+  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"]]);
+  assert.deepEqual(client.rooms.get("room").pending.map(({ text }) => text), ["b", "c", "written while away"]);
+});
+
+test("an answer of the connection before – comes late – is not taken for one of this", async () => {
+  const client = await world.joined();
+  client.send("room", "a");
+  const old = world.socket;
+  old.lose();
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  old.answer("send_message", ok(1));
+  assert.equal(client.rooms.get("room").pending[0].state, "pending");
+});
+
+test("a committed message – acknowledged, then delivered – has its seq, then is no longer pending", async () => {
+  const client = await world.joined();
+  const pending = client.send("room", "hello", { replyTo: { epoch: "e1", seq: 7 } });
+  assert.deepEqual(world.socket.all("send_message")[0].payload.reply_to, { epoch: "e1", seq: 7 });
+  world.socket.answer("send_message", ok(8));
+  assert.deepEqual([pending.state, pending.seq], ["committed", 8]);
+  const [producer, n] = keys(world.socket)[0];
+  world.socket.say("message", message(1, { producer, n, user: "ann" }));
+  assert.deepEqual(client.rooms.get("room").pending, []);
+});
+
+test("no node answers – offline, with a countdown that grows; asked to, it tries at once", async () => {
+  const client = await world.joined();
+  world.answers.clear();
+  world.socket.lose();
+  const pauses = [];
+  for (let i = 0; i < 7; i += 1) {
+    pauses.push(client.state.retryAt - Date.now());
+    await world.pass(pauses.at(-1) + 20);
+    assert.equal(client.state.retryAt, null);
+    world.socket.refuse();
+    await world.settle();
+    assert.equal(client.state.status, "offline"); // Until a node answers.
+  }
+  assert.ok(pauses.every((pause, i) => i === 0 || pause >= pauses[i - 1]), `${pauses}`);
+  assert.ok(pauses.at(-1) <= 8_000);
+  assert.ok(client.state.attempt > 5);
+  const tries = world.sockets.length;
+  client.reconnect();
+  await world.settle();
+  assert.equal(world.sockets.length, tries + 1);
+});
+
+test("a node that answers but takes no WebSocket – the others are tried before it is tried again", async () => {
+  const client = await world.joined();
+  world.answers.get(url(1)).ms = 1;
+  world.socket.lose();
+  const tried = [];
+  for (let i = 0; i < 3; i += 1) {
+    await world.pass(1_200);
+    tried.push(world.socket.url);
+    world.socket.refuse();
+  }
+  assert.deepEqual(tried, [url(1), url(2), url(3)]);
+  assert.equal(client.state.status, "reconnecting");
+});
+
+test("a node that says nothing after the handshake – given up", async () => {
+  await world.joined();
+  world.socket.lose();
+  await world.pass(400);
+  const silent = world.socket;
+  await world.pass(6_000);
+  assert.notEqual(world.socket, silent);
+});
+
+test("a join that is not answered – the connection is given up", async () => {
+  const client = world.client();
+  client.join("room");
+  client.start();
+  world.socket.accept();
+  await world.pass(8_100);
+  assert.notEqual(client.state.status, "connected");
+  assert.match(client.state.reason, /join/);
+});
+
+test("a node that drains – a peer serves – moved before it closes", async () => {
+  const client = await world.joined();
+  world.answers.get(url(1)).draining = true;
+  world.socket.say("server_info", world.info(1, { draining: true }));
+  assert.equal(client.state.draining, true);
+  await world.pass(500);
+  assert.equal(world.socket.url, url(2));
+  world.socket.accept();
+  assert.deepEqual([client.state.moved, client.state.status], [1, "connected"]);
+});
+
+test("a node that drains – nobody else serves – stays as long as it may", async () => {
+  const client = await world.joined();
+  for (const n of [1, 2, 3]) world.answers.get(url(n)).ready = false;
+  world.socket.say("server_info", world.info(1, { draining: true }));
+  await world.pass(1_000);
+  assert.equal(world.sockets.length, 1);
+  assert.equal(client.state.status, "connected");
+});
+
+test("a fixed client – its node is lost – comes back to that one only, and has no inbox", async () => {
+  const client = await world.joined("room", { fixed: true });
+  assert.deepEqual(world.socket.all("join").map(({ payload }) => payload.room), ["room"]);
+  world.answers.delete(url(1));
+  world.socket.lose();
+  for (let i = 0; i < 3; i += 1) {
+    await world.pass(3_000);
+    assert.equal(world.socket.url, url(1));
+    world.socket.refuse();
+  }
+  assert.deepEqual([client.state.status, client.state.moved], ["offline", 0]);
+});
+
+test("refused for good – a wrong token – offline, and no further try", async () => {
+  const client = world.client({ token: "wrong" });
+  client.start();
+  assert.deepEqual(world.socket.options.auth, { user: "ann", token: "wrong" });
+  world.socket.refuse(Object.assign(new Error("the token is missing or wrong"), { data: { code: "unauthorized" } }));
+  await world.pass(60_000);
+  assert.equal(world.sockets.length, 1);
+  assert.deepEqual([client.state.status, client.state.retryAt], ["offline", null]);
+  assert.match(client.state.reason, /token/);
+});
+
+test("a join – store_unavailable – again on the same connection after the pause", async () => {
+  const client = world.client();
+  client.join("room");
+  client.start();
+  world.socket.accept();
+  world.socket.admit(inboxRoom("ann"));
+  const joins = () => world.socket.all("join").filter(({ payload }) => payload.room === "room");
+  joins()[0].answer(no("store_unavailable", { retry_after_ms: 400 }));
+  await world.pass(390);
+  assert.equal(joins().length, 1);
+  await world.pass(300);
+  assert.equal(joins().length, 2);
+  joins()[1].answer(no("room_invalid"));
+  await world.pass(10_000);
+  assert.equal(joins().length, 2);
+  assert.equal(client.rooms.get("room").error.code, "room_invalid");
+});
+
+test("a send – not_joined – joined again by the cursor, then resent", async () => {
+  const client = await world.joined();
+  world.socket.say("message", message(1));
+  client.send("room", "a");
+  world.socket.answer("send_message", no("not_joined"));
+  assert.deepEqual(world.socket.all("join").at(-1).payload, { room: "room", cursor: { epoch: "e1", seq: 1 } });
+  world.socket.admit("room", { seq: 1, recovered: true });
+  await world.pass(300);
+  assert.deepEqual(keys(world.socket).map(([, n, text]) => [n, text]), [[1, "a"], [1, "a"]]);
+});
+
+test("a hole between live messages – resumed by the cursor, and filled in order", async () => {
+  const client = await world.joined();
+  world.socket.say("message", message(1));
+  world.socket.say("message", message(3));
+  assert.deepEqual(world.socket.all("join").at(-1).payload.cursor, { epoch: "e1", seq: 1 });
+  world.socket.admit("room", { seq: 3, recovered: true, messages: [message(2), message(3)] });
+  assert.deepEqual(seqs(client.rooms.get("room")), [1, 2, 3]);
+});
+
+test("a text that is too long – never leaves, fails at once, is discarded", async () => {
+  const client = await world.joined();
+  const pending = client.send("room", "ä".repeat(4097));
+  assert.deepEqual([pending.state, pending.error.code, keys(world.socket)], ["failed", "text_too_long", []]);
+  client.discard("room", pending.key);
+  assert.deepEqual(client.rooms.get("room").pending, []);
+});
+
+test("a reload – rooms, cursor and pending are there, under the same keys", async () => {
+  const storage = new FakeStorage();
+  const before = await world.joined("room", { storage });
+  world.socket.say("message", message(1));
+  before.send("room", "unanswered");
+  const [key] = keys(world.socket);
+  before.close();
+  world.pages.push({ rooms: [], heads: [{ room: "room", head: 5, read: null }] });
+  const after = world.client({ storage });
+  assert.deepEqual([...after.rooms.keys()], ["room"]);
+  after.start();
+  assert.deepEqual(after.rooms.get("room").pending.map(({ text }) => text), ["unanswered"]);
+  world.socket.accept();
+  await world.settle();
+  const join = world.socket.admit("room", { seq: 1, recovered: true });
+  assert.deepEqual(join.cursor, { epoch: "e1", seq: 1 });
+  await world.settle();
+  assert.deepEqual(keys(world.socket), [key]);
+  after.send("room", "new"); // It waits for what was written before.
+  world.socket.answer("send_message", ok(2));
+  await world.settle();
+  assert.notEqual(keys(world.socket).at(-1)[0], key[0]);
+});
+
+test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
+  const storage = new FakeStorage();
+  const one = await world.joined("room", { storage });
+  const first = world.socket;
+  const other = await world.joined("room", { storage });
+  one.send("room", "of one");
+  other.send("room", "of the other");
+  await world.pass(6_000);
+  assert.notEqual(keys(first)[0][0], keys(world.socket)[0][0]);
+  assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["of the other"]);
+});
+
+test("a tab that crashed – silent for two minutes – another one takes over what it had left", async () => {
+  const storage = new FakeStorage();
+  const crashed = await world.joined("room", { storage });
+  crashed.send("room", "left");
+  const kept = new Map(storage.items);
+  crashed.close();
+  storage.items = kept; // As if it had never closed.
+  const other = await world.joined("room", { storage });
+  assert.deepEqual(other.rooms.get("room").pending, []);
+  await world.pass(126_000);
+  assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["left"]);
+});
+
+test("a storage that is full – the chat works on, and says that a reload would forget", async (t) => {
+  t.mock.method(console, "warn", () => {});
+  const storage = new FakeStorage();
+  const client = await world.joined("room", { storage });
+  storage.full = true;
+  client.send("room", "a");
+  await world.pass(6_000);
+  assert.equal(client.state.persistent, false);
+  assert.equal(keys(world.socket)[0][2], "a");
+});
+
+test("a reload – far behind – the newest and an honest count instead of a thousand messages", async () => {
+  const storage = new FakeStorage();
+  const before = await world.joined("room", { storage });
+  world.socket.say("message", message(1));
+  before.close();
+  world.pages.push({ rooms: ["room"], heads: [{ room: "room", head: 5_050, read: null }] });
+  world.pages.push({ room: "room", first: 1, messages: Array.from({ length: 100 }, (_, i) => message(4_911 + i)) });
+  const after = world.client({ storage });
+  after.start();
+  world.socket.accept();
+  await world.settle();
+  const join = world.socket.admit("room", { seq: 5_050, messages: Array.from({ length: 40 }, (_, i) => message(5_011 + i)) });
+  assert.equal(join.cursor, undefined);
+  assert.deepEqual(after.rooms.get("room").dividers, [{ afterSeq: 1, kind: "caught-up", count: 5_049 }]);
+});
+
+test("older messages – fetched once at a time, put in front; a node that fails rejects", async () => {
+  const client = await world.joined();
+  const room = client.rooms.get("room");
+  for (let seq = 101; seq <= 150; seq += 1) world.socket.say("message", message(seq));
+  world.socket.say("message_history", { room: "room", epoch: "e2", recovered: false, more: false, messages: [] });
+  world.pages = [];
+  await world.settle();
+  assert.equal(room.epoch, "e2");
+  const other = await world.joined("other");
+  const big = other.rooms.get("other");
+  world.socket.say("message_history", { room: "other", epoch: "e1", recovered: false, more: false, messages: Array.from({ length: 50 }, (_, i) => message(101 + i, { room: "other" })) });
+  world.pages.push({ room: "other", first: 1, messages: Array.from({ length: 100 }, (_, i) => message(1 + i, { room: "other" })) });
+  const [came, none] = await Promise.all([other.loadOlder("other"), other.loadOlder("other")]);
+  assert.deepEqual([came, none, big.firstSeq, big.hasOlder], [100, 0, 1, false]);
+  big.hasOlder = true;
+  await assert.rejects(other.loadOlder("other"));
+  assert.equal(big.loadingOlder, false);
+});
+
+test("a direct message – to who was never there – a notice in the inbox once, and the inbox is left", async () => {
+  const client = await world.joined();
+  const name = client.openDirect("bob").name;
+  assert.equal(name, directRoom("ann", "bob"));
+  world.socket.admit(name);
+  client.send(name, "psst");
+  client.send(name, "hello?");
+  world.socket.admit(inboxRoom("bob"));
+  await world.settle();
+  const notices = world.socket.all("send_message").filter(({ payload }) => payload.room === inboxRoom("bob"));
+  assert.deepEqual(notices.map(({ payload }) => payload.text), [notice(name)]);
+  notices[0].answer({ ok: true, room: inboxRoom("bob"), epoch: "e1", seq: 1, duplicate: false });
+  assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload.room), [inboxRoom("bob")]);
+  assert.deepEqual([...client.rooms.keys()], ["room", name]);
+});
+
+test("a notice in one's inbox – opens the conversation with its sender, whatever it says", async () => {
+  const client = await world.joined();
+  const inbox = inboxRoom("ann");
+  const sent = (seq, user, text) => ({ ...message(seq, { user, text }), room: inbox });
+  world.socket.admit(inbox, { seq: 3, messages: [
+    sent(1, "bob", notice(directRoom("ann", "bob"))),
+    sent(2, "eve", notice(directRoom("ann", "bob"))),
+    sent(3, "eve", "<script>"),
+  ] });
+  assert.deepEqual([...client.rooms.values()].map(({ direct }) => direct), [null, "bob"]);
+});
+
+test("typing – told sparingly and ended, shown for a while, gone with the message", async () => {
+  const client = await world.joined();
+  const room = client.rooms.get("room");
+  for (let i = 0; i < 10; i += 1) client.setTyping("room", true);
+  assert.equal(world.socket.all("typing").length, 1);
+  await world.pass(5_100);
+  assert.deepEqual(world.socket.all("typing").at(-1).payload, { room: "room", typing: false });
+  world.socket.say("typing", { room: "room", user: "bob", typing: true });
+  world.socket.say("typing", { room: "room", user: "cem", typing: true });
+  assert.deepEqual(room.typing, ["bob", "cem"]);
+  world.socket.say("message", message(1));
+  assert.deepEqual(room.typing, ["cem"]);
+  await world.pass(6_100);
+  assert.deepEqual(room.typing, []);
+});
+
+test("reading – asked for with the join, told at most once a second, the last position in the end", async () => {
+  const client = await world.joined();
+  const told = () => world.socket.all("read").map(({ payload }) => payload.seq);
+  assert.deepEqual(told(), [0]);
+  for (let seq = 1; seq <= 5; seq += 1) {
+    world.socket.say("message", message(seq));
+    client.markRead("room");
+  }
+  assert.equal(client.rooms.get("room").unread, 0);
+  await world.pass(2_100);
+  assert.deepEqual(told(), [0, 5]);
+  assert.equal(world.socket.all("read").at(-1).payload.epoch, "e1");
+  world.socket.say("read", { room: "room", reads: [{ user: "bob", epoch: "e1", seq: 3 }] });
+  assert.deepEqual([...client.rooms.get("room").reads], [["ann", 5], ["bob", 3]]);
+});
+
+test("events – a burst – one of each kind, with all that has changed", async () => {
+  const client = await world.joined();
+  await world.pass(100);
+  const seen = [];
+  client.addEventListener("room", ({ detail }) => seen.push(detail));
+  for (let seq = 1; seq <= 100; seq += 1) world.socket.say("message", message(seq));
+  await world.pass(20);
+  assert.equal(seen.length, 1);
+  assert.equal(seen[0].room, "room");
+  assert.ok(seen[0].what.has("messages") && seen[0].what.has("unread"));
+});
+
+test("the directory – private rooms left out, unread counted from the last read position", async () => {
+  const client = await world.joined();
+  world.pages.push({ rooms: [], heads: [
+    { room: "room", head: 9, read: 4 }, { room: "quiet", head: 7, read: 7 }, { room: "busy", head: 30, read: 10 },
+    { room: "new", head: 3, read: null }, { room: directRoom("x", "y"), head: 1, read: null }, { room: inboxRoom("x"), head: 1, read: null },
+  ] });
+  await client.refreshRooms();
+  assert.deepEqual(client.directory, [
+    { name: "room", head: 9, unread: 0 }, { name: "quiet", head: 7, unread: 0 }, { name: "busy", head: 30, unread: 20 }, { name: "new", head: 3, unread: null },
+  ]);
+});
+
+test("leaving – told, forgotten for the next life, and nothing of it comes back", async () => {
+  const storage = new FakeStorage();
+  const client = await world.joined("room", { storage });
+  client.send("room", "given up");
+  client.leave("room");
+  assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload), [{ room: "room" }]);
+  world.socket.say("message", message(1));
+  client.close();
+  const after = world.client({ storage });
+  assert.deepEqual([...after.rooms.keys()], []);
+});
