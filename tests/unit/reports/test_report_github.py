@@ -67,10 +67,12 @@ def test_nothing_of_a_run_begins_a_command_of_its_own(run: Callable[[str], Run])
     for line in annotations(hostile, FORGED):
         assert "\n" not in line
         assert "\r" not in line
-        title = line.removeprefix("::error title=").partition("::")[0]
-        assert ":" not in title
+        title, _, message = line.removeprefix("::error title=").partition("::")
         assert "," not in title
-        assert FORGED.replace("\r", "\\x0d") in _unescaped(line)
+        shown = FORGED.replace("\r", "\\x0d")
+        wanted = f"complete-delivery{shown} violated in {shown}, seed 4711"
+        assert _unescaped(title.replace("%3A", ":").replace("%2C", ",")) == wanted
+        assert _unescaped(message).startswith(shown)
 
 
 def test_no_more_errors_than_the_runner_shows(run: Callable[[str], Run]) -> None:

@@ -111,6 +111,9 @@ def test_the_drawing_has_every_lane_moment_and_word_and_tells_itself(
     (shade,) = svg.all("rect", "shade")
     x = float(svg.all("g", "lane")[2].one("line").attributes["x1"])
     assert float(shade.attributes["x"]) == pytest.approx(x - 22)
+    begins, ends = (float(edge.one("line").attributes["y1"]) for edge in svg.all("g", "edge"))
+    assert float(shade.attributes["y"]) == pytest.approx(begins)
+    assert float(shade.attributes["height"]) == pytest.approx(ends - begins)
 
 
 def test_the_first_stories_of_a_guarantee_are_drawn_and_led_to(run: Run, parse: Callable[[str], Any]) -> None:

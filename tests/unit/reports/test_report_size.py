@@ -13,6 +13,7 @@ from harness.records.verdict import Finding, Verdict
 from reports import html, write_reports
 from reports.limits import LEVELS, MOST_BYTES
 from reports.run import load
+from reports.sections import kept
 
 GUARANTEES = 15
 STORIES = 32
@@ -77,6 +78,15 @@ def test_the_worst_run_keeps_every_story_and_all_that_failed(worst: Any, parse: 
     links = {e.attributes["href"][1:] for e in page.all("a")}
     ids = {e.attributes["id"] for e in page.walk() if "id" in e.attributes}
     assert links <= ids
+
+
+def test_what_did_not_pass_is_never_left_out() -> None:
+    found = [Finding(name=f"f-{i}", verdict=Verdict.PASS, evidence="") for i in range(50)]
+    found[10:20] = [replace(one, verdict=Verdict.FAIL) for one in found[10:20]]
+    shown, left_out = kept(found, 4)
+    assert ([index for index, _ in shown], left_out) == (list(range(10, 20)), 40)
+    shown, left_out = kept(found, 12)
+    assert ([index for index, _ in shown], left_out) == ([0, 1, *range(10, 20)], 38)
 
 
 def test_a_page_that_is_too_large_is_made_again_with_less(
