@@ -16,9 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records.verdict import Finding, Property, Verdict
-from reports import sentence
+from reports import picture, sentence
 from reports.anchors import witness_id
 from reports.limits import LEVELS, MOST_BYTES, Limits
+from reports.picture import Picture
 from reports.run import Run
 from reports.scripts import joined
 from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, kept
@@ -46,20 +47,21 @@ class Kind:
 
 def render(run: Run) -> str:
     """Return the page, as full as its size allows."""
-    page = ""
+    shown, page = picture.collect(run), ""
     for limits in LEVELS:
-        page = _page(run, limits)
+        page = _page(shown, limits)
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
 
 
-def _page(run: Run, limits: Limits) -> str:
+def _page(shown: Picture, limits: Limits) -> str:
+    run = shown.run
     environment = _environment(run, limits)
     scripts = (*_scripts(environment), joined(*TIMELINE_SCRIPT))
     facts: dict[str, Any] = {}
     for section in SECTIONS:
-        facts |= section.facts(run, limits)
+        facts |= section.facts(shown, limits)
     return environment.get_template("report.html.j2").render(
         run=run,
         limits=limits,

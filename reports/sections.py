@@ -13,24 +13,25 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, return_curve, sequence_drawing, timeline, zoomable
+from reports import members, picture, return_curve, sequence_drawing, timeline, zoomable
 from reports.anchors import witness_id
 from reports.limits import Limits
+from reports.picture import Picture
 from reports.reconnections import grouped
 from reports.run import Run
 from reports.scripts import data
 from reports.spans import fault_records
 
 T = TypeVar("T", Property, Finding)
-Facts = Callable[[Run, Limits], Mapping[str, Any]]
+Facts = Callable[[Picture, Limits], Mapping[str, Any]]  # of the picture's run
 
-SHEETS = ("style.css", "timeline.css")
+SHEETS = ("style.css", "timeline.css", "members.css")
 SCRIPTS = ("page.js",)
 TIMELINE_SCRIPT = ("scales.js", "drawing.js", "reading.js", "timeline.js")  # of static/, one script together
 WELL = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
 
 
-def _nothing_more(run: Run, limits: Limits) -> Mapping[str, Any]:
+def _nothing_more(shown: Picture, limits: Limits) -> Mapping[str, Any]:
     return {}
 
 
@@ -44,20 +45,19 @@ class Section:
     facts: Facts = _nothing_more  # under the names by which the template knows them
 
 
-def _timeline(run: Run, limits: Limits) -> Mapping[str, Any]:
-    shown = picture.collect(run)
+def _timeline(shown: Picture, limits: Limits) -> Mapping[str, Any]:
     return {
         "picture": shown,
         "picture_data": data("timeline-data", zoomable.payload(shown)),
-        "untold": picture.untold(run),
+        "untold": picture.untold(shown.run),
         "wide": timeline.draw(shown, width=timeline.WIDE),
         "narrow": timeline.draw(shown, width=timeline.NARROW),
-        "torn": [file for file in run.history if file.torn],
+        "torn": [file for file in shown.run.history if file.torn],
     }
 
 
-def _guarantees(run: Run, limits: Limits) -> Mapping[str, Any]:
-    return {"cards": _cards(run), "diagrams": _diagrams(run, limits)}
+def _guarantees(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    return {"cards": _cards(shown.run), "diagrams": _diagrams(shown.run, limits)}
 
 
 def _cards(run: Run) -> list[tuple[int, Property]]:
@@ -79,7 +79,8 @@ def _diagrams(run: Run, limits: Limits) -> dict[str, Markup]:
     return {name: diagram for name, diagram in found.items() if diagram is not None}
 
 
-def _reconnections(run: Run, limits: Limits) -> Mapping[str, Any]:
+def _reconnections(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    run = shown.run
     groups = grouped(run.verdict.reconnections)
     deadline_ms = run.plan.limits.reconnection_s * 1000
     return {
@@ -88,12 +89,13 @@ def _reconnections(run: Run, limits: Limits) -> Mapping[str, Any]:
     }
 
 
-def _faults(run: Run, limits: Limits) -> Mapping[str, Any]:
+def _faults(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    run = shown.run
     records = fault_records(run.plan, run.faults)
-    shown = sorted(records, key=lambda record: not record.failed)[: limits.faults]
+    kept_here = sorted(records, key=lambda record: not record.failed)[: limits.faults]
     return {
-        "faults": [record for record in records if record in shown],
-        "faults_left_out": len(records) - len(shown),
+        "faults": [record for record in records if record in kept_here],
+        "faults_left_out": len(records) - len(kept_here),
         "planned": {fault.id: fault for fault in run.plan.faults},
         "not_injected": [
             fault for fault in run.plan.faults if fault.id not in {record.fault_id for record in records}
@@ -101,8 +103,8 @@ def _faults(run: Run, limits: Limits) -> Mapping[str, Any]:
     }
 
 
-def _evidence(run: Run, limits: Limits) -> Mapping[str, Any]:
-    kinds = (("coverage", run.verdict.coverage), ("lifecycle", run.verdict.lifecycle))
+def _evidence(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    kinds = (("coverage", shown.run.verdict.coverage), ("lifecycle", shown.run.verdict.lifecycle))
     return {"evidence": [(kind, *kept(findings, limits.evidence)) for kind, findings in kinds]}
 
 
@@ -115,8 +117,15 @@ def kept(findings: Sequence[T], most: int) -> tuple[list[tuple[int, T]], int]:
     return shown, len(placed) - len(shown)
 
 
-def _plan(run: Run, limits: Limits) -> Mapping[str, Any]:
-    return {"rooms": _bots_per_room(run.plan, limits.rooms)}
+def _members(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    return {
+        "member_cards": members.collect(shown.run, shown),
+        "members_left_out": members.left_out(shown.run),
+    }
+
+
+def _plan(shown: Picture, limits: Limits) -> Mapping[str, Any]:
+    return {"rooms": _bots_per_room(shown.run.plan, limits.rooms)}
 
 
 def _bots_per_room(plan: Plan, most: int) -> list[tuple[str, int]]:
@@ -132,6 +141,7 @@ SECTIONS = (
     ),
     Section(id="faults", title="Faults", template="faults.html.j2", facts=_faults),
     Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2", facts=_evidence),
+    Section(id="members", title="Members", template="members.html.j2", facts=_members),
     Section(id="figures", title="Figures", template="figures.html.j2"),
     Section(id="plan", title="Plan", template="plan.html.j2", facts=_plan),
     Section(id="environment", title="Environment", template="environment.html.j2"),
