@@ -122,7 +122,7 @@ def _object(path: Path) -> Mapping[str, Any]:
         found = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise ValueError(f"{path.name} is missing") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is no JSON") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} is no object")  # noqa: TRY004 - it is the file that is wrong

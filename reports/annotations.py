@@ -78,20 +78,29 @@ def fault_names(shown: Picture, frame: Frame, top: float) -> Drawn:
     return Drawn(tag("g", *parts), rows * _LABEL_ROW + 6 if rows else 0.0)
 
 
-def violation_marks(shown: Picture, frame: Frame, top: float) -> Drawn:
-    """Draw a diamond at each violation that has a moment."""
-    marks = shown.violations
-    if not marks:
+def violation_row(shown: Picture, frame: Frame, top: float) -> Drawn:
+    """Keep a row for the violations, where there are any."""
+    if not shown.violations:
         return Drawn(Markup(""), 0.0)
-    parts = [tag("text", "violated", x=frame.x.start - 6, y=top + 12, text_anchor="end", class_="violated")]
-    for mark in marks:
-        x, y = frame.at(mark.t_ns), top + 8
+    words = tag("text", "violated", x=frame.x.start - 6, y=top + 12, text_anchor="end", class_="violated")
+    return Drawn(words, _ROW + 4)
+
+
+def violation_marks(shown: Picture, frame: Frame, top: float) -> Markup:
+    """Draw a diamond at each violation that has a moment; it leads to the violation's story."""
+    marks = []
+    for violation in shown.violations:
+        x, y = frame.at(violation.t_ns), top + 8
         diamond = f"M{x:.1f} {y - 6:.1f}l4.5 6l-4.5 6l-4.5-6z"
-        drawn = tag("path", title(mark.words), d=diamond, class_="violation")
-        at = stamp(frame.seconds(mark.t_ns))
+        at = stamp(frame.seconds(violation.t_ns))
         # Not by tabulator: the list below the picture has the same links, in words.
-        parts.append(tag("a", drawn, href=f"#{mark.anchor}", tabindex="-1", data_t=at))
-    return Drawn(tag("g", *parts, class_="violations"), _ROW + 4)
+        marks.append(
+            tag(
+                "a", title(violation.words), tag("path", d=diamond, class_="violation"),
+                href=f"#{violation.anchor}", tabindex="-1", data_t=at,
+            )
+        )  # fmt: skip
+    return tag("g", *marks, class_="violations") if marks else Markup("")
 
 
 def through_all(shown: Picture, frame: Frame, top: float, bottom: float) -> Markup:
@@ -116,9 +125,7 @@ def _window(shown: Picture, frame: Frame, label: _Label, bottom: float) -> Marku
         "rect", tip, x=x0, y=_ROW, width=max(1.0, x1 - x0), height=bottom - _ROW, class_="window", **window
     )
     name = _ROW + 14 + label.row * _LABEL_ROW
-    return shade + tag(
-        "line", x1=x0, x2=x0, y1=name, y2=bottom, class_="inject", data_t=window["data_t0"]
-    )
+    return shade + tag("line", x1=x0, x2=x0, y1=name, y2=bottom, class_="inject", data_t=window["data_t0"])
 
 
 def _window_of(frame: Frame, record: FaultRecord) -> dict[str, str]:

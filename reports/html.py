@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence, sequence_drawing, timeline, zoomable
+from reports import members, picture, sentence, sequence_drawing, timeline, zoomable
 from reports.anchors import witness_id
 from reports.reconnections import grouped
 from reports.run import Run
@@ -25,7 +25,7 @@ from reports.scripts import data, joined
 from reports.spans import FaultRecord, fault_records
 from reports.text import clipped, visible
 
-SHEETS = ("style.css", "timeline.css")
+SHEETS = ("style.css", "timeline.css", "members.css")
 SCRIPTS = ("page.js",)
 TIMELINE_SCRIPT = ("scales.js", "drawing.js", "reading.js", "timeline.js")  # of static/, one script together
 
@@ -45,6 +45,7 @@ SECTIONS = (
     Section(id="reconnections", title="Reconnections", template="reconnections.html.j2"),
     Section(id="faults", title="Faults", template="faults.html.j2"),
     Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2"),
+    Section(id="members", title="Members", template="members.html.j2"),
     Section(id="figures", title="Figures", template="figures.html.j2"),
     Section(id="plan", title="Plan", template="plan.html.j2"),
     Section(id="environment", title="Environment", template="environment.html.j2"),
@@ -103,6 +104,8 @@ def render(run: Run) -> str:
         untold=picture.untold(run),
         wide=timeline.draw(shown, width=timeline.WIDE),
         narrow=timeline.draw(shown, width=timeline.NARROW),
+        member_cards=members.collect(run, shown),
+        members_left_out=members.left_out(run),
         groups=grouped(run.verdict.reconnections),
         faults=records,
         planned={fault.id: fault for fault in run.plan.faults},

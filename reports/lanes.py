@@ -28,9 +28,7 @@ def _state(frame: Frame, y: float, member: str, span: StateSpan) -> Markup:
         return Markup("")  # Before or after all that is drawn.
     tip = title(f"{member}: {state_words(frame, span)}")
     kind = f"state {span.state}"
-    bar = tag(
-        "rect", tip, x=x0, y=y, width=x1 - x0, height=BAR, class_=kind, data_t0=t0, data_t1=t1
-    )
+    bar = tag("rect", tip, x=x0, y=y, width=x1 - x0, height=BAR, class_=kind, data_t0=t0, data_t1=t1)
     if span.state in _WORDLESS:
         return bar
     length = len(span.words) * CHARACTER * 0.9

@@ -163,9 +163,7 @@ def rates(frame: Frame, top: float, name: str, bins: Bins, series: Sequence[Seri
         rare = "" if one.rare else None
         if one.filled:
             area = step_area(segments, y.start)
-            parts.append(
-                tag("path", d=area, class_=f"area {one.kind}", data_series=one.kind, data_rare=rare)
-            )
+            parts.append(tag("path", d=area, class_=f"area {one.kind}", data_series=one.kind, data_rare=rare))
         line = step_line(segments)
         parts.append(tag("path", d=line, class_=f"line {one.kind}", data_series=one.kind, data_rare=rare))
     return Drawn(panel(name, "rate", y, *parts), y.start - top + GAP)
@@ -185,9 +183,7 @@ def latencies(frame: Frame, top: float, name: str, id_: str, bins: Bins, values:
     known = [v for one in values for v in (one.p50, one.high) if v is not None]
     if not known:
         head = heading(frame, top, name, "ms")
-        words = tag(
-            "text", "nothing to measure", x=frame.x.start, y=top + head.height + 12, class_="soft"
-        )
+        words = tag("text", "nothing to measure", x=frame.x.start, y=top + head.height + 12, class_="soft")
         return Drawn(tag("g", head.markup, words), head.height + 16 + GAP)
     keys = [Key("p50", "median"), Key("p90", "p90"), Key("high", high_name(values), longest=_EITHER)]
     head = heading(frame, top, name, "ms, logarithmic", keys)
@@ -249,11 +245,15 @@ def stacked(
         upper = plateaus(frame, shown.moments_ns, [row[i] for row in tops])
         lower = plateaus(frame, shown.moments_ns, [row[i - 1] if i else 0 for row in tops])
         lows, highs = ([(x0, x1, y(v)) for x0, x1, v in stretch] for stretch in (lower, upper))
-        parts.append(tag("path", d=step_band(lows, highs), class_=f"area {key.kind}", data_series=f"connected-{i}"))
+        parts.append(
+            tag("path", d=step_band(lows, highs), class_=f"area {key.kind}", data_series=f"connected-{i}")
+        )
     return Drawn(panel(name, "stack", y, *parts), y.start - top + GAP)
 
 
-def plateaus(frame: Frame, moments_ns: Sequence[int], values: Sequence[int]) -> list[tuple[float, float, int]]:
+def plateaus(
+    frame: Frame, moments_ns: Sequence[int], values: Sequence[int]
+) -> list[tuple[float, float, int]]:
     """Return the level stretches of a step series in pixels; of what falls into half a pixel, the last."""
     edge = frame.x.start
     points: list[tuple[float, int]] = [(edge, 0)]

@@ -71,7 +71,9 @@ def _lanes(run: Run, faults: Iterable[FaultRecord], last_ns: int) -> tuple[Lane,
     members = run.plan.cluster.members
     most = max(1, _MOST_SPANS // max(1, len(members)))
     found = {member: lane(run.members, tuple(faults), member, last_ns) for member in members}
-    longest = {m: sorted(own, key=lambda span: span.start_ns - span.end_ns)[:most] for m, own in found.items()}
+    longest = {
+        m: sorted(own, key=lambda span: span.start_ns - span.end_ns)[:most] for m, own in found.items()
+    }
     return tuple(
         Lane(member, tuple(sorted(longest[member], key=lambda span: span.start_ns))) for member in members
     )

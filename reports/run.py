@@ -1,7 +1,8 @@
 """A run folder, read once. Everything else in the reports works on the `Run` that comes out."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,9 +11,11 @@ from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
+from harness.records.metrics import SUFFIX, Sample, read_samples
 from harness.records.plan import Plan
 from harness.records.verdict import RunVerdict
-from reports.text import without_ansi
+from reports.log_extracts import Extract, extract
+from reports.text import clipped, without_ansi
 
 T = TypeVar("T")
 
@@ -34,6 +37,14 @@ class LogTail:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """The samples of one member; `trouble`: why there are none, where there should be some."""
+
+    samples: tuple[Sample, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """All that a run folder holds, parsed."""
 
@@ -46,6 +57,12 @@ class Run:
     history: tuple[HistoryFile, ...]
     scenario: str | None  # the YAML as given
     logs: tuple[LogTail, ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # by member
+    extracts: Mapping[str, Extract] = field(default_factory=dict)  # by member that has a log
+
+    def usage_of(self, member: str) -> Usage:
+        """Return what a member used; nothing of one that was not sampled."""
+        return self.usage.get(member, Usage())
 
     @property
     def zero_ns(self) -> int:
@@ -75,7 +92,7 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
     verdict = _record(RunVerdict, folder.verdict)
     _check_schema(folder.meta, meta.schema)
     _check_schema(folder.verdict, verdict.schema)
-    return Run(
+    run = Run(
         name=folder.path.name,
         plan=_record(Plan, folder.plan),
         meta=meta,
@@ -86,6 +103,7 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
         scenario=folder.scenario.read_text("utf-8", errors="replace") if folder.scenario.exists() else None,
         logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))) if whole else (),
     )
+    return replace(run, usage=_usage(folder, run.plan), extracts=_extracts(folder, run)) if whole else run
 
 
 def _record(kind: type[T], path: Path) -> T:
@@ -128,6 +146,32 @@ def _history(folder: Path) -> tuple[HistoryFile, ...]:
         return read_history(folder)
     except (OSError, ValueError) as error:
         raise ReportError(_foreign(folder, error)) from error
+
+
+def _usage(folder: RunFolder, plan: Plan) -> Mapping[str, Usage]:
+    files = {member: folder.metrics / f"{member}{SUFFIX}" for member in _plain_names(plan)}
+    return {member: _samples(path) for member, path in files.items() if path.is_file()}
+
+
+def _samples(path: Path) -> Usage:
+    """Read samples; without them the rest of the run can be reported on all the same."""
+    try:
+        return Usage(samples=read_samples(path))
+    except (OSError, ValueError) as error:
+        return Usage(trouble=clipped(_foreign(Path(path.name), error), 300))
+
+
+def _extracts(folder: RunFolder, run: Run) -> Mapping[str, Extract]:
+    files = {member: folder.logs / f"{member}.log" for member in _plain_names(run.plan)}
+    try:
+        return {m: extract(path, run.meta, run.faults) for m, path in files.items() if path.is_file()}
+    except OSError as error:
+        raise ReportError(_foreign(folder.logs, error)) from error
+
+
+def _plain_names(plan: Plan) -> Iterator[str]:
+    """Yield the members whose names can be those of files: a foreign plan may name anything."""
+    yield from (member for member in plan.cluster.members if Path(member).name == member)
 
 
 def _tail(path: Path) -> LogTail:

@@ -28,9 +28,10 @@ def draw(shown: Picture, *, width: float) -> Markup:
     frame = _frame(shown, width)
     y = 0.0
     parts: list[Markup] = []
-    for above in (annotations.phases, annotations.fault_names, annotations.violation_marks):
+    for above in (annotations.phases, annotations.fault_names):
         y = _add(parts, above(shown, frame, y), y)
-    top = y
+    marks = annotations.violation_marks(shown, frame, y)
+    top = y = _add(parts, annotations.violation_row(shown, frame, y), y)
     y = _add(parts, _members(shown, frame, y), y)
     series_top = y
     for panel in (_sends, _deliveries, _ack_latency, _delivery_latency):
@@ -42,7 +43,8 @@ def draw(shown: Picture, *, width: float) -> Markup:
     bottom = y - panels.GAP + 4
     behind = annotations.through_all(shown, frame, top, bottom)
     y = _add(parts, _time_axis(frame, y), y)
-    return _svg(shown, frame, (y, top, bottom), (lanes.hatches(frame.prefix), behind, *parts, probes))
+    drawn = _picture(shown, frame, (lanes.hatches(frame.prefix), behind, *parts, probes))
+    return _svg(frame, (y, top, bottom), drawn, marks)
 
 
 def _add(parts: list[Markup], drawn: Drawn, y: float) -> float:
@@ -64,20 +66,28 @@ def _frame(shown: Picture, width: float) -> Frame:
     )
 
 
-def _svg(
-    shown: Picture, frame: Frame, heights: tuple[float, float, float], parts: Iterable[Markup]
-) -> Markup:
-    prefix, x = frame.prefix, frame.x
+def _picture(shown: Picture, frame: Frame, parts: Iterable[Markup]) -> Markup:
+    """Put together what is a picture to a screen reader: a name and a description stand for all of it."""
+    name, words = f"{frame.prefix}-title", f"{frame.prefix}-desc"
+    return tag(
+        "g",
+        tag("title", f"Timeline of {shown.run.plan.scenario}", id=name),
+        tag("desc", description(shown), id=words),
+        *parts,
+        role="img",
+        aria_labelledby=f"{name} {words}",
+    )
+
+
+def _svg(frame: Frame, heights: tuple[float, float, float], picture: Markup, marks: Markup) -> Markup:
+    x = frame.x
     height, top, bottom = heights
     return tag(
         "svg",
-        tag("title", f"Timeline of {shown.run.plan.scenario}", id=f"{prefix}-title"),
-        tag("desc", description(shown), id=f"{prefix}-desc"),
-        *parts,
+        picture,
+        marks,
         viewBox=f"0 0 {frame.width:g} {height:.0f}",
-        class_=f"timeline {prefix}",
-        role="img",
-        aria_labelledby=f"{prefix}-title {prefix}-desc",
+        class_=f"timeline {frame.prefix}",
         data_left=stamp(x.start),
         data_right=stamp(x.end),
         data_low=stamp(x.low),

@@ -25,7 +25,9 @@ def payload(shown: Picture) -> dict[str, Any]:
     return {
         "levels": [_level(run, level) for level in shown.figures.levels],
         "populations": [
-            _populations(run, shown.connected, [f"connected-{i}" for i in range(len(shown.connected.columns))]),
+            _populations(
+                run, shown.connected, [f"connected-{i}" for i in range(len(shown.connected.columns))]
+            ),
             _populations(run, shown.cut_off, ["cut-off"]),
         ],
         "nodes": [_text(name) for name in shown.connected.columns],
@@ -79,9 +81,7 @@ def _rounded(column: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None
 def _populations(run: Run, populations: Populations, ids: list[str]) -> dict[str, Any]:
     return {
         "moments": [_s(run, t_ns) for t_ns in populations.moments_ns],
-        "series": {
-            id_: list(column) for id_, column in zip(ids, populations.columns.values(), strict=True)
-        },
+        "series": {id_: list(column) for id_, column in zip(ids, populations.columns.values(), strict=True)},
     }
 
 

@@ -142,13 +142,15 @@ def _worst(scene: Scene) -> Any:
 
 def _file(path: Path) -> Response:
     """Serve one file of a run, which may be anybody's."""
+    missing = f"This run has no {path.name} (yet)."
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        abort(404, f"This run has no {path.name} (yet).")
+        abort(404, missing)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        abort(404, missing)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            abort(404, f"{path.name} is no file.")
         response = Response(file.read(), content_type=f"{FILES[path.name]}; charset=utf-8")
     response.headers["Content-Security-Policy"] = _REPORT
     return response

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from harness.records.journal import MemberState
 from harness.records.live import Moment
 from harness.serving.following import Scene
-from reports.spans import FaultRecord, StateSpan, fault_records, member_spans
+from reports.spans import FaultRecord, StateSpan, fault_records, lane
 from reports.svg import TIMES, Scale, nice_step, step_area, step_line, tag, ticks, title
 
 WIDE, NARROW = 1120.0, 372.0
@@ -161,10 +161,11 @@ def _now(frame: _Frame, bottom: float) -> Iterator[Markup]:
 
 def _lanes(frame: _Frame, top: float) -> tuple[Markup, float]:
     assert frame.scene.plan is not None
+    faults = fault_records(frame.scene.plan, frame.scene.faults)
     parts, y = [], top
     for member in frame.scene.plan.cluster.members:
         parts.append(tag("text", member, x=0.0, y=y + 15, class_="member"))
-        for span in member_spans(frame.scene.members, member, frame.scene.end_ns):
+        for span in lane(frame.scene.members, faults, member, frame.scene.end_ns):
             parts += _span(frame, member, span, y)
         y += LANE
     return tag("g", *parts), y - top + GAP
@@ -175,16 +176,14 @@ def _span(frame: _Frame, member: str, span: StateSpan, y: float) -> Iterator[Mar
     if end_s <= 0:
         return
     x0, x1 = frame.x(start_s), frame.x(end_s)
-    word = span.state.value.replace("-", " ")
+    word = span.words
     told = f"{member} {word} from {max(0.0, start_s):.2f} s to {end_s:.2f} s"
-    words = f"{told}, {span.identity}" if span.identity else told
-    kind = f"state {span.state.value}"
+    words = ", ".join(part for part in (told, span.note, span.identity) if part)
+    kind = f"state {span.state}"
     size = {"x": x0, "y": y + 2, "width": max(1.5, x1 - x0), "height": LANE - 8}
     yield tag("rect", title(words), class_=kind, rx=2.0, **size)
-    if span.state is not MemberState.READY and x1 - x0 > 6.5 * len(word) + 8:
-        yield tag(
-            "text", word, x=(x0 + x1) / 2, y=y + 15, text_anchor="middle", class_=f"word {span.state.value}"
-        )
+    if span.state != MemberState.READY.value and x1 - x0 > 6.5 * len(word) + 8:
+        yield tag("text", word, x=(x0 + x1) / 2, y=y + 15, text_anchor="middle", class_=f"word {span.state}")
 
 
 # --- rates -----------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ class _Reading:
             return None
         try:
             found = read_json(kind, path)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._trouble(path, error)
             return None
         if (schema := getattr(found, "schema", SCHEMA)) != SCHEMA:
@@ -134,14 +134,14 @@ class _Reading:
     def journal(self, kind: type[T], path: Path) -> tuple[T, ...]:
         try:
             return read_journal(kind, path) if path.is_file() else ()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._trouble(path, error)
             return ()
 
     def live(self, path: Path) -> tuple[tuple[Moment, ...], tuple[Said, ...]]:
         try:
             return read_live(path, last_bytes=LIVE_BYTES) if path.is_file() else ((), ())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._trouble(path, error)
             return (), ()
 

@@ -120,9 +120,12 @@ class Drawing {
     const drawn = new Map([...stretches].map(([name, all]) => [name, this.segments(all, y)]));
     const lower = kind.stacked ? stacked(stretches) : null;
     for (const path of paths) {
-      const [name, other] = path.dataset.series.split(" ");
-      const below = lower && this.segments(lower.get(name), y);
-      path.setAttribute("d", outline(path.classList, drawn.get(name), below ?? drawn.get(other), bottom));
+      const [name, upper] = path.dataset.series.split(" ");
+      const own = drawn.get(name);
+      let outline = path.classList.contains("area") ? stepArea(own, bottom) : stepLine(own);
+      if (lower) outline = stepBand(this.segments(lower.get(name), y), own);
+      else if (upper) outline = stepBand(own, drawn.get(upper));
+      path.setAttribute("d", outline);
     }
   }
 
@@ -154,11 +157,6 @@ class Drawing {
       else element.setAttribute(name, value);
     }
   }
-}
-
-function outline(classes, segments, other, bottom) {
-  if (other) return stepBand(other, segments);
-  return classes.contains("area") ? stepArea(segments, bottom) : stepLine(segments);
 }
 
 // The finest level of which not too many bins are in view; for the whole run the one that Python drew.

@@ -20,6 +20,7 @@ class Timeline {
     this.cursor = null; // a moment
     [this.from, this.to] = [this.low, this.high];
     for (const drawing of this.drawings) [drawing.from, drawing.to] = [this.low, this.high];
+    Object.assign(this.stage, { tabIndex: 0, role: "group", ariaLabel: KEYS_IN_WORDS });
     this.listen();
     this.tell();
     figure.classList.add("zoomable");
@@ -135,7 +136,10 @@ class Timeline {
       sheet.addEventListener("dblclick", () => this.reset());
     }
     this.stage.addEventListener("keydown", (event) => this.key(event));
-    this.stage.addEventListener("blur", () => this.point(null));
+    this.stage.addEventListener("blur", () => {
+      this.stage.classList.remove("pressed");
+      this.point(null);
+    });
     this.figure.querySelector(".zoom").addEventListener("click", (event) => this.pressButton(event.target));
     let before = null; // Printed is the whole run.
     window.addEventListener("beforeprint", () => {
@@ -148,6 +152,7 @@ class Timeline {
   press(drawing, event) {
     if (event.button !== 0) return;
     drawing.sheet.setPointerCapture(event.pointerId);
+    this.stage.classList.add("pressed"); // Focused for the keys, without a ring around what was clicked.
     this.stage.focus({ preventScroll: true });
     const { t, x } = drawing.at(event);
     this.brushing = { drawing, start: t, end: t, x, width: 0 };
@@ -207,11 +212,13 @@ class Timeline {
     const does = (event.shiftKey && SHIFTED[event.key]) || KEYS[event.key];
     if (!does) return;
     event.preventDefault();
+    this.stage.classList.remove("pressed");
     this.drop();
     this.act(does);
   }
 }
 
+const KEYS_IN_WORDS = "Timeline. Plus and minus zoom, arrows move, Shift with an arrow reads values, Escape leads back.";
 const KEYS = {
   "+": "in",
   "=": "in",

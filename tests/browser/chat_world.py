@@ -26,7 +26,7 @@ _GONE = (
 )
 
 WITNESS = """
-const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], connection: []};
+const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], gaps: 0, connection: []};
 const look = () => {
   const texts = new Set();
   for (const row of document.querySelectorAll("#chat .row.message")) {
@@ -38,6 +38,7 @@ const look = () => {
     if (seq && shown.committed[text] && shown.committed[text] !== seq) shown.moved.push(text);
     if (seq) shown.committed[text] = seq;
   }
+  shown.gaps += document.querySelectorAll("#chat .divider.gap").length;
   const kind = document.getElementById("connection").dataset.kind;
   if (kind !== shown.connection.at(-1)) shown.connection.push(kind);
 };
@@ -57,13 +58,11 @@ class Person:
 
     def enter(self, node: Node, room: str) -> None:
         """Open the page of a node, in a room, and begin to witness what is shown."""
-        self.page.open(f"{node.url}/?user={self.user}#/room/{room}")
-        try:
-            self.page.until(
-                lambda: self.connection == f"Connected to {node.name}", f"{self.user} is connected"
-            )
-        except AssertionError as error:
-            raise AssertionError(f"{error}, but: {self.connection}; {self.page.console()}") from error
+        self.page.open_until(
+            f"{node.url}/?user={self.user}#/room/{room}",
+            lambda: self.connection == f"Connected to {node.name}",
+            f"{self.user} is connected",
+        )
         self.page.until(lambda: self.page.all(".people-pane .person"), f"{self.user} is in the room")
         self.page.run(WITNESS)
 

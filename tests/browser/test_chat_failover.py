@@ -44,7 +44,7 @@ def all_is_well(world: ChatWorld, room: str, *people: Person) -> None:
         own = [text for text in log if text in set(person.sent)]
         assert own == person.sent, f"{person.user}'s messages are in the order of sending"
         seen = person.seen
-        assert (seen["twice"], seen["moved"], seen["failed"]) == ([], [], [])
+        assert (seen["twice"], seen["moved"], seen["failed"], seen["gaps"]) == ([], [], [], 0)
         places = {text: place for place, text in enumerate(log, 1)}
         assert seen["committed"] == places, "what was once shown as committed stayed where it was"
 

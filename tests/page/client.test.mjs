@@ -36,6 +36,9 @@ test("a lost node – peers answer – the nearest one that serves, without a re
   assert.deepEqual(join.cursor, { epoch: "e1", seq: 1 });
   const room = client.rooms.get("room");
   assert.deepEqual([seqs(room), room.dividers], [[1, 2], [{ afterSeq: 1, kind: "caught-up", count: 1 }]]);
+  world.socket.lose();
+  assert.equal(client.state.attempt, 1);
+  assert.ok(client.state.retryAt - Date.now() <= 250);
 });
 
 test("pending sends – the node is lost – resent in order with the same keys, once it is joined again", async () => {
@@ -48,11 +51,12 @@ test("pending sends – the node is lost – resent in order with the same keys,
   await world.pass(400);
   world.socket.accept();
   await world.settle();
+  client.send("room", "written before it is joined");
   assert.deepEqual(keys(world.socket), []);
   world.socket.admit("room", { seq: 1, recovered: true, messages: [message(1, { producer: before[0][0], n: 1, user: "ann", text: "a" })] });
   await world.settle();
-  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"]]);
-  assert.deepEqual(client.rooms.get("room").pending.map(({ text }) => text), ["b", "c", "written while away"]);
+  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"], [before[0][0], 5, "written before it is joined"]]);
+  assert.equal(client.rooms.get("room").pending.length, 4);
 });
 
 test("an answer of the connection before – comes late – is not taken for one of this", async () => {
@@ -64,7 +68,9 @@ test("an answer of the connection before – comes late – is not taken for one
   world.socket.accept();
   await world.settle();
   old.answer("send_message", ok(1));
+  old.all("join").find(({ payload }) => payload.room === "room").answer({ ok: true, room: "room", epoch: "e1", seq: 0, recovered: true });
   assert.equal(client.rooms.get("room").pending[0].state, "pending");
+  assert.equal(client.rooms.get("room").joined, false);
 });
 
 test("a committed message – acknowledged, then delivered – has its seq, then is no longer pending", async () => {
@@ -245,6 +251,8 @@ test("a reload – rooms, cursor and pending are there, under the same keys", as
   world.socket.answer("send_message", ok(2));
   await world.settle();
   assert.notEqual(keys(world.socket).at(-1)[0], key[0]);
+  before.close(); // Once more, as browsers may.
+  assert.equal([...storage.items.keys()].filter((key) => key.includes(":outbox:")).length, 1);
 });
 
 test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
@@ -264,6 +272,8 @@ test("a tab that crashed – silent for two minutes – another one takes over w
   const crashed = await world.joined("room", { storage });
   crashed.send("room", "left");
   const kept = new Map(storage.items);
+  const [items] = [...kept].filter(([key]) => key.includes(":outbox:")).map(([, text]) => JSON.parse(text).items);
+  assert.deepEqual(items.map(({ attempts }) => attempts), [1]); // It was written before it left.
   crashed.close();
   storage.items = kept; // As if it had never closed.
   const other = await world.joined("room", { storage });
@@ -406,6 +416,8 @@ test("leaving – told, forgotten for the next life, and nothing of it comes bac
   const storage = new FakeStorage();
   const client = await world.joined("room", { storage });
   client.send("room", "given up");
+  await world.pass(1_100);
+  assert.ok([...storage.items.keys()].some((key) => key.endsWith(":room:room")));
   client.leave("room");
   assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload), [{ room: "room" }]);
   world.socket.say("message", message(1));

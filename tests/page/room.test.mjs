@@ -127,6 +127,17 @@ test("too far behind to resume – a snapshot instead – caught up, not a gap",
   assert.equal(room.unread, 5045);
 });
 
+test("too far behind to resume – the log is another one by now – a gap", () => {
+  for (const [epoch, seq] of [["e2", 5050], ["e1", 3]]) {
+    const room = joined();
+    const before = room.forgetCursor();
+    room.history(history(range(seq, seq, epoch), { epoch }));
+    room.joinedAt({ epoch, seq });
+    room.jumped(before);
+    assert.deepEqual(room.dividers, [{ afterSeq: 5, kind: "gap", count: null }]);
+  }
+});
+
 test("older pages – contiguous – put in front until the first that is kept", () => {
   const room = new Room("r", "ann");
   room.history(history(range(101, 150)));

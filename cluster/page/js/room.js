@@ -109,7 +109,7 @@ export class Room {
 
   /** The join was acknowledged; that matters for the cursor where the history was empty. */
   joinedAt({ epoch, seq }) {
-    Object.assign(this, { joined: true, error: null, torn: this.#ahead.size > 0 });
+    Object.assign(this, { joined: true, error: null });
     this.#more = false;
     if (this.#seq === null && epoch !== null) {
       Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });

@@ -228,7 +228,7 @@ def test_both_drawings_tell_the_same_with_exact_values(kind: str, page: Page, re
     ]
     assert sum(attempted) == 1560
     for drawing in drawings:
-        assert drawing.attributes["role"] == "img"
+        assert drawing.one("g", role="img").all("desc") == drawing.all("desc")
         assert "1,560 acknowledged" in drawing.one("desc").text
 
 
@@ -256,7 +256,7 @@ def test_the_lanes_tell_state_and_identity(page: Page) -> None:
 
 
 def test_each_violation_with_a_moment_is_marked(page: Page) -> None:
-    marks = page("expected_failing").all("svg")[0].all("path", "violation")
+    marks = page("expected_failing").all("svg", "timeline")[0].one("g", **{"class": "violations"}).all("a")
     assert len(marks) == 32
     assert marks[0].text.startswith("complete-delivery: bot-01's message 21")
     assert not page("passing").all("path", "violation")
