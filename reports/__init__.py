@@ -9,6 +9,7 @@
     picture.py         what the picture of the run shows
     timeline.py        the picture, drawn with panels.py, annotations.py and svg.py
     html.py, junit.py, markdown.py   one module a report
+    diff.py            two sets of runs side by side, with diff_*.py
 
 Everything behind `run.py` is pure. Of the harness only `harness.records` is imported.
 """
