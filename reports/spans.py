@@ -69,6 +69,11 @@ class FaultRecord:
         return any(step.step == "proved" for step in self.steps)
 
     @property
+    def heal_seen(self) -> bool:
+        """Whether its end was seen."""
+        return any(step.step == "heal_proved" for step in self.steps)
+
+    @property
     def failed(self) -> bool:
         """Whether any of its steps went wrong."""
         return any(step.step == "failed" for step in self.steps)
