@@ -204,7 +204,7 @@ def _rate(
     most = max((rate for _, rate in points), default=0.0)
     step = nice_step(max(most, 1.0), 2)
     scale = Scale(0.0, max(step, -(-most // step) * step), top + PLOT, top + 4)
-    segments = [(frame.x(a), frame.x(b), scale(rate)) for (a, rate), (b, _) in pairwise(points)]
+    segments = [(frame.x(a), frame.x(b), scale(rate)) for (a, _), (b, rate) in pairwise(points)]
     parts = [
         tag("text", name, x=0.0, y=top + 16, class_="member"),
         tag("text", f"{points[-1][1]:,.0f}" if points else "–", x=0.0, y=top + 34, class_="figure"),

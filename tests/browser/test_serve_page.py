@@ -113,6 +113,9 @@ def test_a_run_is_followed_from_its_first_moment_to_its_report(
     page.one(".primary").click()
     page.until(lambda: "Failed as expected" in text("h1"), "the report opens")
     assert page.chrome.current_url.endswith("/report.html")
+    assert any("CPU of node-1" in text for text in page.texts("svg.spark title"))  # sampled while it went on
+    assert any("kill node-1 injected" in text for text in page.texts(".log .step"))
+    assert page.barriers() == []
     assert {url.split("/")[2] for url in page.requested()} == {served.split("/")[2]}
     assert run.wait(timeout=60) == 0
 

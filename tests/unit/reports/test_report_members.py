@@ -38,8 +38,12 @@ def write(folder: Any, member: str, found: list[Sample]) -> None:
 
 @pytest.fixture
 def made(runs: ModuleType, tmp_path: Path) -> Any:
+    return sampled(runs, tmp_path)
+
+
+def sampled(runs: ModuleType, folder: Path) -> Any:
     """A run in which node-2 was down from 11 s to 17 s, with samples of two members."""
-    made = runs.passing(tmp_path)
+    made = runs.passing(folder)
     write(made.folder, "node-2", [*samples(runs, "one", 0, 11), *samples(runs, "two", 17, 26, cpu=0.9)])
     write(made.folder, "redis", [Sample(t_ns=runs.at(1), identity="r", cpu=0.05, memory=9_000_000)])
     return made
@@ -49,8 +53,13 @@ def section(page: str) -> str:
     return page.partition('<h2 id="members">')[2].partition("</section>")[0]
 
 
-def test_each_member_has_its_figures_in_exact_words(made: Any) -> None:
-    found = section(html.render(load(made.folder)))
+@pytest.fixture(scope="module")
+def shown(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The section of such a run, made once."""
+    return section(html.render(load(sampled(runs, tmp_path_factory.mktemp("shown")).folder)))
+
+
+def test_each_member_has_its_figures_in_exact_words(shown: str) -> None:
     for words in (
         "0.2 to 0.9, last 0.9 cores",
         "50 to 50, last 50 MB",
@@ -60,8 +69,8 @@ def test_each_member_has_its_figures_in_exact_words(made: Any) -> None:
         "2 incarnations",
         "9 to 9, last 9 MB",
     ):
-        assert words in found, words
-    assert found.count("There are no samples of its CPU") == 2  # node-1 and node-3
+        assert words in shown, words
+    assert shown.count("There are no samples of its CPU") == 2  # node-1 and node-3
 
 
 def test_the_curve_is_interrupted_where_the_member_was_down_and_where_another_began(
@@ -87,17 +96,15 @@ def test_a_long_run_has_few_points_and_keeps_its_peaks() -> None:
     assert sparklines.thinned([]) == []
 
 
-def test_all_members_share_the_scale_of_a_figure(made: Any) -> None:
-    found = section(html.render(load(made.folder)))
-    redis = found.partition("<title>CPU of redis")[2].partition("</svg>")[0]
+def test_all_members_share_the_scale_of_a_figure(shown: str) -> None:
+    redis = shown.partition("<title>CPU of redis")[2].partition("</svg>")[0]
     # 0.05 of 0.9 cores lies near the ground, though it is all that Redis ever used.
     height = float(redis.partition(' cy="')[2].partition('"')[0])
     assert height > sparklines.HEIGHT * 0.85
 
 
-def test_faults_are_shaded_in_every_curve(made: Any) -> None:
-    found = section(html.render(load(made.folder)))
-    assert found.count('class="shade"') == found.count('class="spark"') > 5
+def test_faults_are_shaded_in_every_curve(shown: str) -> None:
+    assert shown.count('class="shade"') == shown.count('class="spark"') > 5
 
 
 def test_the_log_stands_around_the_fault(made: Any, runs: ModuleType) -> None:

@@ -1,6 +1,7 @@
 """A judged run, saved as a folder, and the pages that serve it."""
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,11 +37,18 @@ def runs_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def judged(made_runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A judged run that was made once, to be copied; its history is not looked at."""
+    folder: RunFolder = made_runs.passing(tmp_path_factory.mktemp("made")).folder
+    shutil.rmtree(folder.history)
+    return folder.path
+
+
 @pytest.fixture
-def run(made_runs: ModuleType, runs_dir: Path, tmp_path: Path) -> RunFolder:
+def run(judged: Path, runs_dir: Path) -> RunFolder:
     """A judged run with a report."""
-    folder = made_runs.passing(tmp_path / "made").folder
-    folder.path.rename(runs_dir / NAME)
+    shutil.copytree(judged, runs_dir / NAME)
     found = RunFolder(runs_dir / NAME)
     found.report.write_text("<!doctype html><title>The report</title>")
     return found
