@@ -6,6 +6,8 @@ One session with two workers runs all cases, among them the example of docs/pyte
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -146,6 +148,25 @@ def test_scenarios_that_were_made_are_kept_beside_the_runs(ended: Ended) -> None
     command = json.loads((run / "meta.json").read_text())["command"]
     (scenario,) = (runs / "scenarios").glob("forgetful-*.yaml")
     assert str(scenario) in command
+
+
+def test_a_diff_of_the_good_run_and_the_broken_nodes_shows_what_they_broke(ended: Ended) -> None:
+    sides = [
+        str(path)
+        for name in ("node-kill", "forgetful")
+        for path in ended.place.folder.glob(f"runs/*Z-{name}-7")
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "diff", *sides, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    (comparison,) = json.loads(done.stdout)["comparisons"]
+    assert "complete-delivery" in {f["name"] for f in comparison["findings"] if f["change"] == "new"}
+    assert "cluster.command" in " ".join(setting["key"] for setting in comparison["plan"]["differing"])
+    assert comparison["before"]["runs"][0]["verdict"] == "pass"
 
 
 def test_nothing_is_left_behind(ended: Ended) -> None:
