@@ -42,8 +42,6 @@ def test_it_is_a_workflow() -> None:
 def test_the_reports_of_a_red_job_are_kept() -> None:
     (kept,) = [step for step in steps() if step.get("uses", "").startswith("actions/upload-artifact@")]
     assert (kept["if"], kept["with"]["path"]) == ("always()", "runs")
-    (shown,) = [step for step in steps() if "GITHUB_STEP_SUMMARY" in step.get("run", "")]
-    assert shown["if"] == "always()"
 
 
 def test_every_command_of_the_page_exists() -> None:
@@ -67,13 +65,12 @@ def test_the_steps_of_the_job_leave_a_summary_and_reports(tmp_path: Path) -> Non
     for block in FILES:
         block.save(tmp_path)
     summary = tmp_path / "summary-of-the-job.md"
+    runner = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_RUN_NUMBER": "41"}
     for script in runnable():
-        run(script, tmp_path, timeout_s=240, GITHUB_STEP_SUMMARY=str(summary), GITHUB_RUN_NUMBER="41")
-    assert summary.read_text("utf-8").startswith("## first\\-kill: Passed:") or (
-        summary.read_text("utf-8").startswith("## first-kill: Passed:")
-    )
+        run(script, tmp_path, timeout_s=240, **runner)
+    assert summary.read_text("utf-8").replace("\\", "").startswith("## first-kill: Passed")
     (folder,) = (tmp_path / "runs").glob("*-first-kill-41")
     cases = list(ElementTree.parse(folder / "junit.xml").iter("testcase"))
     assert len(cases) > 14
     assert (folder / "report.html").exists()
-    assert len(list(runnable())) == 2
+    assert len(list(runnable())) == 1
