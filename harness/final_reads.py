@@ -15,9 +15,9 @@ from harness.rest_pages import BadPage
 
 SOURCES = ("store", "tail")
 PAUSE_NS = clock.NS // 5
-# However late it is, two rounds are read to their ends while pages come: how long that takes is a matter of how
-# much was said, and ten minutes of talk are hundreds of pages on each node. A node that never comes to an end is
-# left after this time.
+# However late it is, two rounds are read to their ends while pages come: how long that takes is a matter of
+# how much was said, and ten minutes of talk are hundreds of pages on each node. A node that never comes to an
+# end is left after this time.
 ROUNDS_GRACE_NS = 120 * clock.NS
 
 Head = tuple[str | None, int]  # epoch and seq; (None, 0) where the cluster has no positions

@@ -38,7 +38,7 @@ function show(title, ...content) {
 /** A form with one field. `check(value)` returns what is wrong with it as a sentence, or null. */
 export function oneField({ label, value = "", hint, action, check, done, list = [] }) {
   const wrong = h("p", { class: "wrong", id: "field-wrong", role: "alert" });
-  const field = h("input", { value, autofocus: true, autocomplete: "off", spellcheck: "false", maxlength: "200", list: list.length ? "field-list" : null, "aria-describedby": "field-hint field-wrong" });
+  const field = h("input", { value, autocomplete: "off", spellcheck: "false", maxlength: "200", list: list.length ? "field-list" : null, "aria-describedby": "field-hint field-wrong" });
   const form = h(
     "form",
     { class: "one-field" },
@@ -88,6 +88,7 @@ export function askRoom(known, done) {
     done,
   });
   const dialog = show("Join or create a room", form);
+  field.focus();
   form.addEventListener("submit", () => field.getAttribute("aria-invalid") === "false" && dialog.close());
 }
 
