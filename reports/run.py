@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.records.codec import read_json
+from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
@@ -77,6 +77,17 @@ class Run:
             return None
         return (self.meta.ended_ns - self.meta.began_ns) / 1e9
 
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What the folder should hold and does not, a sentence each: the page lacks what comes of it."""
+        torn = [
+            f"The history file {file.name} is torn at its end: {file.torn:,} bytes could not be read."
+            for file in self.history
+            if file.torn
+        ]
+        lacking = () if self.history else ("The run folder has no history of what the clients saw.",)
+        return (*lacking, *torn)
+
     def at_s(self, t_ns: int) -> float:
         """Return seconds from time zero for a monotonic stamp."""
         return (t_ns - self.zero_ns) / 1e9
@@ -88,10 +99,12 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
     Raises:
         ReportError: a file that is needed is missing, or is not what its name says.
     """
+    if folder.path.exists() and not folder.path.is_dir():
+        raise ReportError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
+    _check_schema(folder.meta, "report with the version that made the run (meta.json names it)")
     meta = _record(Meta, folder.meta)
+    _check_schema(folder.verdict, f"`wordaround check {folder.path}` judges the run anew")
     verdict = _record(RunVerdict, folder.verdict)
-    _check_schema(folder.meta, meta.schema)
-    _check_schema(folder.verdict, verdict.schema)
     run = Run(
         name=folder.path.name,
         plan=_record(Plan, folder.plan),
@@ -122,15 +135,19 @@ def _missing(path: Path) -> str:
 
 
 def _foreign(path: Path, error: Exception) -> str:
-    what = " ".join(str(error).split())
-    return f"{path} is damaged, or was made by another version of WordAround than this one: {what}"
+    mend = f"; `wordaround check {path.parent}` judges the run anew" if path.name == "verdict.json" else ""
+    return (
+        f"{path} is damaged, or was made by another version of WordAround than this one: "
+        f"{in_words(error)}{mend}"
+    )
 
 
-def _check_schema(path: Path, schema: int) -> None:
-    if schema != SCHEMA:
+def _check_schema(path: Path, mend: str) -> None:
+    schema = schema_of(path)
+    if schema not in (SCHEMA, None):
         raise ReportError(
-            f"{path} has schema {schema}; this version of WordAround reads schema {SCHEMA}: "
-            "report with the version that made the run (meta.json names it)"
+            f"{path} has schema {clipped(repr(schema), 40)}; "
+            f"this version of WordAround reads schema {SCHEMA}: {mend}"
         )
 
 

@@ -12,7 +12,7 @@ from harness.judge import early
 from harness.judge.judgement import judge
 from harness.open_ended import with_bots
 from harness.records.bots import BotsMetrics
-from harness.records.codec import read_json
+from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
@@ -33,12 +33,13 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
     """
     if not folder.path.is_dir():
         raise HarnessError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
-    meta = _record(Meta, folder.meta)
-    if meta.schema != SCHEMA:
+    schema = schema_of(folder.meta)
+    if schema not in (SCHEMA, None):
         raise HarnessError(
-            f"{folder.meta} has schema {meta.schema}, and this version reads {SCHEMA}; "
+            f"{folder.meta} has schema {schema!r}, and this version reads {SCHEMA}; "
             "judge it with the version that made the run (meta.json names it)"
         )
+    meta = _record(Meta, folder.meta)
     histories = _histories(folder)
     plan = _with_all_bots(_record(Plan, folder.plan), histories)
     verdict = judge(
@@ -143,5 +144,4 @@ def _generator_lag_ms(path: Path) -> float | None:
 
 
 def _foreign(path: Path, error: Exception) -> str:
-    what = " ".join(str(error).split())
-    return f"{path} cannot be read: it was damaged, or another version made it ({what})"
+    return f"{path} cannot be read: it was damaged, or another version made it ({in_words(error)})"

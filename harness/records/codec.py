@@ -1,9 +1,10 @@
 """Frozen dataclasses to and from JSON, strictly: an unknown or ill-typed field is an error."""
 
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
@@ -43,3 +44,27 @@ def write_json(path: Path, record: object) -> None:
 def read_json(kind: type[T], path: Path) -> T:
     """Read a record that `write_json` wrote."""
     return load_json(kind, path.read_bytes())
+
+
+def schema_of(path: Path) -> object:
+    """Return what a file of JSON gives for its `schema`, `None` where it gives nothing that can be read.
+
+    A file of another version need not be such a record at all: so this is asked before the record is parsed.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None  # Whoever parses the record says what is wrong with it.
+    return found.get("schema") if isinstance(found, dict) else None
+
+
+def in_words(error: Exception) -> str:
+    """Return what was wrong with a file: `at properties.2.name: Field required, and 3 more`."""
+    if isinstance(error, ValidationError):
+        first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+        where = ".".join(str(part) for part in first["loc"])
+        rest = f", and {len(more)} more" if more else ""
+        return f"{f'at {where}: ' if where else ''}{first['msg']}{rest}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())

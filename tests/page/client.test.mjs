@@ -334,6 +334,22 @@ test("a reload – far behind – the newest and an honest count instead of a th
   assert.deepEqual(after.rooms.get("room").dividers, [{ afterSeq: 1, kind: "caught-up", count: 5_049 }]);
 });
 
+test("what lies before a short history – the node fails at first – is fetched all the same", async () => {
+  const storage = new FakeStorage();
+  storage.setItem("wordaround:ann:room:room", JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 3, read: 3 }));
+  const client = world.client({ storage });
+  client.start();
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { seq: 3, recovered: true });
+  world.socket.admit(inboxRoom("ann"));
+  await world.pass(2_500); // The node does not answer.
+  assert.deepEqual(seqs(client.rooms.get("room")), []);
+  world.pages.push({ room: "room", first: 1, messages: [message(1), message(2), message(3)] });
+  await world.pass(1_100);
+  assert.deepEqual(seqs(client.rooms.get("room")), [1, 2, 3]);
+});
+
 test("older messages – fetched once at a time, put in front; a node that fails rejects", async () => {
   const client = await world.joined();
   const room = client.rooms.get("room");

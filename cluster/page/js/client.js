@@ -26,6 +26,7 @@ const ANSWER_MS = 8_000;
 const LONG_AWAY_MS = 30_000;
 const PAGE = 100;
 const A_SCREENFUL = 40;
+const PREFILL_AGAIN_MS = 1_000;
 const TICK_MS = 5_000;
 
 /**
@@ -50,6 +51,7 @@ export class ChatClient extends EventTarget {
   #heads = new Map(); // name -> head, as of the last `refreshRooms`
   #lostAt = null;
   #timers = {};
+  #prefills = new WeakMap(); // Room -> timer
   #over = false;
 
   /**
@@ -354,10 +356,13 @@ export class ChatClient extends EventTarget {
     this.#leaveForeignInbox(room);
   }
 
-  /** A short history is no picture: fetch what lies before it. */
+  /** A short history is no picture: fetch what lies before it, and try again where the node fails. */
   #prefill(room) {
-    if (room.hidden || room.messages.length >= A_SCREENFUL || !room.hasOlder) return;
-    this.loadOlder(room.name).catch(() => {}); // Scrolling tries again.
+    clearTimeout(this.#prefills.get(room));
+    if (room.hidden || !room.joined || this.#all.get(room.name) !== room) return;
+    if (room.messages.length >= A_SCREENFUL || !room.hasOlder) return;
+    const again = () => this.#prefills.set(room, setTimeout(() => this.#prefill(room), PREFILL_AGAIN_MS));
+    this.loadOlder(room.name).catch(() => this.#over || again());
   }
 
   #takeHistory(room, history) {
