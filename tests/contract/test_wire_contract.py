@@ -3,6 +3,7 @@
 The harness shares no code with the cluster, so nothing but this holds the two together.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_the_bots_know_only_codes_that_there_are(codes: set[str]) -> None:
 
 def test_the_bots_have_an_answer_to_every_code() -> None:
     assert codes.GIVE_UP | codes.RETRY | {codes.OUT_OF_ORDER} == {code.value for code in Code}
+
+
+@pytest.mark.parametrize("name", ["outbox.js", "joining.js", "connection.js"])
+def test_the_page_knows_only_codes_that_there_are(name: str) -> None:
+    source = (Path(protocol.__file__).parent / "page" / "js" / name).read_text()
+    sets = re.findall(r"new Set\(\[([^]]+)\]\)", source)
+    known = set(re.findall(r'"([a-z_]+)"', " ".join(sets)))
+    assert known
+    assert known <= {code.value for code in Code}
 
 
 @pytest.mark.parametrize("code", list(Code))

@@ -6,7 +6,11 @@ import { afterEach, beforeEach, test } from "node:test";
 import { directRoom, inboxRoom, notice } from "../../cluster/page/js/names.js";
 import { FakeStorage, World, url } from "./fakes.mjs";
 
-const message = (seq, more = {}) => ({ room: "room", epoch: "e1", seq, producer: null, n: null, user: "bob", text: `${seq}`, sent_at: 1, node: "node-1", ...more });
+const message = (seq, more = {}) => ({
+  room: "room", epoch: "e1", seq, producer: null, n: null, user: "bob", text: `${seq}`, sent_at: 1, node: "node-1", ...more,
+});
+const messages = (from, to, more) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, more));
+const kept = (seq) => JSON.stringify({ direct: null, invited: false, epoch: "e1", seq, read: seq });
 const ok = (seq) => ({ ok: true, room: "room", epoch: "e1", seq, duplicate: false });
 const no = (code, more = {}) => ({ ok: false, error: { code, message: code, definite: true, ...more } });
 const keys = (socket) => socket.all("send_message").map(({ payload }) => [payload.producer, payload.n, payload.text]);
@@ -31,7 +35,8 @@ test("a lost node – peers answer – the nearest one that serves, without a re
   assert.equal(world.socket.url, url(3));
   world.socket.accept();
   await world.settle();
-  assert.deepEqual([client.state.status, client.state.node, client.state.moved, client.state.retryAt], ["connected", { id: "node-3", url: url(3) }, 1, null]);
+  const { status, node, moved, retryAt } = client.state;
+  assert.deepEqual([status, node, moved, retryAt], ["connected", { id: "node-3", url: url(3) }, 1, null]);
   const join = world.socket.admit("room", { seq: 2, recovered: true, messages: [message(2)] });
   assert.deepEqual(join.cursor, { epoch: "e1", seq: 1 });
   const room = client.rooms.get("room");
@@ -78,9 +83,12 @@ test("pending sends – the node is lost – resent in order with the same keys,
   await world.settle();
   client.send("room", "written before it is joined");
   assert.deepEqual(keys(world.socket), []);
-  world.socket.admit("room", { seq: 1, recovered: true, messages: [message(1, { producer: before[0][0], n: 1, user: "ann", text: "a" })] });
+  const [[producer]] = before;
+  const own = message(1, { producer, n: 1, user: "ann", text: "a" });
+  world.socket.admit("room", { seq: 1, recovered: true, messages: [own] });
   await world.settle();
-  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"], [before[0][0], 5, "written before it is joined"]]);
+  const later = [[producer, 4, "written while away"], [producer, 5, "written before it is joined"]];
+  assert.deepEqual(keys(world.socket), [...before.slice(1), ...later]);
   assert.equal(client.rooms.get("room").pending.length, 4);
 });
 
@@ -93,7 +101,8 @@ test("an answer of the connection before – comes late – is not taken for one
   world.socket.accept();
   await world.settle();
   old.answer("send_message", ok(1));
-  old.all("join").find(({ payload }) => payload.room === "room").answer({ ok: true, room: "room", epoch: "e1", seq: 0, recovered: true });
+  const join = old.all("join").find(({ payload }) => payload.room === "room");
+  join.answer({ ok: true, room: "room", epoch: "e1", seq: 0, recovered: true });
   assert.equal(client.rooms.get("room").pending[0].state, "pending");
   assert.equal(client.rooms.get("room").joined, false);
 });
@@ -324,19 +333,19 @@ test("a reload – far behind – the newest and an honest count instead of a th
   world.socket.say("message", message(1));
   before.close();
   world.pages.push({ rooms: ["room"], heads: [{ room: "room", head: 5_050, read: null }] });
-  world.pages.push({ room: "room", first: 1, messages: Array.from({ length: 100 }, (_, i) => message(4_911 + i)) });
+  world.pages.push({ room: "room", first: 1, messages: messages(4_911, 5_010) });
   const after = world.client({ storage });
   after.start();
   world.socket.accept();
   await world.settle();
-  const join = world.socket.admit("room", { seq: 5_050, messages: Array.from({ length: 40 }, (_, i) => message(5_011 + i)) });
+  const join = world.socket.admit("room", { seq: 5_050, messages: messages(5_011, 5_050) });
   assert.equal(join.cursor, undefined);
   assert.deepEqual(after.rooms.get("room").dividers, [{ afterSeq: 1, kind: "caught-up", count: 5_049 }]);
 });
 
 test("what lies before a short history – the node fails at first – is fetched all the same", async () => {
   const storage = new FakeStorage();
-  storage.setItem("wordaround:ann:room:room", JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 3, read: 3 }));
+  storage.setItem("wordaround:ann:room:room", kept(3));
   const client = world.client({ storage });
   client.start();
   world.socket.accept();
@@ -360,8 +369,9 @@ test("older messages – fetched once at a time, put in front; a node that fails
   assert.equal(room.epoch, "e2");
   const other = await world.joined("other");
   const big = other.rooms.get("other");
-  world.socket.say("message_history", { room: "other", epoch: "e1", recovered: false, more: false, messages: Array.from({ length: 50 }, (_, i) => message(101 + i, { room: "other" })) });
-  world.pages.push({ room: "other", first: 1, messages: Array.from({ length: 100 }, (_, i) => message(1 + i, { room: "other" })) });
+  const about = { room: "other", epoch: "e1", recovered: false, more: false };
+  world.socket.say("message_history", { ...about, messages: messages(101, 150, { room: "other" }) });
+  world.pages.push({ room: "other", first: 1, messages: messages(1, 100, { room: "other" }) });
   const [came, none] = await Promise.all([other.loadOlder("other"), other.loadOlder("other")]);
   assert.deepEqual([came, none, big.firstSeq, big.hasOlder], [100, 0, 1, false]);
   big.hasOlder = true;
@@ -387,7 +397,7 @@ test("a direct message – to who was never there – a notice in the inbox once
 
 test("a foreign inbox – of a life that crashed before it left – is left now", async () => {
   const storage = new FakeStorage();
-  storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 1, read: 1 }));
+  storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, kept(1));
   await world.joined("room", { storage });
   world.socket.admit(inboxRoom("bob"), { seq: 1, recovered: true });
   assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload.room), [inboxRoom("bob")]);
@@ -457,11 +467,13 @@ test("the directory – private rooms left out, unread counted from the last rea
   const client = await world.joined();
   world.pages.push({ rooms: [], heads: [
     { room: "room", head: 9, read: 4 }, { room: "quiet", head: 7, read: 7 }, { room: "busy", head: 30, read: 10 },
-    { room: "new", head: 3, read: null }, { room: directRoom("x", "y"), head: 1, read: null }, { room: inboxRoom("x"), head: 1, read: null },
+    { room: "new", head: 3, read: null },
+    { room: directRoom("x", "y"), head: 1, read: null }, { room: inboxRoom("x"), head: 1, read: null },
   ] });
   await client.refreshRooms();
   assert.deepEqual(client.directory, [
-    { name: "room", head: 9, unread: 0 }, { name: "quiet", head: 7, unread: 0 }, { name: "busy", head: 30, unread: 20 }, { name: "new", head: 3, unread: null },
+    { name: "room", head: 9, unread: 0 }, { name: "quiet", head: 7, unread: 0 },
+    { name: "busy", head: 30, unread: 20 }, { name: "new", head: 3, unread: null },
   ]);
 });
 

@@ -46,17 +46,17 @@ let client;
 let talk;
 let said = 0;
 
-const rooms = () =>
-  Object.fromEntries(
-    [...client.rooms.values()].map(({ name, direct, joined, epoch, head, messages, pending, dividers, people, unread, reads, hasOlder }) => [
-      name,
-      {
-        direct, joined, epoch, head, dividers, people, unread, hasOlder, reads: Object.fromEntries(reads),
-        messages: messages.map(({ epoch: of, seq, user, text }) => ({ epoch: of, seq, user, text })),
-        pending: pending.map(({ key, text, state, error, seq }) => ({ key, text, state, error, seq })),
-      },
-    ]),
-  );
+/** A room as plain values. */
+function plain({ direct, joined, epoch, head, dividers, people, unread, hasOlder, ...room }) {
+  return {
+    direct, joined, epoch, head, dividers, people, unread, hasOlder,
+    reads: Object.fromEntries(room.reads),
+    messages: room.messages.map(({ epoch: of, seq, user, text }) => ({ epoch: of, seq, user, text })),
+    pending: room.pending.map(({ key, text, state, error, seq }) => ({ key, text, state, error, seq })),
+  };
+}
+
+const rooms = () => Object.fromEntries([...client.rooms].map(([name, room]) => [name, plain(room)]));
 
 const orders = {
   start({ user, node, fixed = false, join = [] }) {

@@ -5,9 +5,13 @@ import { test } from "node:test";
 
 import { Room } from "../../cluster/page/js/room.js";
 
-const message = (seq, epoch = "e1", more = {}) => ({ room: "r", epoch, seq, producer: null, n: null, user: "bob", text: `${seq}`, ...more });
+const message = (seq, epoch = "e1", more = {}) => ({
+  room: "r", epoch, seq, producer: null, n: null, user: "bob", text: `${seq}`, ...more,
+});
 const range = (from, to, epoch) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, epoch));
-const history = (messages, { epoch = "e1", recovered = false, more = false } = {}) => ({ room: "r", epoch, messages, recovered, more });
+const history = (messages, { epoch = "e1", recovered = false, more = false } = {}) => (
+  { room: "r", epoch, messages, recovered, more }
+);
 const seqs = (room) => room.messages.map(({ seq }) => seq);
 
 /** A room with messages 1 to 5, joined. */
@@ -189,7 +193,8 @@ test("reads – of others – only forward", () => {
 
 test("user lists – an older version of the same epoch – left out", () => {
   const room = joined();
-  const list = (version, epoch = "e1") => ({ room: "r", epoch, version, users: [{ user: `v${version}`, node: "n", state: "online" }] });
+  const users = (version) => [{ user: `v${version}`, node: "n", state: "online" }];
+  const list = (version, epoch = "e1") => ({ room: "r", epoch, version, users: users(version) });
   assert.equal(room.list(list(5)), true);
   assert.equal(room.list(list(4)), false);
   assert.equal(room.people[0].user, "v5");
@@ -225,7 +230,8 @@ test("a room – whatever comes twice, late or in pieces – is the log, once ea
       const from = room.cursor?.seq ?? Math.max(0, to - 5);
       const recovered = room.cursor !== null;
       const epoch = to > 30 ? "e2" : "e1";
-      const chunks = random() < 0.5 ? [log.slice(from, to)] : [log.slice(from, (from + to) >> 1), log.slice((from + to) >> 1, to)];
+      const cut = random() < 0.5 ? to : (from + to) >> 1;
+      const chunks = cut === to ? [log.slice(from, to)] : [log.slice(from, cut), log.slice(cut, to)];
       for (const [i, messages] of chunks.entries()) {
         if (i > 0 && random() < 0.2) return room.cutOff(); // Lost between two chunks.
         room.history(history(messages, { epoch, recovered, more: i < chunks.length - 1 }));

@@ -35,7 +35,7 @@ def test_official_client__of_page_and_contract_tests__in_the_same_versions() -> 
     assert page["socket.io-client"] == "4.8.4"
 
 
-@pytest.mark.parametrize("fault", ["killed", "frozen"])
+@pytest.mark.parametrize("fault", ["killed", pytest.param("frozen", marks=pytest.mark.slow)])
 def test_node_lost__two_people_write_on__both_have_the_same_once_each(
     world: Any, chat: Callable[[str, Any], Any], room: str, fault: str
 ) -> None:

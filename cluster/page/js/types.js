@@ -59,6 +59,7 @@
  * @property {{user: string, node: string, state: 'online'|'lost'}[]} people
  * @property {string[]} typing  others who are writing
  * @property {Map<string, number>} reads  user -> last seq that the user has read; of others, and one's own
+ * @property {number|null} readSeq  one's own last read position; null: not known yet
  * @property {number} unread  messages behind one's own last read position, own ones not counted where they are known
  * @property {number|null} firstSeq  of `messages`
  * @property {boolean} hasOlder  whether `loadOlder` would bring more
