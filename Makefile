@@ -9,6 +9,7 @@ TESTS :=
 WORKERS := 2# that run tests side by side
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
+NPM_OPTIONS := --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
 PAGE_CLIENT := cluster/page/vendor/socket.io.esm.min.js
 
 .PHONY: demo setup check test bench lint matrix reference clean wheel help
@@ -63,12 +64,12 @@ endif
 
 # The official client of the chat page. Without npm everything else works, and the page says what it lacks.
 $(PAGE_CLIENT): cluster/page/package.json | $(VENV)/.made
-	@command -v npm >/dev/null || { \
-		echo "The chat page lacks socket.io-client, since there is no npm on PATH: install npm, then run make setup again." >&2; exit 0; }; \
-	from=$(VENV)/page; to=$(dir $(PAGE_CLIENT)); set -e; \
-	rm -rf $$from; mkdir -p $$from $$to; cp cluster/page/package.json $$from; \
-	npm install --prefix $$from --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error >/dev/null; \
-	cp $$from/node_modules/socket.io-client/LICENSE $${to}LICENSE.txt; \
+	@lacks() { echo "The chat page lacks socket.io-client, since $$1; then run make setup again." >&2; exit 0; }; \
+	command -v npm >/dev/null || lacks "there is no npm on PATH: install it"; \
+	from=$(VENV)/page; to=$(dir $(PAGE_CLIENT)); \
+	rm -rf $$from && mkdir -p $$from $$to && cp cluster/page/package.json $$from && \
+	npm install --prefix $$from $(NPM_OPTIONS) >/dev/null || lacks "npm has failed: see above"; \
+	cp $$from/node_modules/socket.io-client/LICENSE $${to}LICENSE.txt && \
 	cp $$from/node_modules/socket.io-client/dist/socket.io.esm.min.js $@
 
 ifneq ($(UV),)

@@ -137,7 +137,7 @@ class Settings:
         "", parsers.token, "what a client's auth token must be; empty for none", secret=True
     )
     cors_origins: tuple[str, ...] = _setting(
-        "", parsers.origins, "browser origins besides its own, separated by commas; * for any"
+        "", parsers.origins, "browser origins besides the cluster's, separated by commas; * for any"
     )
     peers: tuple[str, ...] = _setting(
         "", parsers.http_urls, "URLs of other nodes, separated by commas, besides those in the registry"

@@ -25,6 +25,7 @@ COMMANDS = {
     "check": "Judge saved runs again, and write their verdicts and reports anew.",
     "history": "Export what every client of a run saw.",
     "report": "Write a saved run's reports again from its verdict.",
+    "serve": "Serve a web page on 127.0.0.1: list the runs, open their reports, follow one that goes on.",
     "diff": "Compare two runs, or two sets of runs; exit code 1 when the second one is worse.",
     "runs": "List saved runs, and remove old ones.",
     "doctor": "Examine this machine: what is there, what is missing, and how to mend it.",

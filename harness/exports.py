@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
+from harness.records.codec import in_words
 from harness.records.folder import RunFolder
 from harness.records.history import STRING_OPERANDS, HistoryFile, Op, read_history
 from harness.records.jsonl import lines
@@ -25,11 +26,19 @@ def histories(folder: RunFolder) -> tuple[HistoryFile, ...]:
     """Return a run's history files.
 
     Raises:
-        HarnessError: the folder has none.
+        HarnessError: the folder has none, or they are none.
     """
     if not folder.history.is_dir():
         raise HarnessError(f"{folder.history} is missing: {folder.path} is not the folder of a run")
-    return read_history(folder.history)
+    try:
+        found = read_history(folder.history)
+    except (OSError, ValueError) as error:
+        raise HarnessError(
+            f"{folder.history} cannot be read: it was damaged, or another version made it ({in_words(error)})"
+        ) from error
+    if not found:
+        raise HarnessError(f"{folder.history} is empty: the run wrote no history")
+    return found
 
 
 def jsonl(files: tuple[HistoryFile, ...]) -> Iterator[str]:

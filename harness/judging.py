@@ -15,7 +15,9 @@ from harness.records.codec import write_json
 from harness.records.folder import RunFolder
 from harness.records.guarantees import GUARANTEES
 from harness.records.verdict import Property, RunVerdict, Verdict
-from reports import ReportError, write_reports
+from reports import ReportError, github, write_reports
+from reports.run import load
+from reports.text import visible
 
 _MARKS = {
     Verdict.PASS: ("✔", "green"),
@@ -59,17 +61,22 @@ def explanation(verdict: RunVerdict, name: str) -> str:
     found = next((prop for prop in verdict.properties if prop.name == name), None)
     if found is None:
         return f"{name} was not checked in this run"
-    lines = [f"{found.name}: {found.verdict}" + (f", {found.reason}" if found.reason else "")]
+    lines = [f"{found.name}: {found.verdict}" + (f", {_flat(found.reason)}" if found.reason else "")]
     lines.append(f"  checked {found.checked:,} {found.counted}")
     excused = f", {found.excused:,} excused" if found.excused else ""
     lines.append(f"  {found.violations:,} violations{excused}")
     for number, witness in enumerate(found.witnesses, 1):
         lines += [
             "",
-            f"{number}. {witness.story}",
-            *(f"     {operation}" for operation in witness.operations),
+            f"{number}. {_flat(witness.story)}",
+            *(f"     {_flat(operation)}" for operation in witness.operations),
         ]
     return "\n".join(lines)
+
+
+def _flat(text: str) -> str:
+    """Return what comes from a run as it may stand in a terminal, or in a log whose lines are obeyed."""
+    return visible(text).replace("\n", "\\n")
 
 
 def report(folder: RunFolder) -> None:
@@ -84,6 +91,18 @@ def report(folder: RunFolder) -> None:
         raise HarnessError(str(error)) from error
 
 
+def annotations(folder: RunFolder) -> tuple[str, ...]:
+    """Return the lines that GitHub Actions makes annotations of (`reports/github.py`).
+
+    Raises:
+        HarnessError: the folder is not that of a judged run.
+    """
+    try:
+        return github.annotations(load(folder, whole=False), str(folder.report))
+    except ReportError as error:
+        raise HarnessError(str(error)) from error
+
+
 def summary(verdict: RunVerdict, where: Path) -> Text:
     """Return the verdict for a terminal: each finding on a line, a story, where the report is."""
     text = Text()
@@ -94,9 +113,9 @@ def summary(verdict: RunVerdict, where: Path) -> Text:
         if other.verdict is not Verdict.PASS:
             _line(text, other.verdict, other.name, other.evidence)
     if story := _first_story(verdict):
-        text.append(f"\n  {story}\n")
+        text.append(f"\n  {_flat(story)}\n")
     for sentence in verdict.unexpected:
-        text.append(f"\n  {sentence}\n", "red")
+        text.append(f"\n  {_flat(sentence)}\n", "red")
     return text.append("\n").append(_last_line(verdict)).append(f"\n  {where}")
 
 
@@ -122,8 +141,8 @@ def _overall(verdict: RunVerdict) -> Verdict:
 def _line(text: Text, verdict: Verdict, name: str, what: str) -> None:
     mark, colour = _MARKS[verdict]
     text.append(f"  {mark} ", colour)
-    text.append(f"{name:<18} ", "bold")
-    text.append(f"{what}\n")
+    text.append(f"{_flat(name):<18} ", "bold")
+    text.append(f"{_flat(what)}\n")
 
 
 def _outcome(finding: Property, counted: str) -> str:

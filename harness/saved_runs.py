@@ -7,6 +7,7 @@ A run without a verdict is under way when somebody holds its claim, or when some
 moment ago: claims lie in the temporary folder, and ours need not be that of whoever makes the run.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -20,6 +21,7 @@ from harness import claims
 from harness.clock import NS, utc_now
 from harness.errors import HarnessError, UsageError
 from harness.records.folder import RunFolder
+from harness.records.verdict import Verdict
 
 BROKEN, UNDER_WAY, NOT_JUDGED = "broken", "under way", "not judged"
 
@@ -52,18 +54,37 @@ def saved_runs(runs_dir: Path) -> tuple[SavedRun, ...]:
     """
     if not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir}: there is no such folder")
-    claimed = {Path(found.claim.folder) for found in claims.found() if found.claim and found.held}
+    claimed = claimed_folders()
     found = [
-        _saved(path, claimed=path.resolve() in claimed)
-        for path in runs_dir.iterdir()
-        if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        saved_run(path, claimed=path.resolve() in claimed) for path in runs_dir.iterdir() if is_run(path)
     ]
     return tuple(sorted(found, key=lambda run: (run.began, run.path.name), reverse=True))
 
 
-def _saved(path: Path, *, claimed: bool) -> SavedRun:
+def is_run(path: Path) -> bool:
+    """Return whether a path has the name of a run folder, and is a folder of its own."""
+    return _began(path.name) is not None and path.is_dir() and not path.is_symlink()
+
+
+def _began(name: str) -> datetime | None:
+    """Return when a run began by the name of its folder; `None`: it is no such name."""
+    match = _NAME.fullmatch(name)
+    try:
+        return datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if match else None
+    except ValueError:  # A 31st of February.
+        return None
+
+
+def claimed_folders() -> frozenset[Path]:
+    """Return the folders of the runs that are held by whoever makes them."""
+    return frozenset(Path(found.claim.folder) for found in claims.found() if found.claim and found.held)
+
+
+def saved_run(path: Path, *, claimed: bool) -> SavedRun:
+    """Return one run at a glance; `path` is one of which `is_run` holds."""
     folder = RunFolder(path)
-    began = datetime.strptime(path.name.split("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    began = _began(path.name)
+    assert began is not None
     under_way = not folder.verdict.exists() and (claimed or _touched(folder) > utc_now() - _JUST_NOW)
     try:
         return _read(folder, began, UNDER_WAY if under_way else NOT_JUDGED)
@@ -78,6 +99,8 @@ def _read(folder: RunFolder, began: datetime, without_verdict: str) -> SavedRun:
     verdict: Mapping[str, Any] = (
         _object(folder.verdict) if folder.verdict.exists() else {"verdict": without_verdict}
     )
+    if verdict["verdict"] not in (*Verdict, without_verdict):
+        raise ValueError(f"verdict.json says {verdict['verdict']!r}, which is no verdict")
     ended_ns = meta.get("ended_ns")
     return SavedRun(
         path=folder.path,
@@ -93,11 +116,13 @@ def _read(folder: RunFolder, began: datetime, without_verdict: str) -> SavedRun:
 
 
 def _object(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():  # Reading a pipe would wait for somebody to write.
+        raise ValueError(f"{path.name} is missing")
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise ValueError(f"{path.name} is missing") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is no JSON") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} is no object")  # noqa: TRY004 - it is the file that is wrong
@@ -110,10 +135,11 @@ def _spoken(error: Exception) -> str:
 
 def _touched(folder: RunFolder) -> datetime:
     """Return when something of it was last written."""
-    places = (folder.path, folder.history, folder.logs, folder.metrics)
-    newest = max(
-        file.lstat().st_mtime for place in places if place.is_dir() for file in (place, *place.iterdir())
-    )
+    newest = 0.0
+    for place in (folder.path, folder.history, folder.logs, folder.metrics):
+        for file in (place, *place.iterdir()) if place.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):  # A run that goes on replaces files of its own.
+                newest = max(newest, file.lstat().st_mtime)
     return datetime.fromtimestamp(newest, UTC)
 
 

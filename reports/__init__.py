@@ -5,10 +5,13 @@
     sentence.py        the verdict in one sentence; numbers and durations for people
     spans.py           what happened when: member states and fault windows, from the journals
     figures.py         series from the history: rates, latencies, connections
-    reconnections.py   who was cut off, grouped by fault
+    reconnections.py   who was cut off, grouped by fault; return_curve.py draws how soon they were back
+    sequence.py        who stands in the diagram of a story; sequence_drawing.py draws it
     picture.py         what the picture of the run shows
     timeline.py        the picture, drawn with panels.py, annotations.py and svg.py
-    html.py, junit.py, markdown.py   one module a report
+    sections.py        the sections of the page: a template and its facts each; limits.py: how much of them
+    html.py, junit.py, markdown.py   one module a report; github.py: annotations of a job
+    diff.py            two sets of runs side by side, with diff_*.py
 
 Everything behind `run.py` is pure. Of the harness only `harness.records` is imported.
 """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from reports import panels
-from reports.panels import Drawn, Frame
+from reports.panels import Drawn, Frame, stamp
 from reports.picture import Picture, fault_words, phase_spans
 from reports.spans import FaultRecord
 from reports.svg import tag, title
@@ -20,11 +20,14 @@ def phases(shown: Picture, frame: Frame, top: float) -> Drawn:
     parts = []
     for name, start, end in phase_spans(shown):
         x0, x1 = frame.x(start), frame.x(end)
-        tip = title(f"{name}: {start:g} to {end:.4g} s")
-        if x1 - x0 >= len(name) * 5.2:
-            parts.append(
-                tag("text", name, tip, x=(x0 + x1) / 2, y=top + 12, text_anchor="middle", class_="phase")
+        length = len(name) * 5.2
+        parts.append(
+            tag(
+                "text", name, title(f"{name}: {start:g} to {end:.4g} s"), x=(x0 + x1) / 2, y=top + 12,
+                text_anchor="middle", class_="phase", display=None if x1 - x0 >= length else "none",
+                data_t0=stamp(start), data_t1=stamp(end), data_length=stamp(length),
             )
+        )  # fmt: skip
     return Drawn(tag("g", *parts), _ROW)
 
 
@@ -36,6 +39,11 @@ class _Label(NamedTuple):
     x: float
     row: int
 
+    @property
+    def length(self) -> float:
+        """How wide it is, in pixels."""
+        return len(self.text) * panels.CHARACTER + 16
+
 
 def _fault_labels(shown: Picture, frame: Frame) -> list[_Label]:
     """Place each fault's name at its window, in as many rows as overlapping names need."""
@@ -45,11 +53,11 @@ def _fault_labels(shown: Picture, frame: Frame) -> list[_Label]:
         if record.injected_ns is None:
             continue
         text = record.label if len(record.label) <= _LABEL else record.label[: _LABEL - 1] + "…"
-        length = len(text) * panels.CHARACTER + 16
-        x = max(frame.x.start, min(frame.at(record.injected_ns), frame.x.end - length))
+        label = _Label(record, text, 0.0, 0)
+        x = max(frame.x.start, min(frame.at(record.injected_ns), frame.x.end - label.length))
         row = next((i for i, end in enumerate(free) if end <= x), len(free))
-        free[row : row + 1] = [x + length]
-        labels.append(_Label(record, text, x, row))
+        free[row : row + 1] = [x + label.length]
+        labels.append(label._replace(x=x, row=row))
     return labels
 
 
@@ -60,30 +68,50 @@ def fault_names(shown: Picture, frame: Frame, top: float) -> Drawn:
     for label in labels:
         tip = title(fault_words(shown.run, label.record))
         y = top + 12 + label.row * _LABEL_ROW
-        parts.append(tag("text", f"▾ {label.text}", tip, x=label.x - 4, y=y, class_="fault-name"))
+        parts.append(
+            tag(
+                "text", f"▾ {label.text}", tip, x=label.x - 4, y=y, class_="fault-name",
+                data_name=str(label.row), data_length=stamp(label.length), **_window_of(frame, label.record),
+            )
+        )  # fmt: skip
     rows = max((label.row + 1 for label in labels), default=0)
     return Drawn(tag("g", *parts), rows * _LABEL_ROW + 6 if rows else 0.0)
 
 
-def violation_marks(shown: Picture, frame: Frame, top: float) -> Drawn:
-    """Draw a diamond at each violation that has a moment."""
-    marks = [v for v in shown.violations if shown.start_ns <= v.t_ns <= shown.end_ns]
-    if not marks:
+def violation_row(shown: Picture, frame: Frame, top: float) -> Drawn:
+    """Keep a row for the violations, where there are any."""
+    if not shown.violations:
         return Drawn(Markup(""), 0.0)
-    parts = [tag("text", "violated", x=frame.x.start - 6, y=top + 12, text_anchor="end", class_="violated")]
-    for mark in marks:
-        x, y = frame.at(mark.t_ns), top + 8
-        diamond = f"M{x:.1f} {y - 5:.1f}l3.5 5l-3.5 5l-3.5-5z"
-        parts.append(tag("path", title(mark.words), d=diamond, class_="violation"))
-    return Drawn(tag("g", *parts), _ROW + 4)
+    words = tag("text", "violated", x=frame.x.start - 6, y=top + 12, text_anchor="end", class_="violated")
+    return Drawn(words, _ROW + 4)
 
 
-def through_all(shown: Picture, frame: Frame, bottom: float) -> Markup:
-    """Shade fault windows and draw phase bounds behind every panel."""
+def violation_marks(shown: Picture, frame: Frame, top: float) -> Markup:
+    """Draw a diamond at each violation that has a moment; it leads to the violation's story."""
+    marks = []
+    for violation in shown.violations:
+        x, y = frame.at(violation.t_ns), top + 8
+        diamond = f"M{x:.1f} {y - 6:.1f}l4.5 6l-4.5 6l-4.5-6z"
+        at = stamp(frame.seconds(violation.t_ns))
+        # Not by tabulator: the list below the picture has the same links, in words.
+        marks.append(
+            tag(
+                "a", title(violation.words), tag("path", d=diamond, class_="violation"),
+                href=f"#{violation.anchor}", tabindex="-1", data_t=at,
+            )
+        )  # fmt: skip
+    return tag("g", *marks, class_="violations") if marks else Markup("")
+
+
+def through_all(shown: Picture, frame: Frame, top: float, bottom: float) -> Markup:
+    """Shade fault windows and draw phase bounds and violations behind every panel."""
     parts = [_window(shown, frame, label, bottom) for label in _fault_labels(shown, frame)]
     for _, start, _ in phase_spans(shown):
         x = frame.x(start)
-        parts.append(tag("line", x1=x, x2=x, y1=2, y2=bottom, class_="bound"))
+        parts.append(tag("line", x1=x, x2=x, y1=2, y2=bottom, class_="bound", data_t=stamp(start)))
+    for violation in shown.violations:
+        x, at = frame.at(violation.t_ns), stamp(frame.seconds(violation.t_ns))
+        parts.append(tag("line", x1=x, x2=x, y1=top, y2=bottom, class_="violation-line", data_t=at))
     return tag("g", *parts)
 
 
@@ -92,6 +120,15 @@ def _window(shown: Picture, frame: Frame, label: _Label, bottom: float) -> Marku
     x0 = frame.at(record.injected_ns or 0)
     x1 = frame.x.end if record.over_ns is None else frame.at(record.over_ns)
     tip = title(fault_words(shown.run, record))
-    shade = tag("rect", tip, x=x0, y=_ROW, width=max(1.0, x1 - x0), height=bottom - _ROW, class_="window")
+    window = _window_of(frame, record)
+    shade = tag(
+        "rect", tip, x=x0, y=_ROW, width=max(1.0, x1 - x0), height=bottom - _ROW, class_="window", **window
+    )
     name = _ROW + 14 + label.row * _LABEL_ROW
-    return shade + tag("line", x1=x0, x2=x0, y1=name, y2=bottom, class_="inject")
+    return shade + tag("line", x1=x0, x2=x0, y1=name, y2=bottom, class_="inject", data_t=window["data_t0"])
+
+
+def _window_of(frame: Frame, record: FaultRecord) -> dict[str, str]:
+    """Return the bounds of a fault's window for the script."""
+    over = frame.x.high if record.over_ns is None else frame.seconds(record.over_ns)
+    return {"data_t0": stamp(frame.seconds(record.injected_ns or 0)), "data_t1": stamp(over)}

@@ -78,9 +78,15 @@ class Diff:
     only_before: tuple[str, ...]  # scenarios
     only_after: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
+    on_both: tuple[str, ...] = ()  # folders that both sides have: a pattern may match more than was meant
 
 
-def diff(before: RunSet, after: RunSet, left_out: tuple[LeftOut, ...] = ()) -> Diff:
+def diff(
+    before: RunSet,
+    after: RunSet,
+    left_out: tuple[LeftOut, ...] = (),
+    on_both: tuple[str, ...] = (),
+) -> Diff:
     """Compare two sets of runs.
 
     Raises:
@@ -101,6 +107,7 @@ def diff(before: RunSet, after: RunSet, left_out: tuple[LeftOut, ...] = ()) -> D
         only_before=pairing.only_before,
         only_after=pairing.only_after,
         left_out=left_out,
+        on_both=on_both,
     )
 
 

@@ -175,7 +175,7 @@ def _change(before: Tally, after: Tally) -> Change:
     if after.failed and not before.failed:
         return "new"
     if before.failed and not after.failed:
-        return "gone"
+        return "gone" if after.decided else "only in A"
     if before.failed and after.failed:
         more = after.failed * before.runs - before.failed * after.runs
         return "more often" if more > 0 else "less often" if more < 0 else "still"
@@ -199,8 +199,14 @@ def _regression(what: str, before: Tally, after: Tally, failed: str) -> str:
         # What had no meaning before cannot have become undecided; a violation counts whatever was before.
         comparable = before.decided > 0 or word == failed
         if has and comparable and _worse(had, before.runs, has, after.runs):
-            return f"{what} {word} in {_share(has, after.runs)}, in A in {_share(had, before.runs)}"
+            return f"{what} {word} in {_compared(had, before.runs, has, after.runs)}"
     return ""
+
+
+def _compared(had: int, of_before: int, has: int, of_after: int) -> str:
+    if of_before == of_after == 1:
+        return "B and not in A"
+    return f"{_share(has, of_after)}, in A in {_share(had, of_before)}"
 
 
 def _worse(had: int, of_before: int, has: int, of_after: int) -> bool:

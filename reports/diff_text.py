@@ -108,6 +108,8 @@ def _notes(found: Diff) -> Iterator[Text]:
     for side, names in (("A", found.only_before), ("B", found.only_after)):
         if names:
             yield Text(f"only in {side}, not compared: {', '.join(map(_safe, names))}", "yellow")
+    if found.on_both:
+        yield Text(f"on both sides: {', '.join(map(_safe, found.on_both))}", "yellow")
     for left in found.left_out:
         yield Text(f"left out: {_safe(left.folder)}: {_safe(left.why)}", "yellow")
 

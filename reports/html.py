@@ -15,58 +15,28 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.records.plan import Plan
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence, sequence_drawing, timeline
+from reports import picture, sentence
 from reports.anchors import witness_id
-from reports.reconnections import grouped
+from reports.limits import LEVELS, MOST_BYTES, Limits
+from reports.picture import Picture
 from reports.run import Run
-from reports.spans import FaultRecord, fault_records
+from reports.scripts import joined
+from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, kept
 from reports.text import clipped, visible
 
-SHEETS = ("style.css",)
-SCRIPTS = ("page.js",)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """A part of the page under a heading of its own: `id` is its heading's, `template` draws it."""
-
-    id: str
-    title: str  # in the list of what is on the page
-    template: str
-
-
-SECTIONS = (
-    Section(id="timeline", title="Timeline", template="timeline.html.j2"),
-    Section(id="guarantees", title="Guarantees", template="guarantees.html.j2"),
-    Section(id="reconnections", title="Reconnections", template="reconnections.html.j2"),
-    Section(id="faults", title="Faults", template="faults.html.j2"),
-    Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2"),
-    Section(id="figures", title="Figures", template="figures.html.j2"),
-    Section(id="plan", title="Plan", template="plan.html.j2"),
-    Section(id="environment", title="Environment", template="environment.html.j2"),
-    Section(id="logs", title="Logs", template="logs.html.j2"),
-)
-
 GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
-STORIES_SHOWN = 3  # as headings of their own; the others unfold
-DIAGRAMS_SHOWN = 8  # of each guarantee
-OPERATIONS_SHOWN = 24
-BOTS_SHOWN = 200
-ROOMS_SHOWN = 100
-TEXT_SHOWN = 1_000  # characters of any one string from the run
-LINE_SHOWN = 300  # of one that is a line among many
-SCENARIO_SHOWN = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """One of the three kinds of finding, as the first screen shows it."""
+    """One of the three kinds of finding, as the first screen shows it: those shown with their places."""
 
     name: str
     about: str
     findings: tuple[Property | Finding, ...]
+    shown: list[tuple[int, Any]]
+    left_out: int
 
     @property
     def count(self) -> str:
@@ -76,38 +46,38 @@ class Kind:
 
 
 def render(run: Run) -> str:
-    """Return the page."""
-    shown = picture.collect(run)
-    records = fault_records(run.plan, run.faults)
-    environment = _environment(run)
-    scripts = _scripts(environment)
+    """Return the page, as full as its size allows."""
+    shown, page = picture.collect(run), ""
+    for limits in LEVELS:
+        page = _page(shown, limits)
+        if len(page.encode()) <= MOST_BYTES:
+            break
+    return page
+
+
+def _page(shown: Picture, limits: Limits) -> str:
+    run = shown.run
+    environment = _environment(run, limits)
+    scripts = (*_scripts(environment), joined(*TIMELINE_SCRIPT))
+    facts: dict[str, Any] = {}
+    for section in SECTIONS:
+        facts |= section.facts(shown, limits)
     return environment.get_template("report.html.j2").render(
         run=run,
+        limits=limits,
         sections=SECTIONS,
         sheets=SHEETS,
         scripts=scripts,
         policy=_policy(scripts),
-        diagrams=_diagrams(run, records),
         plan=run.plan,
         meta=run.meta,
         verdict=run.verdict,
         stats=run.verdict.stats,
         headline=sentence.headline(run),
+        reasons=sentence.doubts(run) if run.verdict.verdict is Verdict.UNKNOWN else (),
         worst=sentence.worst_violation(run.verdict),
-        kinds=_kinds(run),
-        cards=_cards(run),
-        picture=shown,
-        wide=timeline.draw(shown, width=timeline.WIDE),
-        narrow=timeline.draw(shown, width=timeline.NARROW),
-        groups=grouped(run.verdict.reconnections),
-        faults=records,
-        planned={fault.id: fault for fault in run.plan.faults},
-        rooms=_bots_per_room(run.plan),
-        witness_id=witness_id,
-        stories_shown=STORIES_SHOWN,
-        operations_shown=OPERATIONS_SHOWN,
-        bots_shown=BOTS_SHOWN,
-        torn=[file for file in run.history if file.torn],
+        kinds=_kinds(run, limits),
+        **facts,
     )
 
 
@@ -127,17 +97,7 @@ def _policy(scripts: Iterable[str]) -> str:
     )
 
 
-def _diagrams(run: Run, records: tuple[FaultRecord, ...]) -> dict[str, Markup]:
-    """Return the diagrams of the first stories of each guarantee, by the stories' ids."""
-    found = {
-        witness_id(p.name, index): sequence_drawing.drawn(run, records, witness)
-        for p in run.verdict.properties
-        for index, witness in enumerate(p.witnesses[:DIAGRAMS_SHOWN])
-    }
-    return {name: diagram for name, diagram in found.items() if diagram is not None}
-
-
-def _environment(run: Run) -> Environment:
+def _environment(run: Run, limits: Limits) -> Environment:
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -150,9 +110,9 @@ def _environment(run: Run) -> Environment:
         "number": sentence.number,
         "seconds": sentence.seconds,
         "ms": _milliseconds,
-        "clip": lambda text: clipped(str(text), TEXT_SHOWN),
-        "clip_line": lambda text: clipped(str(text), LINE_SHOWN),
-        "clip_scenario": lambda text: clipped(str(text), SCENARIO_SHOWN),
+        "clip": lambda text: clipped(str(text), limits.text),
+        "clip_line": lambda text: clipped(str(text), limits.line),
+        "clip_scenario": lambda text: clipped(str(text), limits.scenario),
         "moment": lambda t_ns: "–" if t_ns is None else sentence.moment(run.at_s(t_ns)),
         "plural": sentence.plural,
         "bound": sentence.bound_percent,
@@ -161,6 +121,7 @@ def _environment(run: Run) -> Environment:
     environment.globals["is_expected"] = lambda finding: (
         isinstance(finding, Property) and sentence.is_expected_failure(run.plan, run.verdict, finding)
     )
+    environment.globals["witness_id"] = witness_id
     return environment
 
 
@@ -173,23 +134,15 @@ def _milliseconds(value: float | None) -> str:
     return "–" if value is None else sentence.milliseconds(value)
 
 
-def _kinds(run: Run) -> tuple[Kind, ...]:
+def _kinds(run: Run, limits: Limits) -> tuple[Kind, ...]:
     verdict = run.verdict
     return (
-        Kind(name="Guarantees", about="did the cluster keep its promises?", findings=verdict.properties),
-        Kind(name="Coverage", about="was it really put to the test?", findings=verdict.coverage),
-        Kind(name="Lifecycle", about="did the run begin and end in health?", findings=verdict.lifecycle),
+        _kind("Guarantees", "did the cluster keep its promises?", verdict.properties, limits),
+        _kind("Coverage", "was it really put to the test?", verdict.coverage, limits),
+        _kind("Lifecycle", "did the run begin and end in health?", verdict.lifecycle, limits),
     )
 
 
-def _cards(run: Run) -> list[tuple[int, Property]]:
-    """Return the guarantees with their places in the verdict: violations, doubts, then the rest."""
-    order = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1}
-    return sorted(
-        enumerate(run.verdict.properties), key=lambda card: (order.get(card[1].verdict, 2), card[0])
-    )
-
-
-def _bots_per_room(plan: Plan) -> list[tuple[str, int]]:
-    counts = Counter(room for bot in plan.bots for room in bot.rooms)
-    return [(room, counts[room]) for room in plan.rooms[:ROOMS_SHOWN]]
+def _kind(name: str, about: str, findings: tuple[Any, ...], limits: Limits) -> Kind:
+    shown, left_out = kept(findings, limits.findings)
+    return Kind(name=name, about=about, findings=findings, shown=shown, left_out=left_out)

@@ -5,20 +5,31 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports import sentence
+from reports.anchors import witness_id
 from reports.figures import Figures, figures, last_activity_ns
+from reports.populations import Populations, few, together
 from reports.run import Run
-from reports.spans import FaultRecord, fault_records
+from reports.spans import FaultRecord, StateSpan, fault_records, lane
 from reports.text import clipped
 
 _LEAD_IN = 0.08  # The share of the load's length that may be shown before it, for the start of the cluster.
 _TIP = 300  # characters of a tool tip
+_MOST_SPANS = 2_000  # states that are drawn, of all members together
 
 
 class Violation(NamedTuple):
-    """A violation that has a moment."""
+    """A violation that has a moment, and the place on the page where its story is told."""
 
     t_ns: int
     words: str
+    anchor: str
+
+
+class Lane(NamedTuple):
+    """A member and its states."""
+
+    member: str
+    spans: tuple[StateSpan, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +40,9 @@ class Picture:
     figures: Figures
     start_ns: int
     end_ns: int
+    lanes: tuple[Lane, ...]
+    connected: Populations  # per node
+    cut_off: Populations
     faults: tuple[FaultRecord, ...]
     violations: tuple[Violation, ...]
 
@@ -36,13 +50,32 @@ class Picture:
 def collect(run: Run) -> Picture:
     """Collect what is drawn: from the load's start (and a little before) to the last thing that moved."""
     end = _end_ns(run)
+    found = figures(run.history, run.verdict.reconnections, start_ns=run.zero_ns, end_ns=end)
+    faults = fault_records(run.plan, run.faults)
+    nodes = {name: found.connected[name] for name in run.plan.cluster.nodes if name in found.connected}
     return Picture(
         run=run,
-        figures=figures(run.history, run.verdict.reconnections, start_ns=run.zero_ns, end_ns=end),
+        figures=found,
         start_ns=_start_ns(run, end),
         end_ns=end,
-        faults=fault_records(run.plan, run.faults),
+        lanes=_lanes(run, faults, max(end, run.meta.ended_ns or 0)),
+        connected=together(few(nodes)),
+        cut_off=together({"cut off": found.cut_off}),
+        faults=faults,
         violations=tuple(_violations(run)),
+    )
+
+
+def _lanes(run: Run, faults: Iterable[FaultRecord], last_ns: int) -> tuple[Lane, ...]:
+    """Return the states of every member; of one with very many, the longest."""
+    members = run.plan.cluster.members
+    most = max(1, _MOST_SPANS // max(1, len(members)))
+    found = {member: lane(run.members, tuple(faults), member, last_ns) for member in members}
+    longest = {
+        m: sorted(own, key=lambda span: span.start_ns - span.end_ns)[:most] for m, own in found.items()
+    }
+    return tuple(
+        Lane(member, tuple(sorted(longest[member], key=lambda span: span.start_ns))) for member in members
     )
 
 
@@ -57,14 +90,21 @@ def _end_ns(run: Run) -> int:
 
 def _start_ns(run: Run, end_ns: int) -> int:
     first = min((entry.t_ns for entry in run.members), default=run.zero_ns)
-    return min(run.zero_ns, max(first, run.zero_ns - round(_LEAD_IN * (end_ns - run.zero_ns))))
+    lead_in = max(first, run.zero_ns - round(_LEAD_IN * (end_ns - run.zero_ns)))
+    return min(run.zero_ns, lead_in, *(violation.t_ns for violation in _violations(run)))
 
 
 def _violations(run: Run) -> Iterable[Violation]:
     for finding in run.verdict.properties:
-        for witness in finding.witnesses:
+        for index, witness in enumerate(finding.witnesses):
             if witness.t_ns is not None:
-                yield Violation(witness.t_ns, clipped(f"{finding.name}: {witness.story}", _TIP))
+                words = clipped(f"{finding.name}: {witness.story}", _TIP)
+                yield Violation(witness.t_ns, words, witness_id(finding.name, index))
+
+
+def untold(run: Run) -> int:
+    """Return how many violations have no mark: their witnesses have no moment, or were too many to keep."""
+    return sum(finding.violations for finding in run.verdict.properties) - sum(1 for _ in _violations(run))
 
 
 def description(shown: Picture) -> str:

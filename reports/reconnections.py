@@ -1,33 +1,38 @@
 """Who was cut off and how they came back, grouped by the fault in whose window it happened."""
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.records.verdict import Reconnection
-from reports.figures import quantile
 
-ROWS_SHOWN = 200  # per fault; the whole list is in verdict.json
+FOR_P99 = 100  # samples; below that the slowest speaks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Group:
     """The ways back that belong to one fault (`None`: to no fault), the earliest cut first."""
 
     fault_id: str | None
     ways: tuple[Reconnection, ...]
 
-    @property
-    def shown(self) -> tuple[Reconnection, ...]:
-        """The rows of the table: all, or those that never came back and the slowest."""
-        if len(self.ways) <= ROWS_SHOWN:
+    def shown(self, most: int) -> tuple[Reconnection, ...]:
+        """Return the rows of the table: all, or those that never came back and the slowest."""
+        if len(self.ways) <= most:
             return self.ways
-        slowest = sorted(self.ways, key=lambda way: -_length(way))[:ROWS_SHOWN]
+        slowest = sorted(self.ways, key=lambda way: -_length(way))[:most]
         return tuple(sorted(slowest, key=lambda way: (way.lost_ns, way.bot)))
 
+    def left_out(self, most: int) -> int:
+        """Return how many rows the table leaves out."""
+        return max(0, len(self.ways) - most)
+
     @property
-    def left_out(self) -> int:
-        """How many rows the table leaves out."""
-        return len(self.ways) - len(self.shown)
+    def bots(self) -> int:
+        """How many bots lost a connection, some of them more than once."""
+        return len({way.bot for way in self.ways})
 
     @property
     def lost_for_good(self) -> int:
@@ -35,27 +40,43 @@ class Group:
         return sum(way.back_ns is None for way in self.ways)
 
     @property
-    def median_ms(self) -> float | None:
-        """The median of those who came back, by nearest rank."""
-        return quantile(self._lengths_ms, 0.5) if self._lengths_ms else None
-
-    @property
-    def max_ms(self) -> float | None:
-        """The slowest of those who came back."""
-        return self._lengths_ms[-1] if self._lengths_ms else None
-
-    @property
     def caught_up(self) -> int:
         """Messages that all of them received by resume."""
         return sum(way.caught_up for way in self.ways)
 
+    @cached_property
+    def lengths_ms(self) -> tuple[float, ...]:
+        """How long those were away who came back, the shortest first."""
+        return tuple(
+            sorted((way.back_ns - way.lost_ns) / 1e6 for way in self.ways if way.back_ns is not None)
+        )
+
     @property
-    def _lengths_ms(self) -> list[float]:
-        return sorted((way.back_ns - way.lost_ns) / 1e6 for way in self.ways if way.back_ns is not None)
+    def quantiles(self) -> tuple[tuple[str, float], ...]:
+        """Names and milliseconds, by nearest rank; none where nobody came back."""
+        if not self.lengths_ms:
+            return ()
+        named = (
+            ("median", 0.5),
+            ("p90", 0.9),
+            *((("p99", 0.99),) if len(self.lengths_ms) >= FOR_P99 else ()),
+        )
+        return (
+            ("quickest", self.lengths_ms[0]),
+            *((name, quantile(self.lengths_ms, q)) for name, q in named),
+            ("slowest", self.lengths_ms[-1]),
+        )
 
-
-def _length(way: Reconnection) -> float:
-    return float("inf") if way.back_ns is None else way.back_ns - way.lost_ns
+    @property
+    def flows(self) -> tuple[tuple[str, str | None, int], ...]:
+        """From which node to which, and how many; `None`: nowhere."""
+        counts = Counter(
+            (way.from_node, way.to_node if way.back_ns is not None else None) for way in self.ways
+        )
+        return tuple(
+            (source, target, count)
+            for (source, target), count in sorted(counts.items(), key=lambda flow: (flow[0][0], -flow[1]))
+        )
 
 
 def grouped(ways: Iterable[Reconnection]) -> tuple[Group, ...]:
@@ -64,3 +85,12 @@ def grouped(ways: Iterable[Reconnection]) -> tuple[Group, ...]:
     for way in sorted(ways, key=lambda way: (way.fault_id is None, way.lost_ns, way.bot)):
         by_fault.setdefault(way.fault_id, []).append(way)
     return tuple(Group(fault_id=fault_id, ways=tuple(own)) for fault_id, own in by_fault.items())
+
+
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """Return the nearest-rank quantile of sorted samples."""
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
+
+
+def _length(way: Reconnection) -> float:
+    return float("inf") if way.back_ns is None else way.back_ns - way.lost_ns

@@ -1,18 +1,21 @@
 """A run folder, read once. Everything else in the reports works on the `Run` that comes out."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.records.codec import read_json
+from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
+from harness.records.metrics import SUFFIX, Sample, read_samples
 from harness.records.plan import Plan
 from harness.records.verdict import RunVerdict
-from reports.text import without_ansi
+from reports.log_extracts import Extract, extract
+from reports.text import clipped, without_ansi
 
 T = TypeVar("T")
 
@@ -34,6 +37,14 @@ class LogTail:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """The samples of one member; `trouble`: why there are none, where there should be some."""
+
+    samples: tuple[Sample, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """All that a run folder holds, parsed."""
 
@@ -46,6 +57,12 @@ class Run:
     history: tuple[HistoryFile, ...]
     scenario: str | None  # the YAML as given
     logs: tuple[LogTail, ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # by member
+    extracts: Mapping[str, Extract] = field(default_factory=dict)  # by member that has a log
+
+    def usage_of(self, member: str) -> Usage:
+        """Return what a member used; nothing of one that was not sampled."""
+        return self.usage.get(member, Usage())
 
     @property
     def zero_ns(self) -> int:
@@ -60,6 +77,17 @@ class Run:
             return None
         return (self.meta.ended_ns - self.meta.began_ns) / 1e9
 
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What the folder should hold and does not, a sentence each: the page lacks what comes of it."""
+        torn = [
+            f"The history file {file.name} is torn at its end: {file.torn:,} bytes could not be read."
+            for file in self.history
+            if file.torn
+        ]
+        lacking = () if self.history else ("The run folder has no history of what the clients saw.",)
+        return (*lacking, *torn)
+
     def at_s(self, t_ns: int) -> float:
         """Return seconds from time zero for a monotonic stamp."""
         return (t_ns - self.zero_ns) / 1e9
@@ -71,11 +99,13 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
     Raises:
         ReportError: a file that is needed is missing, or is not what its name says.
     """
+    if folder.path.exists() and not folder.path.is_dir():
+        raise ReportError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
+    _check_schema(folder.meta, "report with the version that made the run (meta.json names it)")
     meta = _record(Meta, folder.meta)
+    _check_schema(folder.verdict, f"`wordaround check {folder.path}` judges the run anew")
     verdict = _record(RunVerdict, folder.verdict)
-    _check_schema(folder.meta, meta.schema)
-    _check_schema(folder.verdict, verdict.schema)
-    return Run(
+    run = Run(
         name=folder.path.name,
         plan=_record(Plan, folder.plan),
         meta=meta,
@@ -86,6 +116,7 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
         scenario=folder.scenario.read_text("utf-8", errors="replace") if folder.scenario.exists() else None,
         logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))) if whole else (),
     )
+    return replace(run, usage=_usage(folder, run.plan), extracts=_extracts(folder, run)) if whole else run
 
 
 def _record(kind: type[T], path: Path) -> T:
@@ -104,15 +135,19 @@ def _missing(path: Path) -> str:
 
 
 def _foreign(path: Path, error: Exception) -> str:
-    what = " ".join(str(error).split())
-    return f"{path} is damaged, or was made by another version of WordAround than this one: {what}"
+    mend = f"; `wordaround check {path.parent}` judges the run anew" if path.name == "verdict.json" else ""
+    return (
+        f"{path} is damaged, or was made by another version of WordAround than this one: "
+        f"{in_words(error)}{mend}"
+    )
 
 
-def _check_schema(path: Path, schema: int) -> None:
-    if schema != SCHEMA:
+def _check_schema(path: Path, mend: str) -> None:
+    schema = schema_of(path)
+    if schema not in (SCHEMA, None):
         raise ReportError(
-            f"{path} has schema {schema}; this version of WordAround reads schema {SCHEMA}: "
-            "report with the version that made the run (meta.json names it)"
+            f"{path} has schema {clipped(repr(schema), 40)}; "
+            f"this version of WordAround reads schema {SCHEMA}: {mend}"
         )
 
 
@@ -128,6 +163,32 @@ def _history(folder: Path) -> tuple[HistoryFile, ...]:
         return read_history(folder)
     except (OSError, ValueError) as error:
         raise ReportError(_foreign(folder, error)) from error
+
+
+def _usage(folder: RunFolder, plan: Plan) -> Mapping[str, Usage]:
+    files = {member: folder.metrics / f"{member}{SUFFIX}" for member in _plain_names(plan)}
+    return {member: _samples(path) for member, path in files.items() if path.is_file()}
+
+
+def _samples(path: Path) -> Usage:
+    """Read samples; without them the rest of the run can be reported on all the same."""
+    try:
+        return Usage(samples=read_samples(path))
+    except (OSError, ValueError) as error:
+        return Usage(trouble=clipped(_foreign(Path(path.name), error), 300))
+
+
+def _extracts(folder: RunFolder, run: Run) -> Mapping[str, Extract]:
+    files = {member: folder.logs / f"{member}.log" for member in _plain_names(run.plan)}
+    try:
+        return {m: extract(path, run.meta, run.faults) for m, path in files.items() if path.is_file()}
+    except OSError as error:
+        raise ReportError(_foreign(folder.logs, error)) from error
+
+
+def _plain_names(plan: Plan) -> Iterator[str]:
+    """Yield the members whose names can be those of files: a foreign plan may name anything."""
+    yield from (member for member in plan.cluster.members if Path(member).name == member)
 
 
 def _tail(path: Path) -> LogTail:

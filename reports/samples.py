@@ -161,7 +161,8 @@ def _distinct_attempts(messages: _Messages, rows: _Rows) -> Ints:
 
 def _deliveries(file: HistoryFile, *, resumed: bool) -> NDArray[np.void]:
     rows = _of(file, Op.DELIVERY)
-    return rows[((rows["flags"] & FLAG_FROM_HISTORY) > 0) == resumed]
+    chosen: NDArray[np.void] = rows[((rows["flags"] & FLAG_FROM_HISTORY) > 0) == resumed]
+    return chosen
 
 
 def _first_sent(texts: "_Texts", sent: Ints, t_ns: Ints) -> Ints:
@@ -239,7 +240,8 @@ def _text(message: object) -> str | None:
 
 
 def _of(file: HistoryFile, op: Op) -> NDArray[np.void]:
-    return file.events[file.events["op"] == op]
+    rows: NDArray[np.void] = file.events[file.events["op"] == op]
+    return rows
 
 
 def _joined(parts: Sequence[Ints]) -> Ints:

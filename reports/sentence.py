@@ -11,6 +11,7 @@ from reports.spans import FaultRecord, fault_records
 # Which violation tells most, the worst first; a guarantee that is not here comes after these.
 _WORST = ("acked-durable", "complete-delivery", "integrity", "no-duplicates", "total-order", "gapless-resume")
 _REASONS_SHOWN = 2
+_REASON = 120  # characters of one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,27 +98,49 @@ def _violations(run: Run) -> str:
     return f"{joined(broken) or 'no guarantee says why'} among {acked}, {_through(run)}"
 
 
-def _doubts(run: Run) -> str:
-    """Return why nothing can be said: the broken-off run first, then what is not shown, then guarantees."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """Why nothing can be said: the finding, and its words in full."""
+
+    name: str
+    words: str
+
+    @property
+    def short(self) -> str:
+        """The finding with the first thing that it says."""
+        first = self.words.partition("; ")[0].strip().rstrip(".")
+        return f"{self.name} ({first if len(first) <= _REASON else first[: _REASON - 1] + '…'})"
+
+
+def doubts(run: Run) -> tuple[Doubt, ...]:
+    """Return why nothing can be said: first what the run does not show, then the guarantees."""
     verdict = run.verdict
-    reasons = [f"the run broke off ({run.meta.aborted})"] if run.meta.aborted else []
-    for findings in (verdict.lifecycle, verdict.coverage):
-        reasons += [
-            f"{f.name}: {f.evidence}" for f in findings if f.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
-        ]
-    reasons += [f"{p.name}: {p.reason}" for p in verdict.properties if p.verdict is Verdict.UNKNOWN]
-    shown = [reason.strip().rstrip(".") for reason in reasons[:_REASONS_SHOWN]]
-    more = len(reasons) - len(shown)
+    wrong = (Verdict.FAIL, Verdict.UNKNOWN)
+    found = [f for kind in (verdict.lifecycle, verdict.coverage) for f in kind if f.verdict in wrong]
     return (
-        "; ".join(shown + ([f"and {plural(more, 'more reason')}"] if more else [])) or "no finding says why"
+        *(Doubt(name=f.name, words=f.evidence) for f in found),
+        *(Doubt(name=p.name, words=p.reason) for p in verdict.properties if p.verdict is Verdict.UNKNOWN),
     )
+
+
+def _doubts(run: Run) -> str:
+    reasons = [f"the run broke off ({run.meta.aborted})"] if run.meta.aborted else []
+    reasons += [doubt.short for doubt in doubts(run)]
+    shown = reasons[:_REASONS_SHOWN]
+    more = len(reasons) - len(shown)
+    return joined(shown + ([plural(more, "more reason")] if more else [])) or "no finding says why"
 
 
 def worst_violation(verdict: RunVerdict) -> Property | None:
     """Return the violated guarantee whose story tells most, `None` where nothing was violated."""
+    return next(iter(worst_first(verdict)), None)
+
+
+def worst_first(verdict: RunVerdict) -> list[Property]:
+    """Return the violated guarantees, those first whose stories tell most."""
     failed = [p for p in verdict.properties if p.verdict is Verdict.FAIL]
     order = {name: rank for rank, name in enumerate(_WORST)}
-    return min(failed, key=lambda p: order.get(p.name, len(order)), default=None)
+    return sorted(failed, key=lambda p: order.get(p.name, len(order)))
 
 
 def is_expected_failure(plan: Plan, verdict: RunVerdict, finding: Property) -> bool:

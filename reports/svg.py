@@ -119,9 +119,9 @@ def step_area(segments: Iterable[Segment], base: float) -> str:
 
 
 def step_band(lower: Iterable[Segment], upper: Iterable[Segment]) -> str:
-    """Return path data of boxes between two step lines, where both are known."""
+    """Return path data of boxes between two step lines, where both are known and apart."""
     return "".join(
         f"M{rounded(x0)} {rounded(low)}H{rounded(x1)}V{rounded(high)}H{rounded(x0)}Z"
         for (x0, x1, low), (_, _, high) in zip(lower, upper, strict=True)
-        if low is not None and high is not None
+        if low is not None and high is not None and low != high
     )

@@ -1,19 +1,18 @@
 """The picture of a run: small multiples on one time axis, with the faults shaded through all of them.
 
 It is drawn twice, for wide and for narrow pages, since a drawing that is merely scaled down cannot be
-read. Which one is seen is the style sheet's affair.
+read. Which one is seen is the style sheet's affair. Without a script it is a still picture; the page's script
+zooms these very drawings (docs/decisions/0013).
 """
 
 from collections.abc import Callable, Iterable
 
 from markupsafe import Markup
 
-from harness.records.journal import MemberState
-from reports import annotations, panels, sentence
-from reports.panels import Drawn, Frame, Key, Return, Series
+from reports import annotations, lanes, panels, sentence
+from reports.panels import Drawn, Frame, Key, Return, Series, stamp
 from reports.picture import Picture, description
-from reports.run import Run
-from reports.spans import StateSpan, member_spans
+from reports.spans import STATES
 from reports.svg import TIMES, Scale, tag, ticks
 
 WIDE, NARROW = 1120.0, 380.0
@@ -29,17 +28,23 @@ def draw(shown: Picture, *, width: float) -> Markup:
     frame = _frame(shown, width)
     y = 0.0
     parts: list[Markup] = []
-    for panel in (annotations.phases, annotations.fault_names, annotations.violation_marks, _members):
-        y = _add(parts, panel(shown, frame, y), y)
+    for above in (annotations.phases, annotations.fault_names):
+        y = _add(parts, above(shown, frame, y), y)
+    marks = annotations.violation_marks(shown, frame, y)
+    top = y = _add(parts, annotations.violation_row(shown, frame, y), y)
+    y = _add(parts, _members(shown, frame, y), y)
     series_top = y
     for panel in (_sends, _deliveries, _ack_latency, _delivery_latency):
         y = _add(parts, panel(shown, frame, y), y)
     words = _probe_words(shown)
     probes = panels.probes(frame, series_top, y - panels.GAP, shown.figures.bins, words)
-    y = _add(parts, _cut_off(shown, frame, y), y)
-    behind = annotations.through_all(shown, frame, y - panels.GAP + 4)
-    y = _add(parts, _time_axis(shown, frame, y), y)
-    return _svg(shown, frame, y, (panels.hatches(frame.prefix), behind, *parts, probes))
+    for panel in (_connected, _cut_off):
+        y = _add(parts, panel(shown, frame, y), y)
+    bottom = y - panels.GAP + 4
+    behind = annotations.through_all(shown, frame, top, bottom)
+    y = _add(parts, _time_axis(frame, y), y)
+    drawn = _picture(shown, frame, (lanes.hatches(frame.prefix), behind, *parts, probes))
+    return _svg(frame, (y, top, bottom), drawn, marks)
 
 
 def _add(parts: list[Markup], drawn: Drawn, y: float) -> float:
@@ -61,17 +66,34 @@ def _frame(shown: Picture, width: float) -> Frame:
     )
 
 
-def _svg(shown: Picture, frame: Frame, height: float, parts: Iterable[Markup]) -> Markup:
-    prefix = frame.prefix
+def _picture(shown: Picture, frame: Frame, parts: Iterable[Markup]) -> Markup:
+    """Put together what is a picture to a screen reader: a name and a description stand for all of it."""
+    name, words = f"{frame.prefix}-title", f"{frame.prefix}-desc"
+    return tag(
+        "g",
+        tag("title", f"Timeline of {shown.run.plan.scenario}", id=name),
+        tag("desc", description(shown), id=words),
+        *parts,
+        role="img",
+        aria_labelledby=f"{name} {words}",
+    )
+
+
+def _svg(frame: Frame, heights: tuple[float, float, float], picture: Markup, marks: Markup) -> Markup:
+    x = frame.x
+    height, top, bottom = heights
     return tag(
         "svg",
-        tag("title", f"Timeline of {shown.run.plan.scenario}", id=f"{prefix}-title"),
-        tag("desc", description(shown), id=f"{prefix}-desc"),
-        *parts,
+        picture,
+        marks,
         viewBox=f"0 0 {frame.width:g} {height:.0f}",
-        class_=f"timeline {prefix}",
-        role="img",
-        aria_labelledby=f"{prefix}-title {prefix}-desc",
+        class_=f"timeline {frame.prefix}",
+        data_left=stamp(x.start),
+        data_right=stamp(x.end),
+        data_low=stamp(x.low),
+        data_high=stamp(x.high),
+        data_top=stamp(top),
+        data_bottom=stamp(bottom),
     )
 
 
@@ -79,42 +101,19 @@ def _svg(shown: Picture, frame: Frame, height: float, parts: Iterable[Markup]) -
 
 
 def _members(shown: Picture, frame: Frame, top: float) -> Drawn:
-    run, series = shown.run, shown.figures
-    nodes = {name: steps for name, steps in series.connected.items() if name in run.plan.cluster.nodes}
-    most = max((value for steps in nodes.values() for _, value in steps), default=0)
-    lanes = [
-        (name, member_spans(run.members, name, _last_ns(run, shown))) for name in run.plan.cluster.members
-    ]
-    parts = [panels.heading(frame, top, "Members", _members_unit(most), _state_keys(shown, lanes))]
-    y = top + frame.title_height
-    for name, spans in lanes:
-        steps = nodes.get(name, ())
-        y = _add(
-            parts, panels.lane(frame, y, name, spans, steps, most if name in run.plan.cluster.nodes else 0), y
-        )
-    return Drawn(tag("g", *parts), y - top + panels.GAP)
-
-
-def _members_unit(most: int) -> str:
-    if not most:
-        return "state"
-    return "state, and connected bots above it"
-
-
-def _last_ns(run: Run, shown: Picture) -> int:
-    return max(shown.end_ns, run.meta.ended_ns or 0)
-
-
-def _state_keys(shown: Picture, lanes: list[tuple[str, tuple[StateSpan, ...]]]) -> list[Key]:
     seen = {
         span.state
-        for _, spans in lanes
-        for span in spans
+        for lane in shown.lanes
+        for span in lane.spans
         if span.end_ns > shown.start_ns and span.start_ns < shown.end_ns
     }
-    return [
-        Key(f"state {state.value}", state.value.replace("-", " ")) for state in MemberState if state in seen
-    ]
+    keys = [Key(f"state {state}", state.replace("-", " ")) for state in STATES if state in seen]
+    head = panels.heading(frame, top, "Members", "state", keys)
+    parts = [head.markup]
+    y = top + head.height - 6
+    for number, lane in enumerate(shown.lanes):
+        y = _add(parts, lanes.lane(frame, y, number, lane.member, lane.spans), y)
+    return Drawn(tag("g", *parts), y - top + panels.GAP)
 
 
 def _sends(shown: Picture, frame: Frame, top: float) -> Drawn:
@@ -123,6 +122,10 @@ def _sends(shown: Picture, frame: Frame, top: float) -> Drawn:
         Series("acked", "acknowledged", [row.acked for row in rows], filled=True),
         Series("attempted", "attempted", [row.attempted for row in rows]),
     ]
+    if any(row.rejected for row in rows):
+        series.append(Series("rejected", "rejected", [row.rejected for row in rows], rare=True))
+    if any(row.indeterminate for row in rows):
+        series.append(Series("indeterminate", "indeterminate", [r.indeterminate for r in rows], rare=True))
     return panels.rates(frame, top, "Sends", shown.figures.bins, series)
 
 
@@ -137,12 +140,19 @@ def _deliveries(shown: Picture, frame: Frame, top: float) -> Drawn:
 
 def _ack_latency(shown: Picture, frame: Frame, top: float) -> Drawn:
     values = [row.ack for row in shown.figures.rows]
-    return panels.latencies(frame, top, "Send to acknowledgement", shown.figures.bins, values)
+    return panels.latencies(frame, top, "Send to acknowledgement", "ack", shown.figures.bins, values)
 
 
 def _delivery_latency(shown: Picture, frame: Frame, top: float) -> Drawn:
     values = [row.delivery for row in shown.figures.rows]
-    return panels.latencies(frame, top, "Send to live delivery", shown.figures.bins, values)
+    return panels.latencies(frame, top, "Send to live delivery", "delivery", shown.figures.bins, values)
+
+
+def _connected(shown: Picture, frame: Frame, top: float) -> Drawn:
+    if not shown.connected.columns:
+        return Drawn(Markup(""), 0.0)
+    keys = [Key(f"node-{i}", name) for i, name in enumerate(shown.connected.columns)]
+    return panels.stacked(frame, top, "Connected bots", "per node", shown.connected, keys=keys)
 
 
 def _cut_off(shown: Picture, frame: Frame, top: float) -> Drawn:
@@ -158,31 +168,24 @@ def _cut_off(shown: Picture, frame: Frame, top: float) -> Drawn:
         )
         for way in ways[:RETURNS_SHOWN]
     ]
-    return panels.cut_off(frame, top, shown.figures.cut_off, returns)
+    return panels.cut_off(frame, top, shown.cut_off, returns)
 
 
 def _probe_words(shown: Picture) -> Callable[[int], str]:
     return lambda index: panels.bin_words(shown.figures.bins, shown.figures.rows[index], index)
 
 
-def _time_axis(shown: Picture, frame: Frame, top: float) -> Drawn:
+def _time_axis(frame: Frame, top: float) -> Drawn:
     y = top - panels.GAP + 6
-    parts = [tag("line", x1=frame.x.start, x2=frame.x.end, y1=y, y2=y, class_="axis")]
+    marks = []
     for value in ticks(frame.x.low, frame.x.high, 6 if frame.narrow else 16, TIMES):
-        x = frame.x(value)
-        parts.append(tag("line", x1=x, x2=x, y1=y, y2=y + 5, class_="axis"))
-        parts.append(
-            tag(
-                "text",
-                sentence.number(value).replace("-", "−"),
-                x=x,
-                y=y + 17,
-                text_anchor="middle",
-                class_="soft",
-            )
-        )
+        x, words = frame.x(value), sentence.number(value).replace("-", "−")
+        marks.append(tag("line", x1=x, x2=x, y1=y, y2=y + 5, class_="axis"))
+        marks.append(tag("text", words, x=x, y=y + 17, text_anchor="middle", class_="soft"))
+    line = tag("line", x1=frame.x.start, x2=frame.x.end, y1=y, y2=y, class_="axis")
+    times = tag("g", *marks, class_="times", data_y=stamp(y), data_most="6" if frame.narrow else "16")
     middle = (frame.x.start + frame.x.end) / 2
     unit = tag(
         "text", "seconds since the load began", x=middle, y=y + 33, text_anchor="middle", class_="soft"
     )
-    return Drawn(tag("g", *parts, unit), 30.0)
+    return Drawn(tag("g", line, times, unit), 30.0)

@@ -14,6 +14,9 @@ from harness.backends import docker as docker_backend
 from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.errors import BackendUnavailable
 
+# On a runner of GitHub Actions commands tell it of every verdict: tests say themselves where they are on one.
+os.environ.pop("GITHUB_ACTIONS", None)
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -86,21 +89,6 @@ NEEDS = {
 HALF_OPENED = (
     r"ignore:Exception ignored in. <(_io\.FileIO|socket\.socket) :pytest.PytestUnraisableExceptionWarning"
 )
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of tests/fault_tolerance; only the outermost conftest may add any."""
-    group = parser.getgroup("scenarios", "the shipped scenarios (tests/fault_tolerance)")
-    group.addoption(
-        "--scenario-backend", action="append", metavar="NAME", help="Only this backend. Repeatable."
-    )
-    group.addoption("--scenario-seed", type=int, metavar="N", help="The seed of all runs; else drawn.")
-    group.addoption(
-        "--scenario-runs-dir",
-        type=Path,
-        metavar="DIR",
-        help="Keep the run folders here.",
-    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,8 +34,10 @@ def longest_waits(view: View, pauses: tuple[tuple[int, int], ...] = ()) -> tuple
     found = []
     for bot, begin, end in zip(bots.tolist(), first.tolist(), ends, strict=True):
         own = slice(begin, end)
+        invoked = messages.invoked_ns[own]
         over = np.where(messages.resolved_ns[own] >= 0, messages.resolved_ns[own], view.last_ns)
-        began, ended = _waits(messages.invoked_ns[own], over, messages.acknowledged[own])
+        over = np.maximum(over, invoked + 1)  # What was sent as the very last thing waits for a moment, too.
+        began, ended = _waits(invoked, over, messages.acknowledged[own])
         lasted = ended - _after(began, pauses)
         longest = int(lasted.argmax())
         start = int(ended[longest] - lasted[longest])

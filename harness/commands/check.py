@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import judging
-from harness.commands import complete
+from harness.commands import complete, github
 from harness.commands.console import Json, code_of, print_verdict, stdout
 from harness.errors import UsageError
 from harness.foreign import judge_foreign
@@ -76,6 +76,7 @@ def _check_one(folder: RunFolder, order: _Check) -> int:
     else:
         verdict = judging.judge_and_report(folder)
         _say_checked(verdict, folder.report, order)
+        github.tell(folder)
     return exit_code(verdict)
 
 

@@ -60,8 +60,9 @@ def _compared(a: str, b: str) -> Diff:
         LeftOut(folder=str(path), why=why) for side in sides for path, why in side.left_out.items()
     )
     before, after = (run_set(side.argument, side.runs.values()) for side in sides)
+    ours, theirs = ({path.resolve(): path for path in side.runs} for side in sides)
     try:
-        return compare(before, after, left_out)
+        return compare(before, after, left_out, tuple(str(ours[path]) for path in ours if path in theirs))
     except NothingToCompare as error:
         raise UsageError(str(error)) from error
 

@@ -7,6 +7,7 @@ import typer
 
 from harness import exports
 from harness.commands import complete, options
+from harness.commands.console import stderr
 from harness.records.folder import RunFolder
 
 
@@ -34,13 +35,20 @@ def history(
     exports.check_format(format_)
     folder = RunFolder(run_folder)
     files = exports.histories(folder)
+    for file in files:
+        if file.torn:
+            stderr.print(
+                f"{file.name} is torn at its end: {file.torn:,} bytes are left out",
+                markup=False,
+                soft_wrap=True,
+            )
     if format_ == "parquet":
         path = output or folder.path / "history.parquet"
         rows = exports.parquet(files, path)
         typer.echo(f"{path}: {rows} events")
     elif output is not None:
-        with output.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in exports.jsonl(files))
+        with output.open("w", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in exports.jsonl(files))
     else:
         for line in exports.jsonl(files):
             typer.echo(line)

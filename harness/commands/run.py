@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.backends.choose import check_name, choose
-from harness.commands import complete
+from harness.commands import complete, github
 from harness.commands.choices import BackendName, Seed
 from harness.commands.console import Json, code_of, print_one_line, print_verdict, stderr, stdout
 from harness.commands.options import RunsDir, WebFlag, duration_option
@@ -177,6 +177,8 @@ class _Series:
                 raise
             outcome = replace(outcome, verdict=verdict)
             self._print_one(outcome)
+            if outcome.folder is not None:
+                github.tell(RunFolder(outcome.folder))
             return exit_code(verdict)
 
         code = code_of(work)

@@ -35,7 +35,7 @@ def list_(
     elif not found:
         typer.echo(f"no runs in {runs_dir}", err=True)
     for run in found if not as_json else ():
-        typer.echo(_line(run))
+        typer.echo(_visible(_line(run)))
 
 
 @app.command()
@@ -84,6 +84,13 @@ def _line(run: SavedRun) -> str:
     return (
         f"{run.verdict + unexpected:<10}  {began}  {took:>6}  {run.backend:<8} {run.scenario} "
         f"(seed {run.seed})  {run.path}{why}"
+    )
+
+
+def _visible(line: str) -> str:
+    """Return the line with what would not be seen, or would be obeyed by a terminal, spelled out."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in line
     )
 
 

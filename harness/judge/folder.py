@@ -8,17 +8,18 @@ from typing import TypeVar
 from harness.checkers import steady_state
 from harness.checkers.view import prepare
 from harness.errors import HarnessError
+from harness.judge import early
 from harness.judge.judgement import judge
 from harness.open_ended import with_bots
 from harness.records.bots import BotsMetrics
-from harness.records.codec import read_json
+from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
 from harness.records.journal import FaultEntry, MemberEntry, read_journal
 from harness.records.meta import Meta
 from harness.records.plan import Expectation, Plan
 from harness.records.steady import SteadyBound
-from harness.records.verdict import RunVerdict, Verdict
+from harness.records.verdict import Property, RunVerdict, Verdict
 
 T = TypeVar("T")
 SCHEMA = 1
@@ -32,12 +33,13 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
     """
     if not folder.path.is_dir():
         raise HarnessError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
-    meta = _record(Meta, folder.meta)
-    if meta.schema != SCHEMA:
+    schema = schema_of(folder.meta)
+    if schema not in (SCHEMA, None):
         raise HarnessError(
-            f"{folder.meta} has schema {meta.schema}, and this version reads {SCHEMA}; "
+            f"{folder.meta} has schema {schema!r}, and this version reads {SCHEMA}; "
             "judge it with the version that made the run (meta.json names it)"
         )
+    meta = _record(Meta, folder.meta)
     histories = _histories(folder)
     plan = _with_all_bots(_record(Plan, folder.plan), histories)
     verdict = judge(
@@ -65,6 +67,25 @@ def steady_before(folder: RunFolder, plan: Plan, meta: Meta) -> tuple[tuple[Stea
     )
     window = steady_state.before_faults(view)
     return steady_state.measured(view, window) if window is not None else ()
+
+
+def violations_so_far(
+    folder: RunFolder, plan: Plan, meta: Meta, *, until_ns: int
+) -> tuple[tuple[Property, ...], int]:
+    """Return what is violated for certain in a run that still goes on, and how many events were looked at.
+
+    `until_ns` was stamped on this machine, a moment ago: see `early.py`.
+    """
+    histories = _histories(folder)
+    found = early.violations(
+        plan=_with_all_bots(plan, histories),
+        meta=meta,
+        histories=histories,
+        until_ns=until_ns,
+        faults=_journal(FaultEntry, folder.faults),
+        members=_journal(MemberEntry, folder.members),
+    )
+    return found, sum(len(file.events) for file in histories)
 
 
 def _with_all_bots(plan: Plan, histories: Sequence[HistoryFile]) -> Plan:
@@ -123,5 +144,4 @@ def _generator_lag_ms(path: Path) -> float | None:
 
 
 def _foreign(path: Path, error: Exception) -> str:
-    what = " ".join(str(error).split())
-    return f"{path} cannot be read: it was damaged, or another version made it ({what})"
+    return f"{path} cannot be read: it was damaged, or another version made it ({in_words(error)})"

@@ -1,16 +1,27 @@
 """Frozen dataclasses to and from JSON, strictly: an unknown or ill-typed field is an error."""
 
+import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
 
+_adapters: dict[object, TypeAdapter[Any]] = {}  # Making one costs more than a hundred records that it reads.
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    found = _adapters.get(kind)
+    if found is None:
+        found = _adapters[kind] = TypeAdapter(kind)
+    return found
+
+
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:
     """Return the record as UTF-8 JSON, keys in field order, so that equal records give equal bytes."""
-    return TypeAdapter(type(record)).dump_json(record, indent=indent)
+    return _adapter(type(record)).dump_json(record, indent=indent)
 
 
 def load_json(kind: type[T], data: bytes | str) -> T:
@@ -19,7 +30,8 @@ def load_json(kind: type[T], data: bytes | str) -> T:
     Raises:
         pydantic.ValidationError: the JSON is no such record; the message says where.
     """
-    return TypeAdapter(kind).validate_json(data)
+    record: T = _adapter(kind).validate_json(data)
+    return record
 
 
 def write_json(path: Path, record: object) -> None:
@@ -32,3 +44,27 @@ def write_json(path: Path, record: object) -> None:
 def read_json(kind: type[T], path: Path) -> T:
     """Read a record that `write_json` wrote."""
     return load_json(kind, path.read_bytes())
+
+
+def schema_of(path: Path) -> object:
+    """Return what a file of JSON gives for its `schema`, `None` where it gives nothing that can be read.
+
+    A file of another version need not be such a record at all: so this is asked before the record is parsed.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None  # Whoever parses the record says what is wrong with it.
+    return found.get("schema") if isinstance(found, dict) else None
+
+
+def in_words(error: Exception) -> str:
+    """Return what was wrong with a file: `at properties.2.name: Field required, and 3 more`."""
+    if isinstance(error, ValidationError):
+        first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+        where = ".".join(str(part) for part in first["loc"])
+        rest = f", and {len(more)} more" if more else ""
+        return f"{f'at {where}: ' if where else ''}{first['msg']}{rest}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())

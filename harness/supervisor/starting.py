@@ -1,10 +1,11 @@
 """The side of `up`: start a supervisor, hear how it goes, then keep what it started, or have it ended."""
 
+import contextlib
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from harness.control import Link
@@ -38,6 +39,28 @@ def start(order: Order, say: Callable[[str], None], interrupts: Interrupts) -> C
             if not keep:
                 _await_end(process)
     return status
+
+
+@contextlib.contextmanager
+def lent(order: Order) -> Iterator[ClusterStatus]:
+    """Have a cluster for as long as the block lasts: it ends with the block, and with this process.
+
+    Raises:
+        HarnessError: it could not be started, or not be ended.
+    """
+    with tempfile.TemporaryFile() as output:
+        link, process = _spawn(order, output)
+        try:
+            try:
+                status = _ready(link, order, lambda text: None)
+            except (OSError, EOFError) as error:
+                raise HarnessError(_last_words(process, output)) from error
+            yield status
+        finally:
+            link.close()  # Nobody said `keep`: the supervisor ends everything.
+            _await_end(process)
+        if process.returncode:
+            raise HarnessError(_last_words(process, output))
 
 
 def _spawn(order: Order, output: IO[bytes]) -> tuple[Link, "subprocess.Popen[bytes]"]:

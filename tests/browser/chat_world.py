@@ -26,7 +26,7 @@ _GONE = (
 )
 
 WITNESS = """
-const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], connection: []};
+const shown = window.witness = {committed: {}, moved: [], twice: [], failed: [], gaps: 0, connection: []};
 const look = () => {
   const texts = new Set();
   for (const row of document.querySelectorAll("#chat .row.message")) {
@@ -38,6 +38,7 @@ const look = () => {
     if (seq && shown.committed[text] && shown.committed[text] !== seq) shown.moved.push(text);
     if (seq) shown.committed[text] = seq;
   }
+  shown.gaps += document.querySelectorAll("#chat .divider.gap").length;
   const kind = document.getElementById("connection").dataset.kind;
   if (kind !== shown.connection.at(-1)) shown.connection.push(kind);
 };
@@ -57,8 +58,11 @@ class Person:
 
     def enter(self, node: Node, room: str) -> None:
         """Open the page of a node, in a room, and begin to witness what is shown."""
-        self.page.open(f"{node.url}/?user={self.user}#/room/{room}")
-        self.page.until(lambda: self.connection == f"Connected to {node.name}", f"{self.user} is connected")
+        self.page.open_until(
+            f"{node.url}/?user={self.user}#/room/{room}",
+            lambda: self.connection == f"Connected to {node.name}",
+            f"{self.user} is connected",
+        )
         self.page.until(lambda: self.page.all(".people-pane .person"), f"{self.user} is in the room")
         self.page.run(WITNESS)
 
@@ -93,9 +97,13 @@ class Person:
         """Return the texts that are in the log as the page shows it, in its order."""
         return self.page.texts("#chat .row.message:not(.pending) .text")
 
-    def has_all(self, count: int) -> bool:
-        """Tell whether so many messages are there, and none is on its way."""
-        return not self.pending() and len(self.delivered()) >= count
+    def wait_for_all(self, count: int) -> None:
+        """Wait until so many messages are there, and none is on its way."""
+        try:
+            self.page.until(lambda: not self.pending() and len(self.delivered()) >= count, "all messages")
+        except AssertionError as error:
+            there = f"{len(self.delivered())} of {count}, pending {self.pending()}, {self.connection}"
+            raise AssertionError(f"{self.user}: {error}: {there}") from error
 
     def pending(self) -> list[str]:
         """Return the texts that are on their way."""
@@ -153,6 +161,11 @@ def gone(urls: list[str]) -> Callable[[str], bool]:
     connected = rf"WebSocket connection to 'ws://({hosts})/[^']*' failed: .*({_GONE})"
     pattern = re.compile(f"SEVERE (.* )?({asked}|{connected})")
     return lambda line: pattern.match(line) is not None
+
+
+def storeless(line: str) -> bool:
+    """Tell whether a line of a console says that a list of rooms was asked for while Redis was away."""
+    return re.match(r"SEVERE http://127\.0\.0\.1:\d+/rooms\?\S* - Failed to load .* 503 ", line) is not None
 
 
 def _revive(process: Process, start: Callable[[], None]) -> None:

@@ -19,8 +19,8 @@ T = TypeVar("T")
 PATIENCE_S = 20.0  # For what a page does at once on a quiet machine.
 SCREENSHOTS = "WORDAROUND_SCREENSHOTS"  # The folder in which screenshots are kept, where it is set.
 
-# Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests, which
-# may run beside, make some. That tells nothing of a page.
+# Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests,
+# which may run beside, make some. That tells nothing of a page.
 CUT = "net::ERR_NETWORK_CHANGED"
 
 _AXE = "const done = arguments[arguments.length - 1]; axe.run(document).then(r => done(r.violations));"
@@ -33,6 +33,7 @@ class Page:
         self.chrome = chrome
         self._axe = axe
         self._console: list[str] = []
+        self._opened_at = 0  # How much was in the console then.
         self.expected: tuple[str, ...] = ()  # Parts of console lines that the test brings about.
         self._expects: list[Callable[[str], bool]] = []
         self._drop_logs()
@@ -42,11 +43,22 @@ class Page:
 
     def open(self, url: str | Path) -> None:
         """Load a URL, or a file from the disk."""
-        for _ in range(3):
-            seen = len(self.console())
-            self.chrome.get(url.absolute().as_uri() if isinstance(url, Path) else url)
-            if not any(CUT in line for line in self.console()[seen:]):
+        self._opened_at = len(self.console())
+        self.chrome.get(url.absolute().as_uri() if isinstance(url, Path) else url)
+
+    def open_until(self, url: str, condition: Callable[[], T], what: str) -> None:
+        """Load a URL and wait until a condition comes true; again where the network cut the loading."""
+        self.open(url)
+        for _ in range(5):
+            self.until(lambda: condition() or self._was_cut(), f"{what}; {self._console}")
+            if condition():
                 return
+            self._opened_at = len(self.console())
+            self.chrome.refresh()
+        raise AssertionError(f"the machine's network changes all the time: {self._console}")
+
+    def _was_cut(self) -> bool:
+        return any(CUT in line for line in self.console()[self._opened_at :])
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page a viewport of that many CSS pixels, phones' widths too."""

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from harness.supervisor.control import ask
+from harness.supervisor.records import Access
 from tests.browser.chat_world import ChatWorld, gone
 from tests.browser.page import Page
 from tests.integration.supervisor.conftest import Machine
@@ -38,8 +42,11 @@ class View:
         }
 
     def open(self, name: str, room: str) -> None:
-        self.page.open(f"{self.urls[name]}/?user=ada#/cluster/{room}")
-        self.page.until(lambda: self.states() == ["In step"] * 3, "all panes are in step")
+        self.page.open_until(
+            f"{self.urls[name]}/?user=ada#/cluster/{room}",
+            lambda: self.states() == ["In step"] * 3,
+            "all panes are in step",
+        )
 
     def states(self) -> list[str]:
         return self.page.texts(".mirror-state")
@@ -94,7 +101,7 @@ def test_panes__a_node_is_killed_and_restarted_by_their_buttons__its_pane_waits_
     page.until(lambda: view.of("node-3", ".mirror-lag") == "0 behind", "the third is level")
     assert view.of("node-2", ".mirror-waiting") == "1 of its own waiting"
     page.screenshot("panes-killed")
-    page.prefer(color_scheme="dark")
+    page.prefer(color_scheme="dark", reduced_motion="reduce")  # No colour on its way to another one.
     page.screenshot("panes-killed-dark")
     assert page.barriers() == []
     page.until(lambda: view.button("node-2").text == "Restart", "it can be restarted")
@@ -107,6 +114,26 @@ def test_panes__a_node_is_killed_and_restarted_by_their_buttons__its_pane_waits_
     page.screenshot("panes-recovered-dark")
 
 
+def test_restart__of_the_node_that_the_page_came_from__the_page_lives_on_without_it_and_starts_it(
+    view: View, machine: Machine, cluster: dict[str, Any], room: str
+) -> None:
+    page = view.page
+    page.expect(gone([view.urls["node-1"]]))
+    connected = lambda: "".join(page.texts("#connection .sentence"))  # noqa: E731
+    page.open_until(
+        f"{view.urls['node-1']}/?user=ada#/room/{room}",
+        lambda: connected() == "Connected to node-1" and page.all(".people-pane .person"),
+        "ada is in the room",
+    )
+    ask(Access(**machine.access(cluster)), "kill", "node-1", timeout_s=20)
+    page.until(lambda: connected() in ("Connected to node-2", "Connected to node-3"), "ada has moved")
+    page.run(f"location.hash = '#/cluster/{room}'")
+    page.until(lambda: view.of("node-1", ".mirror-state") == "No connection", "its pane says so")
+    page.until(lambda: view.button("node-1").text == "Restart", "it can be restarted")
+    view.button("node-1").click()
+    page.until(lambda: view.states() == ["In step"] * 3, "it is back")
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 def test_cluster_view__light_and_dark__anybody_can_use_it_and_it_fits(
     view: View, room: str, width: int
@@ -115,8 +142,9 @@ def test_cluster_view__light_and_dark__anybody_can_use_it_and_it_fits(
     page.resize(width)
     view.open("node-1", room)
     view.button("node-1", ".nodes")
+    page.until(lambda: page.texts(".cluster-summary") == ["3 of 3 nodes serving."], "all are serving")
     for scheme in ("light", "dark"):
-        page.prefer(color_scheme=scheme)
+        page.prefer(color_scheme=scheme, reduced_motion="reduce")
         assert page.barriers() == []
         page.screenshot(f"cluster-{width}-{scheme}")
     sideways, there = page.run(
@@ -143,6 +171,73 @@ def test_cluster_view__what_nodes_and_peers_say__is_in_the_table(view: View, roo
     assert control.startswith("127.0.0.1:")
 
 
+def test_talker__while_it_talks__panes_show_the_same_and_it_stops_when_told(view: View, room: str) -> None:
+    view.open("node-3", room)
+    talk = view.page.one(".talk")
+    assert talk.text == "Let them talk", "nobody talks who was not asked to"
+    talk.click()
+    view.page.until(lambda: min(len(view.lines(node)) for node in view.urls) >= 4, "all have heard four")
+    assert talk.text.startswith("Stop talking")
+    talk.click()
+    view.page.until(lambda: talk.text == "Let them talk", "it has stopped")
+    assert talk.get_attribute("aria-pressed") == "false"
+    view.page.until(lambda: len({tuple(view.lines(node)) for node in view.urls}) == 1, "all have the same")
+    said = [line.split("@")[1].split(" ")[0][:6] for line in view.lines("node-1")]
+    assert said[:3] == ["node-1", "node-2", "node-3"], "they take turns"
+
+
+READ_CONTROL = """
+const done = arguments[arguments.length - 1];
+const ask = (mode) => fetch(arguments[0] + "/control", {method: "POST", mode})
+  .then((answer) => answer.text()).catch((error) => error.name);
+Promise.all([ask("cors"), ask("no-cors")]).then(done);
+"""
+
+
+class Blank(BaseHTTPRequestHandler):
+    """A page of somebody else on this machine."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>foreign</title>")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def foreign_page() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Blank)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_control__a_foreign_page_in_the_same_browser__cannot_read_it(view: View, foreign_page: str) -> None:
+    refused = f"{view.urls['node-1']}/control"
+    view.page.expect(lambda line: refused in line and ("CORS policy" in line or "Failed to load" in line))
+    view.page.open(foreign_page)
+    assert view.page.chrome.execute_async_script(READ_CONTROL, view.urls["node-1"]) == [
+        "TypeError",
+        "TypeError",
+    ]
+
+
+def test_control__a_page_of_another_node__has_to_ask_its_own(view: View, room: str) -> None:
+    refused = f"{view.urls['node-1']}/control"
+    view.page.expect(lambda line: refused in line and ("CORS policy" in line or "Failed to load" in line))
+    view.open("node-2", room)
+    assert view.page.chrome.execute_async_script(READ_CONTROL, view.urls["node-1"]) == [
+        "TypeError",
+        "TypeError",
+    ]
+
+
 def test_buttons__with_the_keyboard_alone__ask_back_and_can_be_left(view: View, room: str) -> None:
     page = view.page
     view.open("node-1", room)
@@ -160,8 +255,11 @@ def test_buttons__with_the_keyboard_alone__ask_back_and_can_be_left(view: View, 
 
 
 def test_buttons__where_nobody_started_the_cluster__there_are_none(page: Page, world: ChatWorld) -> None:
-    page.open(f"{world.nodes[0].url}/?user=ada#/cluster")
-    page.until(lambda: page.texts(".mirror-state") == ["In step"] * 3, "the panes are in step")
+    page.open_until(
+        f"{world.nodes[0].url}/?user=ada#/cluster",
+        lambda: page.texts(".mirror-state") == ["In step"] * 3,
+        "the panes are in step",
+    )
     page.until(lambda: page.texts('.nodes tr[data-node="node-3"] td')[:1] == ["serving"], "a row for each")
     page.until(lambda: any(url.endswith("/control") for url in page.requested()), "it has asked")
     assert page.all(".guarded, .restart") == []

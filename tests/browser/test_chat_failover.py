@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.browser.chat_world import ChatWorld, Person, talking
+from tests.browser.chat_world import ChatWorld, Person, storeless, talking
 from tests.browser.page import Page
 from tests.integration.node.conftest import Node
 
@@ -36,7 +36,7 @@ def all_is_well(world: ChatWorld, room: str, *people: Person) -> None:
     """Wait until everybody has been shown everything, and check what they were shown on the way."""
     sent = sorted(text for person in people for text in person.sent)
     for person in people:
-        person.page.until(lambda p=person: p.has_all(len(sent)), f"{person.user} has all")
+        person.wait_for_all(len(sent))
     log = world.texts(room)
     assert sorted(log) == sent, "the log has each message once, and no other"
     for person in people:
@@ -44,7 +44,7 @@ def all_is_well(world: ChatWorld, room: str, *people: Person) -> None:
         own = [text for text in log if text in set(person.sent)]
         assert own == person.sent, f"{person.user}'s messages are in the order of sending"
         seen = person.seen
-        assert (seen["twice"], seen["moved"], seen["failed"]) == ([], [], [])
+        assert (seen["twice"], seen["moved"], seen["failed"], seen["gaps"]) == ([], [], [], 0)
         places = {text: place for place, text in enumerate(log, 1)}
         assert seen["committed"] == places, "what was once shown as committed stayed where it was"
 
@@ -75,6 +75,8 @@ def test_failover__the_node_of_one_is_killed_while_both_write__nothing_lost_noth
 def test_redis_restarts__what_was_pending_is_committed_once(
     world: ChatWorld, room: str, ann: Person, bob: Person
 ) -> None:
+    for person in (ann, bob):
+        person.page.expect(storeless)
     with talking(ann, bob):
         wait_sent(ann, bob, count=4)
         world.redis.process.kill()
@@ -164,8 +166,10 @@ def test_chaos__whatever_happens_while_both_write__nothing_lost_nothing_twice(
     seed: int, world: ChatWorld, room: str, ann: Person, bob: Person
 ) -> None:
     world.expect_gone(ann, bob, nodes=world.nodes)
+    for person in (ann, bob):
+        person.page.expect(storeless)
     chaos = Chaos(world, seed)
-    with talking(ann, bob, pause_s=0.1):
+    with talking(ann, bob, pause_s=0.4):  # Of more than 300 messages the page shows a part.
         for _ in range(8):
             chaos.strike()
     world.heal()

@@ -16,10 +16,14 @@ from harness.records.plan import ClusterPlan
 pytestmark = pytest.mark.docker
 
 
-def get(url: str) -> Any:
+def read(url: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=5) as answer:
-        return json.load(answer)
+        return bytes(answer.read())
+
+
+def get(url: str) -> Any:
+    return json.loads(read(url))
 
 
 def see_each_other(url: str, others: set[str]) -> None:
@@ -52,6 +56,8 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
     for url in (one, other, third):
         see_each_other(url, {node.name for node in nodes} - {get(f"{url}/info")["server_id"]})
     text = say_hello(one, other, f"room.{run_id}")
+
+    assert b"page/js/main.js" in read(f"{one}/")
 
     backend.kill("node-1")
     served = get(f"{third}/rooms/room.{run_id}/messages?source=tail")["messages"]

@@ -1,11 +1,9 @@
-"""Runs shipped scenarios as tests: each as a user would run it, in an empty folder.
+"""Shipped scenarios as tests: which there are, where each is fast, and what has to be true of its run.
 
 There are several test files, so that pytest-xdist can run them side by side: those of a file stay together.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import psutil
 import pytest
 
 from harness.faults.registry import FAULTS
+from harness.pytest_plugin.runs import Outcome
+from harness.records.verdict import Verdict
 from harness.scenario.library import load, shipped
 
 BACKENDS = ("process", "docker")
@@ -39,7 +39,6 @@ FAST = {
     ("reconnect-storm", "process"),
     ("clock-skew", "process"),
 }
-BESIDE_THE_PHASES_S = 120.0  # Of a busy machine; the benchmark `startup` says what it takes on a quiet one.
 
 
 def cases(kind: str) -> list[Any]:
@@ -70,52 +69,21 @@ def _marks(name: str, backend: str) -> list[pytest.MarkDecorator]:
     return marks if (name, backend) in FAST else [*marks, pytest.mark.slow]
 
 
-def check(
-    name: str, backend: str, seed: int | None, runs_dir: Path, folder: Path, only: list[str] | None
-) -> None:
-    """Run a scenario and compare its end with what it expects; a failure names the report."""
-    if backend not in (only or BACKENDS):
-        pytest.skip(f"--scenario-backend leaves {backend} out")
-    scenario = load(name).scenario
-    done, run = _run(name, backend, seed, runs_dir, folder)
-    assert run is not None, done.stderr
-    told = f"its report: {run / 'report.html'}\n{done.stderr}{done.stdout[:2000]}"
-    assert done.returncode == 0, told
-    verdict = json.loads(done.stdout)
-    assert (verdict["verdict"], verdict["as_expected"]) == (scenario.expect.verdict, True), told
-    assert verdict == json.loads((run / "verdict.json").read_text())
-    violated = {p["name"] for p in verdict["properties"] if p["verdict"] == "fail"}
-    assert set(scenario.expect.violates) <= violated, told
-    assert all(p["witnesses"] for p in verdict["properties"] if p["verdict"] == "fail")
-    assert verdict["stats"]["sends"]["acked"] > 300
+def check(name: str, backend: str, outcome: Outcome) -> None:
+    """Look at a run that was as expected: it has to be so for the right reasons, and leave nothing."""
+    scenario, run, verdict = load(name).scenario, outcome.folder, outcome.verdict
+    told = f"its report: {outcome.report}"
+    assert verdict.verdict == scenario.expect.verdict, told
+    assert verdict.backend == backend
+    failed = [prop for prop in verdict.properties if prop.verdict is Verdict.FAIL]
+    assert set(scenario.expect.violates) <= {prop.name for prop in failed}, told
+    assert all(prop.witnesses for prop in failed)
+    assert verdict.stats.sends.acked > 300
     assert _receipts(run) == {fault.fault for fault in scenario.faults}
-    assert (run / "report.html").stat().st_size > 10_000
+    assert outcome.report.stat().st_size > 10_000
     assert _left_of(run) == []
     if backend == "docker":
         assert _containers_of(run) == []
-
-
-def _run(
-    name: str, backend: str, seed: int | None, runs_dir: Path, folder: Path
-) -> tuple[subprocess.CompletedProcess[str], Path | None]:
-    runs = runs_dir.absolute()
-    own = name.rpartition("/")[2]
-    before = set(runs.glob(f"*-{own}-*"))
-    phases = load(name).scenario.phases
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "harness", "run", name, "--backend", backend, "--json",
-            "--runs-dir", str(runs),
-            *(("--seed", str(seed)) if seed is not None else ()),
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=phases.warmup + phases.steady + phases.chaos + phases.recovery + BESIDE_THE_PHASES_S,
-        check=False,
-    )  # fmt: skip
-    new = sorted(set(runs.glob(f"*-{own}-*")) - before)
-    return done, new[-1] if new else None
 
 
 def _receipts(run: Path) -> set[str]:

@@ -36,6 +36,34 @@ test("a lost node – peers answer – the nearest one that serves, without a re
   assert.deepEqual(join.cursor, { epoch: "e1", seq: 1 });
   const room = client.rooms.get("room");
   assert.deepEqual([seqs(room), room.dividers], [[1, 2], [{ afterSeq: 1, kind: "caught-up", count: 1 }]]);
+  world.socket.lose();
+  assert.equal(client.state.attempt, 1);
+  assert.ok(client.state.retryAt - Date.now() <= 250);
+});
+
+test("a lost connection – the same node under another of its names – is no move", async () => {
+  const home = "http://localhost"; // Node 1, as it was opened; the others know it by its own URL.
+  const own = world.answers.get(url(1));
+  world.answers.set(home, { ...own });
+  const client = await world.joined("room", { node: home });
+  const go = async (to, info) => {
+    world.socket.lose();
+    await world.pass(1_500);
+    world.socket.accept();
+    world.socket.say("server_info", info);
+    return [world.socket.url === to, client.state.moved];
+  };
+  world.answers.delete(home);
+  world.answers.delete(url(1));
+  assert.deepEqual(await go(url(2), world.info(2)), [true, 1]);
+  world.answers.set(url(1), own);
+  world.socket.say("server_info", world.info(2));
+  world.answers.delete(url(2));
+  world.answers.delete(url(3));
+  assert.deepEqual(await go(url(1), world.info(1)), [true, 2]);
+  world.answers.delete(url(1));
+  world.answers.set(home, own);
+  assert.deepEqual(await go(home, world.info(1)), [true, 2]);
 });
 
 test("pending sends – the node is lost – resent in order with the same keys, once it is joined again", async () => {
@@ -48,11 +76,12 @@ test("pending sends – the node is lost – resent in order with the same keys,
   await world.pass(400);
   world.socket.accept();
   await world.settle();
+  client.send("room", "written before it is joined");
   assert.deepEqual(keys(world.socket), []);
   world.socket.admit("room", { seq: 1, recovered: true, messages: [message(1, { producer: before[0][0], n: 1, user: "ann", text: "a" })] });
   await world.settle();
-  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"]]);
-  assert.deepEqual(client.rooms.get("room").pending.map(({ text }) => text), ["b", "c", "written while away"]);
+  assert.deepEqual(keys(world.socket), [...before.slice(1), [before[0][0], 4, "written while away"], [before[0][0], 5, "written before it is joined"]]);
+  assert.equal(client.rooms.get("room").pending.length, 4);
 });
 
 test("an answer of the connection before – comes late – is not taken for one of this", async () => {
@@ -64,7 +93,9 @@ test("an answer of the connection before – comes late – is not taken for one
   world.socket.accept();
   await world.settle();
   old.answer("send_message", ok(1));
+  old.all("join").find(({ payload }) => payload.room === "room").answer({ ok: true, room: "room", epoch: "e1", seq: 0, recovered: true });
   assert.equal(client.rooms.get("room").pending[0].state, "pending");
+  assert.equal(client.rooms.get("room").joined, false);
 });
 
 test("a committed message – acknowledged, then delivered – has its seq, then is no longer pending", async () => {
@@ -245,6 +276,8 @@ test("a reload – rooms, cursor and pending are there, under the same keys", as
   world.socket.answer("send_message", ok(2));
   await world.settle();
   assert.notEqual(keys(world.socket).at(-1)[0], key[0]);
+  before.close(); // Once more, as browsers may.
+  assert.equal([...storage.items.keys()].filter((key) => key.includes(":outbox:")).length, 1);
 });
 
 test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
@@ -264,6 +297,8 @@ test("a tab that crashed – silent for two minutes – another one takes over w
   const crashed = await world.joined("room", { storage });
   crashed.send("room", "left");
   const kept = new Map(storage.items);
+  const [items] = [...kept].filter(([key]) => key.includes(":outbox:")).map(([, text]) => JSON.parse(text).items);
+  assert.deepEqual(items.map(({ attempts }) => attempts), [1]); // It was written before it left.
   crashed.close();
   storage.items = kept; // As if it had never closed.
   const other = await world.joined("room", { storage });
@@ -297,6 +332,22 @@ test("a reload – far behind – the newest and an honest count instead of a th
   const join = world.socket.admit("room", { seq: 5_050, messages: Array.from({ length: 40 }, (_, i) => message(5_011 + i)) });
   assert.equal(join.cursor, undefined);
   assert.deepEqual(after.rooms.get("room").dividers, [{ afterSeq: 1, kind: "caught-up", count: 5_049 }]);
+});
+
+test("what lies before a short history – the node fails at first – is fetched all the same", async () => {
+  const storage = new FakeStorage();
+  storage.setItem("wordaround:ann:room:room", JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 3, read: 3 }));
+  const client = world.client({ storage });
+  client.start();
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { seq: 3, recovered: true });
+  world.socket.admit(inboxRoom("ann"));
+  await world.pass(2_500); // The node does not answer.
+  assert.deepEqual(seqs(client.rooms.get("room")), []);
+  world.pages.push({ room: "room", first: 1, messages: [message(1), message(2), message(3)] });
+  await world.pass(1_100);
+  assert.deepEqual(seqs(client.rooms.get("room")), [1, 2, 3]);
 });
 
 test("older messages – fetched once at a time, put in front; a node that fails rejects", async () => {
@@ -334,6 +385,15 @@ test("a direct message – to who was never there – a notice in the inbox once
   assert.deepEqual([...client.rooms.keys()], ["room", name]);
 });
 
+test("a foreign inbox – of a life that crashed before it left – is left now", async () => {
+  const storage = new FakeStorage();
+  storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 1, read: 1 }));
+  await world.joined("room", { storage });
+  world.socket.admit(inboxRoom("bob"), { seq: 1, recovered: true });
+  assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload.room), [inboxRoom("bob")]);
+  assert.deepEqual([...storage.items.keys()].filter((key) => key.includes(inboxRoom("bob"))), []);
+});
+
 test("a notice in one's inbox – opens the conversation with its sender, whatever it says", async () => {
   const client = await world.joined();
   const inbox = inboxRoom("ann");
@@ -344,6 +404,9 @@ test("a notice in one's inbox – opens the conversation with its sender, whatev
     sent(3, "eve", "<script>"),
   ] });
   assert.deepEqual([...client.rooms.values()].map(({ direct }) => direct), [null, "bob"]);
+  const name = directRoom("ann", "bob");
+  world.socket.admit(name, { seq: 1, messages: [{ ...message(1), room: name }] });
+  assert.equal(client.rooms.get(name).unread, 1); // Nobody else is to read it.
 });
 
 test("typing – told sparingly and ended, shown for a while, gone with the message", async () => {
@@ -406,6 +469,8 @@ test("leaving – told, forgotten for the next life, and nothing of it comes bac
   const storage = new FakeStorage();
   const client = await world.joined("room", { storage });
   client.send("room", "given up");
+  await world.pass(1_100);
+  assert.ok([...storage.items.keys()].some((key) => key.endsWith(":room:room")));
   client.leave("room");
   assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload), [{ room: "room" }]);
   world.socket.say("message", message(1));

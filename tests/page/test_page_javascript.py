@@ -14,7 +14,11 @@ pytestmark = pytest.mark.javascript
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.test.mjs")))
 def test_javascript__its_own_tests__pass(name: str) -> None:
     done = subprocess.run(
-        ["node", "--test", str(HERE / name)], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        ["node", "--test", "--test-reporter=tap", str(HERE / name)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:]
     assert "\n# fail 0\n" in done.stdout

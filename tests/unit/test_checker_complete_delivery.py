@@ -189,3 +189,20 @@ def test_nothing_acknowledged_is_unknown(made: ModuleType) -> None:
     world.send(1, answer="none")
     world.finish()
     assert made.found(world.judge(), "complete-delivery").verdict == "unknown"
+
+
+def test_a_witness_has_the_steps_of_its_diagram(made: ModuleType) -> None:
+    world = made.stormy()
+    lost = world.sent[2, 4]
+    world.drop(world.deliveries(lost, bot=3))
+    (witness,) = made.found(world.judge(), "complete-delivery").witnesses
+    steps = [(step.kind.value, step.source, step.target) for step in witness.steps]
+    assert ("send", "bot-02", "node-3") in steps
+    assert ("acknowledged", "node-3", "bot-02") in steps
+    assert steps[-1] == ("never", "bot-03", "")
+    assert {target for kind, _, target in steps if kind == "received"} - {"bot-03"}
+    acked = next(step for step in witness.steps if step.kind.value == "acknowledged")
+    assert acked.t_ns == witness.t_ns
+    assert any(f"at position {acked.position} of" in line for line in witness.operations)
+    assert list(witness.steps) == sorted(witness.steps, key=lambda step: step.t_ns)
+    assert all("never" not in line for line in witness.operations)

@@ -1,5 +1,6 @@
 """What an image is made of decides its tag; nothing else does."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -39,6 +40,19 @@ def test_another_base_image_gives_another_tag() -> None:
 def test_a_name_or_content_that_mimics_another_context_does_not_get_its_tag() -> None:
     assert context_tag({"a": b"b"}, "base") != context_tag({"ab": b""}, "base")
     assert context_tag({"a": b"\n1 b 1\nc"}, "base") != context_tag({"a": b"", "b": b"c"}, "base")
+
+
+def test_the_page_and_its_official_client_are_part_of_the_nodes_image(tmp_path: Path) -> None:
+    source = tmp_path / "cluster"
+    shutil.copytree(cluster_source(), source, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    without = read_context(source)
+    assert {"page.py", "page/index.html", "page/js/client.js"} <= set(without)
+    client = source / "page" / "vendor" / "socket.io.esm.min.js"
+    client.parent.mkdir()
+    client.write_bytes(b"one version")
+    one = context_tag(read_context(source), "base")
+    client.write_bytes(b"another version")
+    assert len({context_tag(without, "base"), one, context_tag(read_context(source), "base")}) == 3
 
 
 def test_the_context_has_every_file_but_byte_code_and_what_is_hidden(tmp_path: Path) -> None:

@@ -114,3 +114,12 @@ def test_never_back_has_no_end(made: ModuleType) -> None:
     world.finish()
     way = world.judge().reconnections[-1]
     assert (way.bot, way.back_ns, way.to_node) == ("bot-02", None, None)
+
+
+def test_who_sends_as_the_last_thing_that_anybody_does_has_waited_for_a_moment(made: ModuleType) -> None:
+    world = made.World(bots=2)
+    world.start()
+    world.send(1, answer="lost", lands=False)
+    last = max(index for index, entry in enumerate(world.entries) if entry.op is made.Op.SEND)
+    del world.entries[last + 1 :]  # The run was interrupted there.
+    assert world.judge().stats.longest_wait_ms == pytest.approx(0, abs=0.001)

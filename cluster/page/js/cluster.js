@@ -79,7 +79,7 @@ export class Cluster extends EventTarget {
     await Promise.all(this.nodes.filter((node) => due(node)).map((node) => this.#visit(node)));
     if (!this.#running || round !== this.#round) return;
     this.#changed();
-    this.#after(EVERY_MS);
+    this.#after(this.nodes.some((node) => node.answers === null) ? 0 : EVERY_MS); // Some were only just told of.
   }
 
   /** Ask the node that the page came from who it is. */

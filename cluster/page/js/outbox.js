@@ -12,7 +12,8 @@
  *
  * **Giving up.** A message moves to another key only while every attempt under its old one was definitely refused.
  * Where that is not so, it may be in the log: it fails with `definite: false`, and a person decides whether to
- * send it again. A message that fails leaves a gap in `n`, so its room goes on under a new producer.
+ * send it again. A message that fails may leave a gap in `n`, which those behind it are told of (`out_of_order`): then
+ * its room goes on under a new producer.
  */
 
 export const WINDOW = 64; // sends in flight that the protocol allows
@@ -331,12 +332,8 @@ export class Outbox {
   }
 
   #fail(item, error) {
-    const { lane } = item;
-    lane.drop(item);
+    item.lane.drop(item);
     const definite = error.definite === true && item.clean;
     Object.assign(item, { state: "failed", error: { code: error.code, message: error.message, definite } });
-    if (lane === this.#room(item.room).own && lane.items.length && !TAKES_ITS_N.has(error.code)) {
-      this.#renew(item.room);
-    }
   }
 }

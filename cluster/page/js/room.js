@@ -109,7 +109,7 @@ export class Room {
 
   /** The join was acknowledged; that matters for the cursor where the history was empty. */
   joinedAt({ epoch, seq }) {
-    Object.assign(this, { joined: true, error: null, torn: this.#ahead.size > 0 });
+    Object.assign(this, { joined: true, error: null });
     this.#more = false;
     if (this.#seq === null && epoch !== null) {
       Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
@@ -210,7 +210,9 @@ export class Room {
     const from = snapshot[0]?.seq ?? 0;
     const gone = this.messages.filter((message) => message.seq >= from && !kept.has(place(message)));
     this.dividers = this.dividers.filter((divider) => divider.afterSeq < from);
-    this.#divide(common.at(-1)?.seq ?? Math.max(0, from - 1), "gap", gone.length || null);
+    const afterSeq = common.at(-1)?.seq ?? Math.max(0, from - 1);
+    this.#divide(afterSeq, "gap", gone.length || null);
+    if (this.#readSeq !== null) this.#readSeq = Math.min(this.#readSeq, afterSeq); // Numbers are given anew.
     this.reads.clear(); // They are told anew, as far as they still mean something.
   }
 

@@ -52,6 +52,11 @@ def test_a_planted_regression_is_exit_code_1_and_its_story_is_told(runs: Path, c
     assert command("diff", runs / NAMES[2], runs / NAMES[0])[0] == 0
 
 
+def test_a_run_on_both_sides_is_named(runs: Path, command: Command) -> None:
+    out = command("diff", f"{runs / NAMES[0]},{runs / NAMES[1]}", f"{runs / NAMES[1]},{runs / NAMES[2]}")[1]
+    assert f"on both sides: {runs / NAMES[1]}\n" in out
+
+
 @pytest.mark.parametrize("side", ["runs", "runs/*", f"runs/{NAMES[0]},runs/{NAMES[1]},runs/{NAMES[2]}"])
 def test_a_side_is_a_folder_of_runs_a_pattern_or_a_list(
     side: str, runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch

@@ -59,7 +59,9 @@ def _strings(messages: int) -> bytes:
     for i in range(messages):
         room, text = f"room-{i % ROOMS + 1}.{runs.RUN_ID}", f"wa1.{runs.RUN_ID}.{i} harbor lantern meadow"
         lines.append(json.dumps({"room": room, "text": text, "n": i}))
-        lines.append(json.dumps({"room": room, "text": text, "n": i, "seq": i, "user": "x", "node": "node-1"}))
+        lines.append(
+            json.dumps({"room": room, "text": text, "n": i, "seq": i, "user": "x", "node": "node-1"})
+        )
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
@@ -75,9 +77,13 @@ def _rows(messages: int, random: np.random.Generator) -> np.ndarray:
     blocks = [_connects(), _block(sent, Op.SEND, bot=bot, a=6 + 2 * index, b=1, c=key)]
     blocks.append(_block(again[held], Op.SEND, bot=bot[held], a=6 + 2 * index[held], b=2, c=key[held]))
     answered = ~refused & ~never
-    blocks.append(_block(acked[answered], Op.SEND_OK, bot=bot[answered], a=key[answered], b=1 + held[answered]))
     blocks.append(
-        _block(acked[refused], Op.SEND_FAILED, bot=bot[refused], a=key[refused], b=1, c=5, flags=FLAG_DEFINITE)
+        _block(acked[answered], Op.SEND_OK, bot=bot[answered], a=key[answered], b=1 + held[answered])
+    )
+    blocks.append(
+        _block(
+            acked[refused], Op.SEND_FAILED, bot=bot[refused], a=key[refused], b=1, c=5, flags=FLAG_DEFINITE
+        )
     )
     for user in range(USERS):
         arrived = (acked + 0.4e6 + random.exponential(0.9e6, messages)).astype(np.int64)[answered]
@@ -92,7 +98,9 @@ def _connects() -> np.ndarray:
     away = lost.size
     return np.concatenate(
         [
-            _block(np.full(bot.size, runs.at(-1.0)) + bot * 10**6, Op.CONNECT, bot=bot, conn=1, a=bot % 3 + 1),
+            _block(
+                np.full(bot.size, runs.at(-1.0)) + bot * 10**6, Op.CONNECT, bot=bot, conn=1, a=bot % 3 + 1
+            ),
             _block(np.full(away, runs.at(KILLED_S)) + lost * 10**5, Op.DISCONNECT, bot=lost, conn=1, a=4),
             _block(np.full(away, runs.at(BACK_S)) - lost * 10**6, Op.CONNECT, bot=lost, conn=2, a=1),
         ]
@@ -105,5 +113,3 @@ def _block(t_ns: np.ndarray, op: Op, **columns: np.ndarray | int) -> np.ndarray:
     for name, column in columns.items():
         rows[name] = column
     return rows
-
-

@@ -35,6 +35,8 @@ from harness.records.verdict import (
     RunVerdict,
     SendStats,
     Stats,
+    Step,
+    StepKind,
     Verdict,
     Witness,
 )
@@ -240,6 +242,24 @@ def properties(**changes: Property) -> tuple[Property, ...]:
     return tuple((passing | {key.replace("_", "-"): p for key, p in changes.items()}).values())
 
 
+def lost_steps(i: int) -> tuple[Step, ...]:
+    """Return the steps of a story: who sent, who received, who was cut off and never did."""
+    acked, sender, lost = KILL + i * 0.02, f"bot-{i:02}", f"bot-{i + 9:02}"
+    told = (
+        (0.4, StepKind.JOINED, "node-2", lost, "joined, without a cursor"),
+        (KILL + 0.01, StepKind.CUT_OFF, lost, "node-2", "cut off: transport closed"),
+        (acked - 0.003, StepKind.SEND, sender, "node-1", f"message {20 + i} to room-1"),
+        (acked, StepKind.ACKNOWLEDGED, "node-1", sender, f"message {20 + i} acknowledged"),
+        (acked + 0.001, StepKind.RECEIVED, "node-3", "bot-30", f"{sender}'s message {20 + i}, live"),
+        (LOAD + 1, StepKind.NEVER, "bot-04", "", f"message {20 + i} never came"),
+        (LOAD + 1, StepKind.NEVER, lost, "", f"message {20 + i} never came"),
+    )
+    return tuple(
+        Step(t_ns=at(t), kind=kind, source=source, target=target, label=label)
+        for t, kind, source, target, label in told
+    )
+
+
 def lost_messages(simulated: Simulated) -> Property:
     """Return what complete-delivery says of a run in which messages were lost."""
     witnesses = tuple(
@@ -252,6 +272,7 @@ def lost_messages(simulated: Simulated) -> Property:
                 f"{LOAD + 1:.3f} s  bot-04 joined to room-1, has not received ~00{i:02x}~",
             ),
             t_ns=at(KILL + i * 0.02),
+            steps=lost_steps(i),
         )
         for i in range(1, 33)
     )
@@ -306,7 +327,13 @@ def many_faults(runs: Path) -> Made:
     more = [
         FaultPlan(id="coma", fault="pause", at_s=2.0, targets=("node-1",), duration_s=2.0),
         FaultPlan(
-            id="cut", fault="partition", at_s=5.0, targets=("node-3",), peers=("redis",), duration_s=2.0
+            id="cut",
+            fault="partition",
+            at_s=5.0,
+            targets=("node-3",),
+            peers=("redis",),
+            duration_s=2.0,
+            traits=("cuts-silently",),
         ),
         *(
             FaultPlan(

@@ -81,7 +81,7 @@ def test_a_violation_that_a_has_in_no_run_is_new_and_worse_and_told_by_its_story
     assert found.worse
     assert (new.change, new.before.violations) == ("new", 0)
     assert new.after.violations > 10
-    assert one(found).regressions == ("complete-delivery is violated in 1 of 1 run, in A in none of 1 run",)
+    assert one(found).regressions == ("complete-delivery is violated in B and not in A",)
     assert new.story is not None
     assert "never received it" in new.story.text
 
@@ -91,6 +91,12 @@ def test_a_violation_that_b_has_in_no_run_is_gone_and_not_worse(run: Kinds) -> N
     assert not found.worse
     assert finding(found, "complete-delivery").change == "gone"
     assert finding(found, "verdict").change == "better"
+
+
+def test_what_is_not_judged_any_more_is_not_gone(run: Kinds) -> None:
+    silent = judged(run("unexpected_failing"), "complete-delivery", Verdict.NOT_APPLICABLE)
+    found = compared([run("unexpected_failing")], [silent])
+    assert finding(found, "complete-delivery").change == "only in A"
 
 
 def test_a_run_is_no_worse_than_itself(run: Kinds) -> None:
@@ -104,7 +110,7 @@ def test_a_run_is_no_worse_than_itself(run: Kinds) -> None:
 def test_a_verdict_that_is_unknown_now_is_worse(run: Kinds) -> None:
     found = compared([run("passing")], [run("unknown")])
     assert found.worse
-    assert "complete-delivery is not decided in 1 of 1 run, in A in none of 1 run" in one(found).regressions
+    assert "complete-delivery is not decided in B and not in A" in one(found).regressions
     assert finding(found, "final reads").change == "worse"
 
 

@@ -1,13 +1,15 @@
 """The series of the picture: each count in its bin, each latency from the first attempt."""
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.records.history import FLAG_FROM_HISTORY, HistoryFile, Op, Row
+from harness.records.history import FLAG_DEFINITE, FLAG_FROM_HISTORY, HistoryFile, Op, Row, read_history
 from harness.records.verdict import Reconnection
 from reports.bins import MOST_BINS, Bins
 from reports.figures import Latencies, Latency, figures, quantile
@@ -148,3 +150,103 @@ def test_every_delivery_within_the_span_is_in_exactly_one_bin(stamps: list[tuple
     inside = [resumed for t, resumed in stamps if 0 <= t < found.bins.end_ns]
     assert sum(row.resumed for row in found.rows) == sum(inside)
     assert sum(row.live for row in found.rows) == len(inside) - sum(inside)
+
+
+def test_a_message_is_rejected_when_every_attempt_was_and_open_when_one_may_have_had_an_effect() -> None:
+    definite = FLAG_DEFINITE
+    found = series(
+        # 1: refused twice, for good. 2: refused once, and once never answered. 3: refused, then acknowledged.
+        *(Row(t_ns=1 * S, op=Op.SEND, bot=1, a=1, b=1, c=key) for key in (1, 2, 3, 4)),
+        *(Row(t_ns=2 * S, op=Op.SEND, bot=1, a=1, b=2, c=key) for key in (1, 2, 3)),
+        *(Row(t_ns=2 * S, op=Op.SEND_FAILED, bot=1, a=key, b=1, c=1, flags=definite) for key in (1, 2, 3)),
+        Row(t_ns=4 * S, op=Op.SEND_FAILED, bot=1, a=1, b=2, c=1, flags=definite),
+        Row(t_ns=4 * S, op=Op.SEND_OK, bot=1, a=3, b=2),
+        Row(t_ns=4 * S, op=Op.SEND_FAILED, bot=1, a=4, b=1, c=1),  # indefinite
+        strings=(message("a"),),
+    )
+    where = {
+        name: [i * found.bins.width_s for i, row in enumerate(found.rows) for _ in range(getattr(row, name))]
+        for name in ("acked", "rejected", "indeterminate")
+    }
+    assert where == {"acked": [4.0], "rejected": [4.0], "indeterminate": [1.0, 2.0]}
+
+
+def test_a_resend_of_the_same_refusal_is_one_refused_attempt() -> None:
+    found = series(
+        Row(t_ns=1 * S, op=Op.SEND, bot=1, a=1, b=1, c=1),
+        Row(t_ns=2 * S, op=Op.SEND, bot=1, a=1, b=2, c=1),
+        *(Row(t_ns=t * S, op=Op.SEND_FAILED, bot=1, a=1, b=1, c=1, flags=FLAG_DEFINITE) for t in (2, 3)),
+        strings=(message("a"),),
+    )
+    assert (sum(r.rejected for r in found.rows), sum(r.indeterminate for r in found.rows)) == (0, 1)
+
+
+ROWS = st.builds(
+    Row,
+    t_ns=st.integers(0, 3 * S),
+    op=st.sampled_from([Op.SEND, Op.SEND_OK, Op.SEND_FAILED, Op.DELIVERY]),
+    flags=st.integers(0, 1),
+    bot=st.integers(1, 2),
+    a=st.integers(1, 4),
+    b=st.integers(1, 2),
+    c=st.integers(1, 3),
+)
+
+
+@settings(deadline=None, max_examples=40)  # A busy machine is no failure.
+@given(st.lists(ROWS, max_size=40))
+def test_columns_say_what_the_rows_say_one_by_one(rows: list[Row]) -> None:
+    """At every level: an independent, slow count of what the module's docstrings promise."""
+    found = series(*rows, strings=tuple(message(text) for text in "abcd"), end_s=3)
+    first: dict[tuple[int, int], int] = {}
+    acked: dict[tuple[int, int], int] = {}
+    sent: dict[int, int] = {}
+    for row in sorted(rows, key=lambda row: row.t_ns):
+        if row.op is Op.SEND:
+            first.setdefault((row.bot, row.c), row.t_ns)
+            sent.setdefault(row.a, row.t_ns)
+        elif row.op is Op.SEND_OK:
+            acked.setdefault((row.bot, row.a), row.t_ns)
+    live = [row for row in rows if row.op is Op.DELIVERY and not row.flags]
+    acks = [(first[m], t) for m, t in acked.items() if m in first]
+    delivered = [(sent[row.a], row.t_ns) for row in live if row.a in sent]
+    for level in found.levels:
+        assert level.counts["attempted"].tolist() == counted(level.bins, first.values())
+        assert level.counts["acked"].tolist() == counted(level.bins, acked.values())
+        assert level.counts["live"].tolist() == counted(level.bins, [row.t_ns for row in live])
+        resumed = [row.t_ns for row in rows if row.op is Op.DELIVERY and row.flags]
+        assert level.counts["resumed"].tolist() == counted(level.bins, resumed)
+        for latencies, pairs in ((level.ack, acks), (level.delivery, delivered)):
+            assert latencies.count.tolist() == counted(level.bins, [began for began, _ in pairs])
+            for i in np.flatnonzero(latencies.count).tolist():
+                own = sorted((done - began) / 1e6 for began, done in pairs if level.bins.index(began) == i)
+                assert latencies.row(i).p50 == quantile(own, 0.5)
+                assert latencies.row(i).p90 == quantile(own, 0.9)
+                assert latencies.row(i).high == own[-1]
+
+
+def counted(bins: Bins, moments: Iterable[int]) -> list[int]:
+    counts = [0] * bins.count
+    for t_ns in moments:
+        index = bins.index(t_ns)
+        if index is not None:
+            counts[index] += 1
+    return counts
+
+
+def test_every_message_has_one_fate(kind: str, reported: Any) -> None:
+    made = reported(kind)
+    found = figures(read_history(made.folder.history), (), start_ns=0, end_ns=2**62)
+    settled = sum(row.acked + row.rejected + row.indeterminate for row in found.rows)
+    assert settled == sum(row.attempted for row in found.rows) > 0
+
+
+@pytest.mark.parametrize("length_s", [0.01, 0.3, 26, 3600, 100_000, 10_000_000])
+def test_levels_are_ever_finer_and_bounded(length_s: float) -> None:
+    coarsest = Bins.between(0, round(length_s * S))
+    finer = coarsest.finer()
+    widths = [bins.width_ns for bins in (coarsest, *finer)]
+    assert widths == sorted(set(widths), reverse=True)
+    assert all(width >= 10 * MS for width in widths[1:])
+    assert sum(bins.count for bins in finer) <= 5_600
+    assert all(bins.end_ns >= length_s * S for bins in finer)

@@ -106,11 +106,12 @@ def test_failures_that_nobody_expected_are_told_apart(run: Callable[[str], Run])
 def test_an_unknown_says_why_and_how_much_more(run: Callable[[str], Run]) -> None:
     unknown = run("unknown")
     assert headline(unknown).sentence == (
-        "Unknown: final reads: node-3 did not answer; complete-delivery: bot-01 was not joined at the end."
+        "Unknown: final reads (node-3 did not answer) and complete-delivery "
+        "(bot-01 was not joined at the end)."
     )
     aborted = replace(unknown, meta=replace(unknown.meta, aborted="interrupted by Ctrl-C"))
     assert headline(aborted).sentence == (
-        "Unknown: the run broke off (interrupted by Ctrl-C); final reads: node-3 did not answer; "
+        "Unknown: the run broke off (interrupted by Ctrl-C), final reads (node-3 did not answer) "
         "and 1 more reason."
     )
 
@@ -119,7 +120,7 @@ def test_failed_coverage_is_a_reason_to_doubt(run: Callable[[str], Run]) -> None
     unknown = run("unknown")
     coverage = (Finding(name="fault crash", verdict=Verdict.FAIL, evidence="never injected."),)
     verdict = replace(unknown.verdict, lifecycle=(), coverage=coverage, properties=())
-    assert headline(replace(unknown, verdict=verdict)).sentence == "Unknown: fault crash: never injected."
+    assert headline(replace(unknown, verdict=verdict)).sentence == "Unknown: fault crash (never injected)."
 
 
 def test_the_worst_violation_is_of_the_gravest_guarantee(run: Callable[[str], Run]) -> None:

@@ -33,7 +33,7 @@ export class NodesTable {
 
   withControl(fill) {
     this.#fill = fill;
-    this.#heads.append(head("Control"));
+    this.#heads.append(h("th", { role: "columnheader", scope: "col", class: "node-control", text: "Control" }));
     for (const [name, row] of this.#rows) this.#addControl(name, row);
   }
 

@@ -91,7 +91,7 @@ export class Pane {
     if (attempt === 0 && status === "connecting") return { kind: "warn", word: "Connecting", detail: "" };
     const seconds = retryAt === null ? null : Math.max(0, Math.ceil((retryAt - this.#client.now()) / 1000));
     const next = seconds === null ? "trying now" : seconds ? `next try in ${seconds} s` : "trying now";
-    return { kind: "down", word: "No connection", detail: `${reason ? `${sentence(reason)} ` : ""}It stays with its node: ${next}` };
+    return { kind: "down", word: "No connection", detail: `${reason ? `${reason} ` : ""}It stays with its node: ${next}` };
   }
 
   #build() {
@@ -194,11 +194,6 @@ function dividerLine({ afterSeq, kind, count }) {
 
 function usually(delay) {
   if (delay === null) return "";
-  if (delay < 0.1) return "usually the first to deliver";
+  if (delay < 0.1) return "usually among the first to deliver";
   return `usually ${delay < 10 ? delay.toFixed(1) : Math.round(delay)} ms after the first`;
-}
-
-function sentence(text) {
-  const whole = text[0].toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
