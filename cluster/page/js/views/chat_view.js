@@ -86,7 +86,7 @@ export class ChatView {
     const composer = new Composer(this.#find("composer"), this.#client, room.name, {
       drafts: this.#drafts,
       label: `Message ${title}`,
-      onSend: () => {},
+      onSend: () => this.#open.log.toLatest({ smooth: false }), // Who sends wants to see it.
     });
     const log = new MessageLog(this.#find("log"), this.#client, room.name, {
       label: `Messages in ${title}`,

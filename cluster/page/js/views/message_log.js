@@ -18,6 +18,7 @@ const MOST = 260; // In the document at once.
 const NEAR_PX = 900; // This near an edge the window grows.
 const END_PX = 48; // This near the end one counts as being there.
 const SETTLED_MS = 400; // So long a region must be still before new rows are read out again.
+const AGAIN_MS = 2_000; // After older messages were asked for in vain.
 const MOST_READ_OUT = 5; // Messages at once; more than that is catching up, of which one is told the count.
 const JUMP_PAGE = 1_000; // Older messages that are fetched at once for a jump; of these
 const MOST_PAGES = 20; // there are so many at most.
@@ -40,6 +41,7 @@ export class MessageLog {
   #failed = false; // Whether older messages were asked for in vain.
   #scheduled = 0;
   #settling = 0;
+  #again = 0;
   #stop = new AbortController();
 
   /** Show a room in an element, until `destroy`. `onReply(message)` is called when one wants to answer. */
@@ -63,6 +65,7 @@ export class MessageLog {
     this.#stop.abort();
     cancelAnimationFrame(this.#scheduled);
     clearTimeout(this.#settling);
+    clearTimeout(this.#again);
     this.element.remove();
   }
 
@@ -262,11 +265,17 @@ export class MessageLog {
     this.#drawTop(0);
     const came = await this.#client.loadOlder(this.#room).catch(() => null);
     this.#loading = false;
-    this.#failed = came === null; // Said where the messages would be; scrolling tries again.
     if (this.#stop.signal.aborted) return;
+    this.#failed = came === null; // Said where the messages would be; scrolling tries again,
+    if (this.#failed) this.#again = setTimeout(() => this.#tryAgain(), AGAIN_MS); // and where there is nothing to scroll, time.
     const { low } = this.#window();
     if (low > 0) this.#grow(Math.max(0, low - STEP), null); // Who waits at the very top scrolls no more.
     else this.#drawTop(low);
+  }
+
+  #tryAgain() {
+    this.#failed = false;
+    this.#draw();
   }
 
   #toEnd() {
