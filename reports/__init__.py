@@ -11,6 +11,7 @@
     timeline.py        the picture, drawn with panels.py, annotations.py and svg.py
     sections.py        the sections of the page: a template and its facts each; limits.py: how much of them
     html.py, junit.py, markdown.py   one module a report; github.py: annotations of a job
+    diff.py            two sets of runs side by side, with diff_*.py
 
 Everything behind `run.py` is pure. Of the harness only `harness.records` is imported.
 """

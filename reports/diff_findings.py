@@ -175,7 +175,7 @@ def _change(before: Tally, after: Tally) -> Change:
     if after.failed and not before.failed:
         return "new"
     if before.failed and not after.failed:
-        return "gone"
+        return "gone" if after.decided else "only in A"
     if before.failed and after.failed:
         more = after.failed * before.runs - before.failed * after.runs
         return "more often" if more > 0 else "less often" if more < 0 else "still"

@@ -65,13 +65,20 @@ def value(amount: float, unit: Unit) -> str:
 
 def spread(of: Spread | None, unit: Unit) -> str:
     """Return "12 ms" of one run, "12 ms (9.8–15)" of several."""
-    if of is None:
-        return "–"
-    median = value(of.median, unit)
-    if of.count == 1:
-        return median
-    low, high = (_without_unit(value(each, unit), like=median) for each in (of.low, of.high))
-    return f"{median} ({low}–{high})"
+    return " ".join(filter(None, (median(of, unit), extent(of, unit))))
+
+
+def median(of: Spread | None, unit: Unit) -> str:
+    """Return the value of one run, the median of several."""
+    return "–" if of is None else value(of.median, unit)
+
+
+def extent(of: Spread | None, unit: Unit) -> str:
+    """Return the range in brackets; empty of one run."""
+    if of is None or of.count == 1:
+        return ""
+    low, high = (_without_unit(value(each, unit), like=median(of, unit)) for each in (of.low, of.high))
+    return f"({low}–{high})"
 
 
 def _without_unit(text: str, *, like: str) -> str:

@@ -135,7 +135,18 @@ def _covered(
         found.append(replace(span, end_ns=begin))
         found.append(replace(span, start_ns=begin, end_ns=end, state=state, note=fault.label))
         found.append(replace(span, start_ns=end))
-    return tuple(span for span in found if span.end_ns > span.start_ns)
+    return _merged(span for span in found if span.end_ns > span.start_ns)
+
+
+def _merged(spans: Iterable[StateSpan]) -> tuple[StateSpan, ...]:
+    """Make one of neighbours that differ in nothing but their time."""
+    found: list[StateSpan] = []
+    for span in spans:
+        if found and replace(found[-1], end_ns=span.end_ns) == replace(span, start_ns=found[-1].start_ns):
+            found[-1] = replace(found[-1], end_ns=span.end_ns)
+        else:
+            found.append(span)
+    return tuple(found)
 
 
 def fault_records(plan: Plan, entries: Iterable[FaultEntry]) -> tuple[FaultRecord, ...]:

@@ -11,6 +11,7 @@ nothing more.
 its bytes fit a budget.
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -37,6 +38,7 @@ COALESCE_S = 0.1
 LONGEST_PEACE_S = 5.0
 BYTES_PER_S = 1_000_000  # of one room, to those who listen on this node
 RETRY_S = 0.5
+ROOMS_AT_ONCE = 32
 MOST_USERS = 10_000  # of whom a room keeps the position
 MOST_TOLD = 1_000  # of these, to one who comes
 MOST_DUE = 10_000  # positions that wait to be kept
@@ -118,7 +120,7 @@ class ReadMarks:
             bucket = self._allowances[connection.sid] = TokenBucket(rate=PER_S, burst=AT_ONCE, now_s=now_s)
         wait_s = bucket.take(now_s)
         if wait_s:
-            wait_ms = max(1, round(wait_s * 1000))
+            wait_ms = math.ceil(wait_s * 1000)
             raise Refusal(Code.RATE_LIMITED, "reading is told too often", retry_after_ms=wait_ms)
 
     def _run(self) -> None:
@@ -144,20 +146,26 @@ class ReadMarks:
 
     def _keep(self) -> None:
         """Write down what is due; it stays due where Redis does not answer."""
-        for room in list(self._due):
-            marks = dict(self._due[room])
-            (numbers,) = self._store.link.replies([self._command(room, marks)])
-            users = list(marks)
-            kept = {users[number - 1]: marks[users[number - 1]] for number in numbers}
-            now = self._due[room]
-            for user, position in marks.items():
-                if now.get(user) == position:
-                    del now[user]
-            if not now:
-                del self._due[room]
-            self.kept += len(kept)
-            self._tell_soon(room, kept)
-            self._tell_peers(room, kept)
+        rooms = list(self._due)
+        for first in range(0, len(rooms), ROOMS_AT_ONCE):
+            some = [(room, dict(self._due[room])) for room in rooms[first : first + ROOMS_AT_ONCE]]
+            replies = self._store.link.replies([self._command(room, marks) for room, marks in some])
+            for (room, marks), numbers in zip(some, replies, strict=True):
+                self._done(room, marks)
+                users = list(marks)
+                self._kept(room, {users[number - 1]: marks[users[number - 1]] for number in numbers})
+
+    def _done(self, room: str, marks: Marks) -> None:
+        """These are not due any more, except where a further one has come meanwhile."""
+        left = {user: at for user, at in self._due.pop(room).items() if marks.get(user) != at}
+        if left:
+            self._due[room] = left
+
+    def _kept(self, room: str, marks: Marks) -> None:
+        self.kept += len(marks)
+        self._tell_soon(room, marks)
+        for reads in _portions(marks):
+            self._sync.tell(Notice(type="read", room=room, reads=reads))
 
     def _command(self, room: str, marks: Marks) -> Command:
         names = [keys.read_marks(room), keys.room_state(room), keys.EPOCHS]
@@ -183,10 +191,6 @@ class ReadMarks:
         for room in [room for room in self._news if self._quiet_until_s.get(room, 0.0) <= now_s]:
             size = self._send(room, self._news.pop(room), self._listeners.get(room, {}).values())
             self._quiet_until_s[room] = now_s + min(LONGEST_PEACE_S, size / BYTES_PER_S)
-
-    def _tell_peers(self, room: str, marks: Marks) -> None:
-        for reads in _portions(marks):
-            self._sync.tell(Notice(type="read", room=room, reads=reads))
 
     def _send(self, room: str, marks: Marks, to: Iterable[Connection]) -> int:
         """Send an event; returns the bytes of it to all."""

@@ -4,6 +4,7 @@ Within a node it goes straight to the members, between nodes as a notice of Serv
 so at most ten times at once and five times a second.
 """
 
+import math
 import time
 
 from cluster import wire
@@ -62,7 +63,6 @@ class TypingNotices:
         left = min(float(AT_ONCE), left + (now_s - at_s) * PER_S)
         if left < 1:
             self.refused += 1
-            raise Refusal(
-                Code.RATE_LIMITED, "typing is told too often", retry_after_ms=round(1000 * (1 - left) / PER_S)
-            )
+            wait_ms = math.ceil(1000 * (1 - left) / PER_S)
+            raise Refusal(Code.RATE_LIMITED, "typing is told too often", retry_after_ms=wait_ms)
         self._allowances[connection.sid] = (left - 1, now_s)

@@ -37,6 +37,7 @@ class Page:
         self.expected: tuple[str, ...] = ()  # Parts of console lines that the test brings about.
         self._expects: list[Callable[[str], bool]] = []
         self._drop_logs()
+        self._command("Emulation.setFocusEmulationEnabled", enabled=True)  # Tabs of one browser share its focus.
 
     def open(self, url: str | Path) -> None:
         """Load a URL, or a file from the disk."""

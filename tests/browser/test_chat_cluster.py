@@ -10,6 +10,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from harness.supervisor.control import ask
+from harness.supervisor.records import Access
 from tests.browser.chat_world import ChatWorld, gone
 from tests.browser.page import Page
 from tests.integration.supervisor.conftest import Machine
@@ -110,6 +112,26 @@ def test_panes__a_node_is_killed_and_restarted_by_their_buttons__its_pane_waits_
     assert view.lines("node-1") == view.lines("node-2") == view.lines("node-3")
     assert view.of("node-2", ".mirror-name") == "node-2", "it has stayed with its node"
     page.screenshot("panes-recovered-dark")
+
+
+def test_restart__of_the_node_that_the_page_came_from__the_page_lives_on_without_it_and_starts_it(
+    view: View, machine: Machine, cluster: dict[str, Any], room: str
+) -> None:
+    page = view.page
+    page.expect(gone([view.urls["node-1"]]))
+    connected = lambda: "".join(page.texts("#connection .sentence"))  # noqa: E731
+    page.open_until(
+        f"{view.urls['node-1']}/?user=ada#/room/{room}",
+        lambda: connected() == "Connected to node-1" and page.all(".people-pane .person"),
+        "ada is in the room",
+    )
+    ask(Access(**machine.access(cluster)), "kill", "node-1", timeout_s=20)
+    page.until(lambda: connected() in ("Connected to node-2", "Connected to node-3"), "ada has moved")
+    page.run(f"location.hash = '#/cluster/{room}'")
+    page.until(lambda: view.of("node-1", ".mirror-state") == "No connection", "its pane says so")
+    page.until(lambda: view.button("node-1").text == "Restart", "it can be restarted")
+    view.button("node-1").click()
+    page.until(lambda: view.states() == ["In step"] * 3, "it is back")
 
 
 @pytest.mark.parametrize("width", [1280, 400])

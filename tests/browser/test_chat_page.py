@@ -1,6 +1,7 @@
 """The chat page with real nodes: what people write, see and are told, by pointer, keyboard and on a phone."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,14 @@ def sees(person: Person, *texts: str) -> None:
     person.page.until(lambda: person.delivered() == list(texts), f"{person.user} sees {texts}")
 
 
+def come_as_stranger(page: Page, node: Node, room: str) -> None:
+    """Follow a link to a room in a browser that knows no name yet."""
+    page.chrome.execute_cdp_cmd(
+        "Storage.clearDataForOrigin", {"origin": node.url, "storageTypes": "local_storage"}
+    )
+    page.open(f"{node.url}/#/room/{room}")
+
+
 def focused(page: Page) -> str:
     """What has the focus, as its label or its name."""
     return str(
@@ -98,16 +107,15 @@ def test_two_people_on_two_nodes__see_the_same_with_its_numbers(ann: Person, bob
 def test_own_message__shown_at_once_and_numbered_when_it_is_in_the_log(
     ann: Person, world: ChatWorld
 ) -> None:
-    ann.page.run(
-        "window.states = []; new MutationObserver(() => { const row = document.querySelector('#chat .row.own');"
-        " if (row) window.states.push([row.classList.contains('pending'), row.querySelector('.meta').textContent]);"
-        "}).observe(document.querySelector('#chat .rows'), {childList: true, subtree: true})"
-    )
-    ann.say("first")
-    sees(ann, "first")
-    states = ann.page.run("return window.states")
-    assert states[0] == [True, "Sending…"]
-    assert states[-1] == [False, "Delivered#1"]
+    own = f"{ROWS}.own"
+    world.redis.process.signal(signal.SIGSTOP)
+    try:
+        ann.say("first")
+        ann.page.until(lambda: ann.page.texts(f"{own}.pending .meta") == ["Sending…"], "it is shown at once")
+    finally:
+        world.redis.process.signal(signal.SIGCONT)
+    ann.page.until(lambda: ann.page.texts(f"{own} .meta") == ["Delivered#1"], "it is in the log")
+    assert ann.page.texts(f"{own} .text") == ["first"]
 
 
 def test_typing__is_told_to_others_and_ends(ann: Person, bob: Person) -> None:
@@ -175,9 +183,7 @@ def open_room(page: Page, room: str) -> None:
 def test_address__a_link_leads_to_a_room_and_back_leads_back(
     page: Page, world: ChatWorld, room: str
 ) -> None:
-    page.open(f"{world.nodes[0].url}/#/room/{room}")
-    page.run("localStorage.removeItem('wordaround:user')")
-    page.chrome.refresh()
+    come_as_stranger(page, world.nodes[0], room)
     page.until(lambda: page.all("#welcome input"), "a name is asked for")
     page.one("#welcome input").send_keys("  " + Keys.ENTER)
     assert page.texts("#welcome .wrong") == ["Please write a name."]
@@ -251,8 +257,8 @@ def test_reply__quotes_and_leads_to_a_message_that_was_not_loaded(
 
 IN_VIEW = """
 const log = document.querySelector('.log-scroll').getBoundingClientRect();
-const row = document.querySelector(arguments[0]).getBoundingClientRect();
-return row.top >= log.top - 1 && row.bottom <= log.bottom + 1;
+const row = document.querySelector(arguments[0])?.getBoundingClientRect();
+return row && row.top >= log.top - 1 && row.bottom <= log.bottom + 1;
 """
 
 
@@ -421,9 +427,7 @@ step();
 def test_keyboard_only__from_the_name_to_a_sent_message_and_beyond(
     page: Page, world: ChatWorld, room: str
 ) -> None:
-    page.open(f"{world.nodes[0].url}/#/room/{room}")
-    page.run("localStorage.removeItem('wordaround:user')")
-    page.chrome.refresh()
+    come_as_stranger(page, world.nodes[0], room)
     page.until(lambda: focused(page) == "Your name", "the name has the focus")
     press(page, "kim", Keys.ENTER)
     page.until(lambda: focused(page) == f"Message #{room}", "the message field has the focus")

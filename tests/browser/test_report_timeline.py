@@ -294,6 +294,14 @@ def test_without_scripts_and_in_print_there_is_a_still_picture(large_report: Pat
         page.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+def test_what_is_printed_is_the_whole_run(open_large: Timeline) -> None:
+    open_large.brush(10.0, 12.0)
+    open_large.page.run("dispatchEvent(new Event('beforeprint'))")
+    assert open_large.range() == open_large.whole
+    open_large.page.run("dispatchEvent(new Event('afterprint'))")
+    assert open_large.range() == open_large.shown
+
+
 def test_a_member_whose_name_is_markup_is_a_name(tmp_path: Path, page: Page) -> None:
     evil = "</script><script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
     folder = unexpected_failing(tmp_path).folder

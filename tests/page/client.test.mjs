@@ -41,6 +41,31 @@ test("a lost node – peers answer – the nearest one that serves, without a re
   assert.ok(client.state.retryAt - Date.now() <= 250);
 });
 
+test("a lost connection – the same node under another of its names – is no move", async () => {
+  const home = "http://localhost"; // Node 1, as it was opened; the others know it by its own URL.
+  const own = world.answers.get(url(1));
+  world.answers.set(home, { ...own });
+  const client = await world.joined("room", { node: home });
+  const go = async (to, info) => {
+    world.socket.lose();
+    await world.pass(1_500);
+    world.socket.accept();
+    world.socket.say("server_info", info);
+    return [world.socket.url === to, client.state.moved];
+  };
+  world.answers.delete(home);
+  world.answers.delete(url(1));
+  assert.deepEqual(await go(url(2), world.info(2)), [true, 1]);
+  world.answers.set(url(1), own);
+  world.socket.say("server_info", world.info(2));
+  world.answers.delete(url(2));
+  world.answers.delete(url(3));
+  assert.deepEqual(await go(url(1), world.info(1)), [true, 2]);
+  world.answers.delete(url(1));
+  world.answers.set(home, own);
+  assert.deepEqual(await go(home, world.info(1)), [true, 2]);
+});
+
 test("pending sends – the node is lost – resent in order with the same keys, once it is joined again", async () => {
   const client = await world.joined();
   for (const text of ["a", "b", "c"]) client.send("room", text);
@@ -309,6 +334,22 @@ test("a reload – far behind – the newest and an honest count instead of a th
   assert.deepEqual(after.rooms.get("room").dividers, [{ afterSeq: 1, kind: "caught-up", count: 5_049 }]);
 });
 
+test("what lies before a short history – the node fails at first – is fetched all the same", async () => {
+  const storage = new FakeStorage();
+  storage.setItem("wordaround:ann:room:room", JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 3, read: 3 }));
+  const client = world.client({ storage });
+  client.start();
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { seq: 3, recovered: true });
+  world.socket.admit(inboxRoom("ann"));
+  await world.pass(2_500); // The node does not answer.
+  assert.deepEqual(seqs(client.rooms.get("room")), []);
+  world.pages.push({ room: "room", first: 1, messages: [message(1), message(2), message(3)] });
+  await world.pass(1_100);
+  assert.deepEqual(seqs(client.rooms.get("room")), [1, 2, 3]);
+});
+
 test("older messages – fetched once at a time, put in front; a node that fails rejects", async () => {
   const client = await world.joined();
   const room = client.rooms.get("room");
@@ -344,6 +385,15 @@ test("a direct message – to who was never there – a notice in the inbox once
   assert.deepEqual([...client.rooms.keys()], ["room", name]);
 });
 
+test("a foreign inbox – of a life that crashed before it left – is left now", async () => {
+  const storage = new FakeStorage();
+  storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, JSON.stringify({ direct: null, invited: false, epoch: "e1", seq: 1, read: 1 }));
+  await world.joined("room", { storage });
+  world.socket.admit(inboxRoom("bob"), { seq: 1, recovered: true });
+  assert.deepEqual(world.socket.all("leave").map(({ payload }) => payload.room), [inboxRoom("bob")]);
+  assert.deepEqual([...storage.items.keys()].filter((key) => key.includes(inboxRoom("bob"))), []);
+});
+
 test("a notice in one's inbox – opens the conversation with its sender, whatever it says", async () => {
   const client = await world.joined();
   const inbox = inboxRoom("ann");
@@ -354,6 +404,9 @@ test("a notice in one's inbox – opens the conversation with its sender, whatev
     sent(3, "eve", "<script>"),
   ] });
   assert.deepEqual([...client.rooms.values()].map(({ direct }) => direct), [null, "bob"]);
+  const name = directRoom("ann", "bob");
+  world.socket.admit(name, { seq: 1, messages: [{ ...message(1), room: name }] });
+  assert.equal(client.rooms.get(name).unread, 1); // Nobody else is to read it.
 });
 
 test("typing – told sparingly and ended, shown for a while, gone with the message", async () => {

@@ -141,13 +141,13 @@ test("views in step – one lags – it is behind by what the furthest has, and 
   }
   assert.deepEqual([inStep.furthest, inStep.behind("a"), inStep.behind("b")], [15, 0, 0]);
   assert.deepEqual([inStep.delay("a"), inStep.delay("b")], [0, 4]);
-  inStep.reached("a", 18);
-  assert.equal(inStep.behind("b"), 3);
+  inStep.reached("a", 28);
+  assert.equal(inStep.behind("b"), 13);
   now += 9000;
-  inStep.reached("b", 18, { live: false });
+  inStep.reached("b", 28, { live: false });
   assert.deepEqual([inStep.behind("b"), inStep.delay("b")], [0, 4], "a resume is no delay of delivery");
   inStep.left("a");
-  assert.equal(inStep.furthest, 18);
+  assert.equal(inStep.furthest, 28);
   assert.equal(inStep.delay("a"), null);
 });
 

@@ -153,7 +153,7 @@ export class World {
 
   info(n, { draining = false, states = {} } = {}) {
     const peers = [...this.answers.keys()]
-      .filter((at) => at !== url(n))
+      .filter((at) => at !== url(n) && at.startsWith(url("")))
       .map((at) => ({ server_id: at.slice(7), url: at, state: states[at.slice(7)] ?? "alive" }));
     return { server_id: `node-${n}`, session_id: "s", version: 1, draining, producer: "x", peers };
   }

@@ -96,7 +96,9 @@ test("a new epoch – announced live, shown messages are gone – an honest gap 
   room.history(history([...range(1, 3), message(4, "e2")], { epoch: "e2" }));
   assert.deepEqual([seqs(room), room.epoch], [[1, 2, 3, 4], "e2"]);
   assert.deepEqual(room.dividers, [{ afterSeq: 3, kind: "gap", count: 2 }]);
+  assert.equal(room.unread, 1); // What was read under this number is gone.
   assert.equal(room.live(message(5, "e2"), 1).length, 1);
+  assert.equal(room.unread, 2);
 });
 
 test("a cursor – not recovered since what follows was trimmed – a gap, and what is older is not there", () => {
@@ -211,3 +213,55 @@ test("many messages – more than are kept – the oldest go and can be fetched 
   assert.equal(room.hasOlder, true);
   assert.equal(room.messages.length, 20_002 - room.firstSeq + 1);
 });
+
+test("a room – whatever comes twice, late or in pieces – is the log, once each and in order", () => {
+  for (let seed = 1; seed <= 300; seed += 1) {
+    const random = seeded(seed);
+    const log = Array.from({ length: 60 }, (_, i) => message(i + 1, i < 30 ? "e1" : "e2"));
+    const room = new Room("r", "ann");
+    let at = 0; // what the node has delivered on this connection
+    let joined = false;
+    const resume = (to) => {
+      const from = room.cursor?.seq ?? Math.max(0, to - 5);
+      const recovered = room.cursor !== null;
+      const epoch = to > 30 ? "e2" : "e1";
+      const chunks = random() < 0.5 ? [log.slice(from, to)] : [log.slice(from, (from + to) >> 1), log.slice((from + to) >> 1, to)];
+      for (const [i, messages] of chunks.entries()) {
+        if (i > 0 && random() < 0.2) return room.cutOff(); // Lost between two chunks.
+        room.history(history(messages, { epoch, recovered, more: i < chunks.length - 1 }));
+      }
+      room.joinedAt({ epoch, seq: to });
+      [joined, at] = [true, to];
+    };
+    for (let step = 0; step < 200; step += 1) {
+      const what = random();
+      if (what < 0.1) [joined] = [false, room.cutOff()];
+      else if (!joined || room.torn) resume(Math.min(log.length, Math.max(at, room.head) + Math.floor(random() * 4)));
+      else if (what < 0.2) room.live(log[Math.max(0, at - 1)], step); // Twice.
+      else if (what < 0.25 && at + 1 < log.length) room.live(log[at + 1], step); // One was left out.
+      else if (at < log.length && log[at].epoch === room.epoch) room.live(log[at++], step);
+      else if (at < log.length) resume(at + 1);
+      const shown = room.messages.map(({ seq }) => seq);
+      const first = shown[0] ?? 1;
+      assert.deepEqual(shown, shown.map((_, i) => first + i), `seed ${seed}, step ${step}`);
+      if (shown.length) assert.equal(room.head, shown.at(-1), `seed ${seed}, step ${step}`);
+      assert.deepEqual(room.messages, log.slice(first - 1, first - 1 + shown.length), `seed ${seed}, step ${step}`);
+      assert.ok(room.dividers.every(({ kind }) => kind === "caught-up"), `seed ${seed}, step ${step}`);
+    }
+    joined = false;
+    room.cutOff();
+    while (!joined) resume(log.length);
+    assert.equal(room.head, log.length, `seed ${seed}`);
+  }
+});
+
+/** A random generator that a seed decides (mulberry32). */
+function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

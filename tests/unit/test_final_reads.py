@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from harness import clock
+from harness import clock, final_reads
 from harness.backends.base import Member
 from harness.final_reads import read_until_stable
 from harness.records.history import HistoryWriter, Op, read_history_file
@@ -88,6 +88,21 @@ def test_a_log_that_never_rests_is_not_stable(tmp_path: Path, serve: Serve) -> N
     reads, _ = _read(tmp_path, serve(lambda *args: _log(next(counts))(*args)), seconds=0.6)
     assert not reads.stable
     assert "equal" in reads.trouble
+
+
+def test_a_long_log_is_read_twice_to_its_end_though_the_deadline_is_over(
+    tmp_path: Path, serve: Serve
+) -> None:
+    reads, history = _read(tmp_path, serve(_log(4500)), seconds=0)
+    assert (reads.stable, reads.rounds, reads.heads) == (True, 2, {"room-1.x": ("e", 4500)})
+    assert all(row.flags for row in history.rows if row.op is Op.FINAL_READ_END)
+
+
+def test_a_log_that_has_no_end_is_left(tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(final_reads, "ROUNDS_GRACE_NS", clock.NS // 2)
+    reads, _ = _read(tmp_path, serve(_log(10**9)), seconds=0)
+    assert not reads.stable
+    assert "still reading after" in reads.trouble
 
 
 def test_a_node_that_does_not_answer_is_named(tmp_path: Path, serve: Serve) -> None:

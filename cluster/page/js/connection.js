@@ -12,7 +12,6 @@ const WELCOME_MS = 5_000;
 const SPREAD_MS = [30, 250];
 const BACKOFF_MS = { first: 250, most: 8_000 };
 const FOR_GOOD = new Set(["unauthorized", "bad_request"]);
-const OFFLINE = { status: "offline", reason: "No node of the cluster answers." };
 const REASONS = {
   "ping timeout": "has been silent for 4 seconds",
   "transport close": "has closed the connection",
@@ -139,7 +138,7 @@ export class Connection {
   #welcome(url) {
     clearTimeout(this.#timer);
     this.#timer = null;
-    const moved = this.#homes > 0 && url !== this.#url;
+    const moved = this.#homes > 0 && !this.#nodes.areSame(url, this.#url);
     this.#url = url;
     this.#homes += 1;
     this.#attempt = 0;
@@ -172,7 +171,7 @@ export class Connection {
   #again(reason) {
     this.#attempt += 1;
     const pause = this.#pauseMs();
-    const found = this.#nobody ? OFFLINE : { status: this.#homes ? "reconnecting" : "connecting", reason };
+    const found = this.#nobody ? this.#offline() : { status: this.#homes ? "reconnecting" : "connecting", reason };
     this.#on.status({ ...found, attempt: this.#attempt, retryAt: this.#now() + pause });
     this.#timer = setTimeout(() => this.#look(), pause);
   }
@@ -184,7 +183,7 @@ export class Connection {
     const choice = await this.#nodes.choose({ tried: this.#tried });
     if (this.#closed || this.#socket) return;
     this.#nobody = !choice.answered;
-    if (this.#nobody) this.#on.status(OFFLINE);
+    if (this.#nobody) this.#on.status(this.#offline());
     this.#dial(choice.url);
   }
 
@@ -193,6 +192,11 @@ export class Connection {
     if (this.#attempt === 1) return SPREAD_MS[0] + chance * (SPREAD_MS[1] - SPREAD_MS[0]);
     const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(this.#attempt - 1, 16));
     return most * (0.5 + chance / 2);
+  }
+
+  #offline() {
+    const one = this.#nodes.count === 1;
+    return { status: "offline", reason: one ? this.#sentence("does not answer") : "No node of the cluster answers." };
   }
 
   #sentence(why, url = this.#url) {

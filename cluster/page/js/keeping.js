@@ -10,6 +10,7 @@
 
 const DEAD_AFTER_MS = 120_000;
 const BEAT_MS = 30_000;
+const KEEP_MS = 1_000;
 
 export class Keeping {
   #storage;
@@ -18,6 +19,8 @@ export class Keeping {
   #now;
   #written = "";
   #beatAt = 0;
+  #unkept = new Map(); // name -> Room
+  #timer = null;
   works;
 
   /** @param {{storage: Storage|undefined, user: string, life: string, now: () => number}} options */
@@ -29,17 +32,31 @@ export class Keeping {
     this.works = Boolean(storage);
   }
 
-  /** What `keepRoom` was given, each with its `name`. */
+  /** What was kept of rooms, each with its `name`. */
   rooms() {
     return this.#under("room:").map(([name, room]) => ({ ...room, name }));
   }
 
-  keepRoom({ name, direct, invited, cursor, readSeq }) {
-    const { epoch = null, seq = null } = cursor ?? {};
-    this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq });
+  /** Write down where a room stands, at most once a second however fast it moves. */
+  keepRoomSoon(room) {
+    this.#unkept.set(room.name, room);
+    this.#timer ??= setTimeout(() => this.keepRooms(), KEEP_MS);
   }
 
+  /** Write down now what is to be written. */
+  keepRooms() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const { name, direct, invited, cursor, readSeq } of this.#unkept.values()) {
+      const { epoch = null, seq = null } = cursor ?? {};
+      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq });
+    }
+    this.#unkept.clear();
+  }
+
+  /** A room was left. */
   dropRoom(name) {
+    this.#unkept.delete(name);
     this.#try((storage) => storage.removeItem(`${this.#prefix}room:${name}`));
   }
 

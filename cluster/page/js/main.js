@@ -2,6 +2,7 @@
 
 import { placeOf, toRoom, userOf, withUser } from "./address.js";
 import { ChatClient } from "./client.js";
+import { Control } from "./control.js";
 import { ChatView } from "./views/chat_view.js";
 import { ClusterView } from "./views/cluster_view.js";
 import { ConnectionBar } from "./views/connection_bar.js";
@@ -58,6 +59,7 @@ class Session {
   #io;
   #client;
   #chat;
+  #control = Control.reach(); // Now, while the node that the page came from is there.
   #cluster = null; // While one looks at it; it has connections of its own.
   #drawers = new Drawers(find("app"));
 
@@ -123,7 +125,7 @@ class Session {
 
   #openCluster(room) {
     document.title = "Cluster · WordAround";
-    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io });
+    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io, control: this.#control });
     find("cluster").append(this.#cluster.element);
     this.#cluster.start();
   }

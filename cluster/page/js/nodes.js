@@ -34,6 +34,12 @@ export class Nodes {
     return this.#entry(url);
   }
 
+  /** Whether two URLs lead to one node, which may have several names. */
+  areSame(one, other) {
+    const { id } = this.#entry(one);
+    return one === other || (id !== null && id === this.#entry(other).id);
+  }
+
   /** The others, as the page shows them. */
   peers(url) {
     return [...this.#known.values()]

@@ -115,7 +115,8 @@ export class Room {
       Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
       this.#seq = seq;
     }
-    this.#readSeq ??= this.head; // Who comes for the first time has nothing to catch up with.
+    // Who comes to a room for the first time has nothing to catch up with; what is said to oneself alone is unread.
+    this.#readSeq ??= this.direct === null ? this.head : 0;
     this.#count();
   }
 
@@ -209,7 +210,9 @@ export class Room {
     const from = snapshot[0]?.seq ?? 0;
     const gone = this.messages.filter((message) => message.seq >= from && !kept.has(place(message)));
     this.dividers = this.dividers.filter((divider) => divider.afterSeq < from);
-    this.#divide(common.at(-1)?.seq ?? Math.max(0, from - 1), "gap", gone.length || null);
+    const afterSeq = common.at(-1)?.seq ?? Math.max(0, from - 1);
+    this.#divide(afterSeq, "gap", gone.length || null);
+    if (this.#readSeq !== null) this.#readSeq = Math.min(this.#readSeq, afterSeq); // Numbers are given anew.
     this.reads.clear(); // They are told anew, as far as they still mean something.
   }
 

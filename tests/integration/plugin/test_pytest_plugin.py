@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -164,29 +164,33 @@ def test_long(wordaround_cluster, wordaround_run):
 
 
 @pytest.mark.parametrize(
-    ("number", "returns"),
-    [(signal.SIGINT, 2), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow)],
+    ("number", "returns", "options"),
+    [
+        pytest.param(signal.SIGINT, 2, (), id="interrupted"),
+        pytest.param(signal.SIGINT, 2, ("-n", "1"), id="interrupted-xdist", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, -9, (), id="killed", marks=pytest.mark.slow),
+    ],
 )
 def test_a_session_that_is_ended_takes_run_and_cluster_with_it(
-    number: signal.Signals, returns: int, tmp_path: Path
+    number: signal.Signals, returns: int, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "test_long.py").write_text(LONG)
     with place(tmp_path) as there:
-        session = there.start("--wordaround-backend", "process", "--wordaround-runs-dir", "runs")
+        session = there.start("--wordaround-backend", "process", "--wordaround-runs-dir", "runs", *options)
         _until(lambda: list(tmp_path.glob("runs/*/history/bots-*.events")), "the bots write", 90)
         assert len(there.left()) > 4
         session.send_signal(number)
         said, _ = session.communicate(timeout=90)
         assert session.returncode == returns, said
-        if number == signal.SIGKILL:  # Nobody waits for what it leaves, and what it leaves ends itself.
+        if number == signal.SIGKILL or options:  # Who waited is dead; what it leaves ends itself.
             _until(lambda: not there.left(), "all has ended", 60)
         assert there.left() == []
         (run,) = tmp_path.glob("runs/*-no-faults-*")
         assert json.loads((run / "meta.json").read_text())["aborted"] == "interrupted by the user"
 
 
-def _until(condition: object, what: str, timeout_s: float) -> None:
+def _until(condition: Callable[[], object], what: str, timeout_s: float) -> None:
     end = time.monotonic() + timeout_s
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
         time.sleep(0.1)

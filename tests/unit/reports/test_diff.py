@@ -93,6 +93,12 @@ def test_a_violation_that_b_has_in_no_run_is_gone_and_not_worse(run: Kinds) -> N
     assert finding(found, "verdict").change == "better"
 
 
+def test_what_is_not_judged_any_more_is_not_gone(run: Kinds) -> None:
+    silent = judged(run("unexpected_failing"), "complete-delivery", Verdict.NOT_APPLICABLE)
+    found = compared([run("unexpected_failing")], [silent])
+    assert finding(found, "complete-delivery").change == "only in A"
+
+
 def test_a_run_is_no_worse_than_itself(run: Kinds) -> None:
     for kind in ("passing", "unexpected_failing", "unknown"):
         found = compared([run(kind)], [run(kind)])

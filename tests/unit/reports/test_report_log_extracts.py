@@ -7,8 +7,8 @@ import pytest
 
 from harness.records.journal import FaultEntry
 from harness.records.meta import Meta
-from reports import log_extracts
-from reports.log_extracts import LINES, LINES_ALL, WINDOWS, Extract, Line, Step, extract
+from reports import log_stamps
+from reports.log_extracts import LINES, LINES_ALL, STEPS, WINDOWS, Extract, Line, Step, extract
 
 BEGAN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 S = 10**9
@@ -111,6 +111,13 @@ def test_a_line_that_is_too_long_keeps_its_stamp(tmp_path: Path) -> None:
     assert len(text) < 5000
 
 
+def test_of_too_many_steps_in_one_window_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    faults = [fault(60 + number / 10) for number in range(STEPS + 7)]
+    [window] = read(tmp_path, [ours(60, "event")], *faults).windows
+    assert sum(isinstance(row, Step) for row in window.rows) == STEPS
+    assert window.steps_left_out == 7
+
+
 def test_many_windows_have_fewer_lines_each(tmp_path: Path) -> None:
     faults = [fault(100.0 * number) for number in range(1, WINDOWS + 1)]
     lines = [
@@ -153,7 +160,7 @@ def test_of_too_many_faults_the_first_are_shown_and_the_others_counted(tmp_path:
 def test_of_a_long_log_only_the_end_is_read_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_extracts, "READ_BYTES", 2000)
+    monkeypatch.setattr(log_stamps, "READ_BYTES", 2000)
     lines = [ours(30 + number / 10, f"event-{number}") for number in range(600)]
     found = read(tmp_path, lines, fault(85))
     assert "only its last" in found.note

@@ -70,6 +70,9 @@ def test_the_curve_is_interrupted_where_the_member_was_down_and_where_another_be
     cpu = sparklines.FIGURES[0]
     points = sparklines.points(load(made.folder).usage_of("node-2").samples, cpu)
     assert [runs.at(18) == t for t, _, anew in points if anew] == [False, True]
+    # One that was out of sight for a while, and is the same that it was:
+    away = [*samples(runs, "one", 0, 4), *samples(runs, "one", 9, 12)]
+    assert [t for t, _, anew in sparklines.points(away, sparklines.FIGURES[1]) if anew][1:] == [runs.at(9)]
     # Another incarnation without any gap in time:
     close = [*samples(runs, "one", 0, 4), *samples(runs, "two", 4, 8)]
     assert sum(anew for _, _, anew in sparklines.points(close, sparklines.FIGURES[1])) == 2

@@ -32,8 +32,7 @@ def test_a_member_behind_a_partition_is_cut_off_from_the_inject_to_the_heal() ->
     spans = lane([seen(0, MemberState.READY), seen(40, MemberState.NOT_READY)], [cut], "node-1", 100)
     assert told(spans) == [
         ("ready", 0, 30),
-        ("cut-off", 30, 40),
-        ("cut-off", 40, 50),
+        ("cut-off", 30, 50),
         ("not-ready", 50, 100),
     ]
     assert spans[1].note == "partition node-1 from redis"
@@ -61,8 +60,7 @@ def test_a_member_that_was_asked_to_end_drains_until_it_is_gone() -> None:
     spans = lane(entries, [fault("stop", at=30, over=60)], "node-1", 100)
     assert told(spans) == [
         ("ready", 0, 30),
-        ("draining", 30, 31),
-        ("draining", 31, 40),
+        ("draining", 30, 40),
         ("down", 40, 60),
         ("starting", 60, 70),
         ("ready", 70, 100),

@@ -1,7 +1,6 @@
 // The cluster view: every node with its figures, buttons where somebody kills and restarts members, and the panes.
 
 import { Cluster, stateOf } from "../cluster.js";
-import { Control } from "../control.js";
 import { h, setText } from "./dom.js";
 import { MemberButtons } from "./member_buttons.js";
 import { NodesTable } from "./nodes_table.js";
@@ -9,10 +8,12 @@ import { Panes } from "./panes.js";
 
 /**
  * The view: append `element`, call `start()`, and `close()` when it is left. `client` is the page's own client, which is
- * told of changes at once; `room` is what the panes show, and `io` the official client with which they connect.
+ * told of changes at once; `room` is what the panes show, `io` the official client with which they connect, and
+ * `control` a promise of what kills and restarts members, or of null.
  */
 export class ClusterView {
   #client;
+  #control;
   #cluster;
   #table = new NodesTable();
   #panes;
@@ -23,8 +24,9 @@ export class ClusterView {
   #spoken = h("p", { class: "visually-hidden", role: "status" });
   #problem = h("p", { class: "cluster-problem", role: "alert" });
 
-  constructor({ client, room, io, token, home = location.origin }) {
+  constructor({ client, room, io, control, token, home = location.origin }) {
     this.#client = client;
+    this.#control = control;
     this.#cluster = new Cluster(home);
     this.#panes = new Panes({
       room, io, token, user: client.user,
@@ -44,13 +46,15 @@ export class ClusterView {
     this.#onState();
     this.#cluster.start();
     this.#panes.start();
-    const control = await Control.reach();
+    document.addEventListener("visibilitychange", this.#onVisible);
+    const control = await this.#control;
     if (control && !this.#closed) this.#giveButtons(control);
   }
 
   close() {
     this.#closed = true;
-    this.#buttons?.close();
+    document.removeEventListener("visibilitychange", this.#onVisible);
+    this.#buttons?.stop();
     this.#cluster.stop();
     this.#cluster.removeEventListener("change", this.#onChange);
     this.#client.removeEventListener("state", this.#onState);
@@ -71,6 +75,17 @@ export class ClusterView {
     this.#corners.set(name, corner);
     this.#buttons?.fill(name, corner);
   }
+
+  /** Nobody is asked while nobody looks. */
+  #onVisible = () => {
+    if (document.hidden) {
+      this.#cluster.stop();
+      this.#buttons?.stop();
+    } else {
+      this.#cluster.start();
+      this.#buttons?.start();
+    }
+  };
 
   #onState = () => {
     const { node, peers, draining } = this.#client.state;

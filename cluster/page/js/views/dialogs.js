@@ -88,6 +88,7 @@ export function askRoom(known, done) {
     done,
   });
   const dialog = show("Join or create a room", form);
+  field.focus();
   form.addEventListener("submit", () => field.getAttribute("aria-invalid") === "false" && dialog.close());
 }
 

@@ -14,7 +14,7 @@ export class MemberButtons {
   #slots = []; // {name, slot, state}
   #states = new Map();
   #timer = null;
-  #closed = false;
+  #running = false;
   #tell;
 
   constructor(control, { say, fail, changed }) {
@@ -28,11 +28,13 @@ export class MemberButtons {
   }
 
   start() {
+    if (this.#running) return;
+    this.#running = true;
     this.#look();
   }
 
-  close() {
-    this.#closed = true;
+  stop() {
+    this.#running = false;
     clearTimeout(this.#timer);
   }
 
@@ -52,7 +54,8 @@ export class MemberButtons {
       this.#draw();
       this.#tell.fail("Whoever started this cluster no longer answers, so nothing can be killed or restarted from here.");
     }
-    if (this.#closed) return;
+    if (!this.#running) return;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), EVERY_MS);
   }
 

@@ -226,7 +226,7 @@ export class MessageLog {
 
   #topSentence(state, low, empty) {
     if (state.error) return `This room cannot be entered: ${state.error.message}`;
-    if (this.#loading) return "Loading older messages…";
+    if (this.#loading || state.loadingOlder) return "Loading older messages…";
     if (this.#failed) return "Older messages could not be loaded. Scroll up to try again.";
     if (low > 0 || state.hasOlder) return "";
     if (!empty) return "The beginning of this room";
@@ -257,20 +257,16 @@ export class MessageLog {
   }
 
   async #older() {
-    if (this.#loading || !this.#state?.hasOlder) return;
+    if (this.#loading || !this.#state?.hasOlder || this.#state.loadingOlder) return;
     this.#loading = true;
     this.#drawTop(0);
-    try {
-      await this.#client.loadOlder(this.#room);
-      this.#failed = false;
-    } catch {
-      this.#failed = true; // Said where the messages would be; scrolling tries again.
-    }
+    const came = await this.#client.loadOlder(this.#room).catch(() => null);
     this.#loading = false;
+    this.#failed = came === null; // Said where the messages would be; scrolling tries again.
     if (this.#stop.signal.aborted) return;
     const { low } = this.#window();
     if (low > 0) this.#grow(Math.max(0, low - STEP), null); // Who waits at the very top scrolls no more.
-    else this.#draw();
+    else this.#drawTop(low);
   }
 
   #toEnd() {

@@ -1,0 +1,71 @@
+/**
+ * Joins, and resumes: a join that carries a cursor, also a second one on the same connection.
+ *
+ * One that the node refuses for the moment is repeated; one that is not answered ends the connection. Who is too far
+ * behind asks for a snapshot instead of thousands of messages: what lies between is there on scrolling.
+ */
+
+const PATIENCE_MS = 8_000;
+const AGAIN = new Set(["store_unavailable", "rate_limited", "draining"]);
+const PAUSE_MS = 200;
+const FARTHEST_RESUME = 1_000; // messages
+
+export class Joining {
+  #connection;
+  #random;
+  #on;
+  #timers = new Map(); // name -> of the join that is under way, or is to be repeated
+
+  /**
+   * @param {{connection: object, random: () => number, on: {entered: Function, refused: Function, draining: Function}}}
+   *     options
+   */
+  constructor({ connection, random, on }) {
+    this.#connection = connection;
+    this.#random = random;
+    this.#on = on;
+  }
+
+  /** Join a room, unless that is under way. `head`: where it ends, as far as is known. */
+  enter(room, head) {
+    if (!this.#connection.isOpen || this.#timers.has(room.name)) return;
+    const tooFar = room.cursor && head - room.cursor.seq > FARTHEST_RESUME;
+    const jumped = tooFar ? room.forgetCursor() : null;
+    const { cursor } = room;
+    room.torn = false;
+    this.#timers.set(room.name, setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS));
+    this.#connection.emit("join", { room: room.name, ...(cursor && { cursor }) }, (answer) => {
+      if (!this.forget(room.name)) return; // It was left meanwhile.
+      if (answer?.ok) this.#entered(room, answer, jumped);
+      else this.#refused(room, answer?.error ?? {});
+    });
+  }
+
+  /** A room was left. @returns {boolean} whether a join was under way */
+  forget(name) {
+    clearTimeout(this.#timers.get(name));
+    return this.#timers.delete(name);
+  }
+
+  /** The connection is gone. */
+  cutOff() {
+    for (const name of [...this.#timers.keys()]) this.forget(name);
+  }
+
+  #entered(room, answer, jumped) {
+    room.joinedAt(answer);
+    if (jumped) room.jumped(jumped);
+    this.#on.entered(room, answer);
+  }
+
+  #refused(room, { code, message, retry_after_ms: retryAfter }) {
+    if (code === "draining") this.#on.draining();
+    if (!AGAIN.has(code)) {
+      Object.assign(room, { joined: false, error: { code, message } });
+      this.#on.refused(room);
+      return;
+    }
+    const again = () => this.forget(room.name) && this.enter(room);
+    this.#timers.set(room.name, setTimeout(again, Math.max(PAUSE_MS, retryAfter ?? 0) * (1 + this.#random())));
+  }
+}
