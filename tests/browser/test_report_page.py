@@ -15,7 +15,7 @@ Look = Callable[..., dict[str, Any]]
 WIDTHS = (1280, 400)
 
 LAYOUT = """
-const shown = [...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0);
+const shown = [...document.querySelectorAll('svg.timeline')].filter(s => s.getBoundingClientRect().width > 0);
 const box = e => {
   const b = e.getBoundingClientRect();
   return [b.left, b.top, b.right, b.bottom, e.textContent];

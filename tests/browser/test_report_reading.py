@@ -19,6 +19,11 @@ pytestmark = pytest.mark.browser
 
 KINDS = ("passing", "unexpected_failing", "unknown")
 FOLDED = "witness-complete-delivery-20"  # in a story that is folded away twice
+# Without the long tables of numbers, all rows of which are alike: axe looks at every cell.
+STORIES_OPEN = """
+const long = '[aria-labelledby=timeline], [aria-labelledby=plan]';
+for (const box of document.querySelectorAll('details')) box.open = !box.closest(long);
+"""
 EVERYTHING_OPEN = "for (const box of document.querySelectorAll('details')) box.open = true"
 
 HEADINGS = """
@@ -51,7 +56,7 @@ def test_no_barrier_and_no_request_in_light_dark_and_on_a_phone(
     kind: str, reports: Callable[[str], Path], page: Page
 ) -> None:
     page.open(reports(kind))
-    page.run(EVERYTHING_OPEN)
+    page.run(STORIES_OPEN)
     for width, scheme in ((1280, "light"), (400, "dark")):
         page.resize(width)
         page.prefer(color_scheme=scheme)
