@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 TESTS :=
 WORKERS := 2# that run tests side by side
+PYTEST = $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 BENCH := all
 INPUTS := pyproject.toml constraints.txt
 NPM_OPTIONS := --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
@@ -31,8 +32,11 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The browser's tests have a turn of their own: Chromium gives up what it loads whenever a network interface comes
+# or goes, and with containers they do all the time.
 test: setup  ## Every test that this machine can run; says which were left out and why
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	$(PYTEST) $(or $(TESTS),--ignore=tests/browser)
+	$(if $(TESTS),,$(PYTEST) tests/browser)
 
 bench: setup  ## Measure everything against other systems, 20 to 30 minutes; BENCH="fanout --quick" for a part
 	$(BIN)/python -m tests.benchmarks $(BENCH)
