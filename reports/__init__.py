@@ -10,6 +10,7 @@
     picture.py         what the picture of the run shows
     timeline.py        the picture, drawn with panels.py, annotations.py and svg.py
     sections.py        the sections of the page: a template and its facts each; limits.py: how much of them
+    pages.py           how all pages print what comes from a run
     html.py, junit.py, markdown.py   one module a report; github.py: annotations of a job
     diff.py            two sets of runs side by side, with diff_*.py
 

@@ -1,18 +1,16 @@
 """A comparison as one page, complete in itself: the look of `report.html`, and as little asked for by it."""
 
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from harness.records.verdict import Verdict
 from reports import diff_words as words
+from reports import pages
 from reports.diff import Diff
 from reports.diff_measures import Measure, Spread
 from reports.svg import Scale, tag
-from reports.text import clipped, visible
+from reports.text import clipped
 
-_GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
 _TEXT_SHOWN = 1_000
 _VALUE_SHOWN = 200
 _RUNS_SHOWN = 40
@@ -41,26 +39,14 @@ def render(found: Diff) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment()
     environment.filters |= {
         "clip": lambda text: clipped(str(text), _TEXT_SHOWN),
         "clip_value": lambda text: clipped(str(text), _VALUE_SHOWN),
-        "glyph": lambda verdict: _GLYPHS[Verdict(verdict)],
+        "glyph": lambda verdict: pages.GLYPHS[Verdict(verdict)],
         "word_class": lambda verdict: "na" if verdict == Verdict.NOT_APPLICABLE else Verdict(verdict).value,
     }
     return environment
-
-
-def _shown(value: Any) -> Any:
-    """Make every string that the template prints visible; markup of our own passes."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def strip(measure: Measure) -> Markup:

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from harness.records.verdict import Finding, Property, Verdict
-from reports import picture, sentence
+from reports import pages, picture, sentence
 from reports.anchors import witness_id
 from reports.limits import LEVELS, MOST_BYTES, Limits
 from reports.picture import Picture
 from reports.run import Run
 from reports.scripts import joined
 from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, kept
-from reports.text import clipped, visible
-
-GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
+from reports.text import clipped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,14 +96,7 @@ def _policy(scripts: Iterable[str]) -> str:
 
 
 def _environment(run: Run, limits: Limits) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment()
     environment.filters |= {
         "number": sentence.number,
         "seconds": sentence.seconds,
@@ -116,18 +107,13 @@ def _environment(run: Run, limits: Limits) -> Environment:
         "moment": lambda t_ns: "–" if t_ns is None else sentence.moment(run.at_s(t_ns)),
         "plural": sentence.plural,
         "bound": sentence.bound_percent,
-        "glyph": GLYPHS.__getitem__,
+        "glyph": pages.GLYPHS.__getitem__,
     }
     environment.globals["is_expected"] = lambda finding: (
         isinstance(finding, Property) and sentence.is_expected_failure(run.plan, run.verdict, finding)
     )
     environment.globals["witness_id"] = witness_id
     return environment
-
-
-def _shown(value: Any) -> Any:
-    """Make every string that a template prints visible; markup of our own passes."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _milliseconds(value: float | None) -> str:

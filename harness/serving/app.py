@@ -20,17 +20,15 @@ from typing import Any
 
 from flask import Flask, Response, abort, render_template, request
 from jinja2 import StrictUndefined
-from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from harness import __version__
-from harness.records.verdict import Verdict
 from harness.saved_runs import BROKEN, NOT_JUDGED, UNDER_WAY
 from harness.serving import drawing
 from harness.serving.following import Scene, look
 from harness.serving.foresight import Foresight
 from harness.serving.listing import Listing, Row
-from reports import sentence
+from reports import pages, sentence
 from reports.text import clipped, visible
 
 NAMES = ("127.0.0.1", "localhost")
@@ -41,9 +39,7 @@ FILES: Mapping[str, str] = {
     "junit.xml": "text/plain",  # as XML it could name a style sheet
     "verdict.json": "application/json",
 }
-GLYPHS = {
-    Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", UNDER_WAY: "●", NOT_JUDGED: "–", BROKEN: "!",
-}  # fmt: skip
+GLYPHS: Mapping[str, str] = {**pages.GLYPHS, UNDER_WAY: "●", NOT_JUDGED: "–", BROKEN: "!"}
 
 _OWN = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -67,7 +63,7 @@ def make_app(runs_dir: Path, foresight: Foresight, *, port: int) -> Flask:
     app = Flask("harness.serving")
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.autoescape = True
-    app.jinja_env.finalize = _shown
+    app.jinja_env.finalize = pages.shown
     app.jinja_env.filters |= {
         "clip": lambda text: clipped(str(text), TEXT_SHOWN),
         "glyph": lambda word: GLYPHS.get(word, "!"),
@@ -154,8 +150,3 @@ def _file(path: Path) -> Response:
         response = Response(file.read(), content_type=f"{FILES[path.name]}; charset=utf-8")
     response.headers["Content-Security-Policy"] = _REPORT
     return response
-
-
-def _shown(value: Any) -> Any:
-    """Make every string that a template prints visible; markup of our own passes."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
