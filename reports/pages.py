@@ -1,5 +1,6 @@
 """What all our pages have in common: how a template prints what comes from a run, and the verdicts' marks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,7 +9,12 @@ from markupsafe import Markup
 from harness.records.verdict import Verdict
 from reports.text import visible
 
-GLYPHS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.UNKNOWN: "?", Verdict.NOT_APPLICABLE: "–"}
+GLYPHS: Mapping[str, str] = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✕",
+    Verdict.UNKNOWN: "?",
+    Verdict.NOT_APPLICABLE: "–",
+}
 
 
 def environment() -> Environment:
