@@ -147,7 +147,13 @@ export class MessageLog {
     const { low, high } = this.#window();
     this.#redraw(low, high);
     this.#markRead();
-    if (low === 0 && !this.#failed && this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#older(); // Nothing to scroll yet.
+    if (this.#scroller.clientHeight >= this.#scroller.scrollHeight) this.#fillUp(low);
+  }
+
+  /** Where there is nothing to scroll yet, what lies before is shown, or asked for, without being scrolled to. */
+  #fillUp(low) {
+    if (low > 0) this.#grow(Math.max(0, low - STEP), null);
+    else if (!this.#failed) this.#older();
   }
 
   /** The window's bounds now: its messages may have moved, since others come before and behind them. */
