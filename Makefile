@@ -24,7 +24,7 @@ demo: $(VENV)/.installed  ## Start a cluster, kill a node, judge what the client
 setup: $(VENV)/.installed-dev $(PAGE_CLIENT)  ## Make the virtual environment with all that development needs
 
 check: setup lint  ## What CI checks first: lint, types, imports, fast tests
-	$(BIN)/python -m pytest -q -m "not process" --numprocesses $(WORKERS) --dist loadfile tests/unit tests/contract
+	$(BIN)/python -m pytest -q -m "not process and not slow" --numprocesses $(WORKERS) --dist loadfile tests/unit tests/contract
 
 lint: setup
 	$(BIN)/ruff check .
