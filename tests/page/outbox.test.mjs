@@ -111,6 +111,78 @@ for (const code of ["bad_request", "room_invalid", "unauthorized", "text_too_lon
   });
 }
 
+test("a gap that stays – more is written while the rest is in flight – a new producer takes all, in order", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c");
+  const [a, b, c] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  post(outbox, "d");
+  assert.deepEqual(send(outbox), []);
+  assert.equal(outbox.nextDue(ROOM), 5_000); // c may be repeated then.
+  refuse(outbox, c, "out_of_order", { expected: 1 });
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 1], ["c", 2], ["d", 3]]);
+});
+
+test("a gap that stays – more than the window waits – a new producer takes all, in order", () => {
+  const outbox = new Outbox("p");
+  const [first] = post(outbox, "first");
+  send(outbox);
+  outbox.answered(first, ok(1), 0);
+  post(outbox, ...Array.from({ length: 70 }, (_, i) => `${i + 1}`));
+  const sent = [];
+  const before = send(outbox);
+  for (const item of before) {
+    refuse(outbox, item, "out_of_order", { expected: 1 }); // The cluster has forgotten the producer.
+    sent.push(...send(outbox));
+  }
+  for (let i = 0; i < sent.length; i += 1) {
+    outbox.answered(sent[i], ok(i + 2), 0);
+    sent.push(...send(outbox));
+  }
+  assert.deepEqual(sent.map(({ text }) => Number(text)), Array.from({ length: 70 }, (_, i) => i + 1));
+});
+
+test("a gap that stays – the last in flight comes from the log instead of an answer – what is left goes on", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c");
+  const [a, b, c] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  outbox.delivered({ room: ROOM, producer: c.producer, n: c.n, seq: 1 });
+  assert.deepEqual(send(outbox).map(({ text }) => text), ["b"]);
+});
+
+test("a gap that stays – the connection is lost before all are answered – the same keys once more, then moved", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c", "d");
+  const [a, b, c, d] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  refuse(outbox, c, "out_of_order", { expected: 1 });
+  outbox.cutOff(); // Nobody knows of d.
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 2], ["c", 3], ["d", 4]]);
+  for (const item of [b, c, d]) refuse(outbox, item, "out_of_order", { expected: 1 });
+  assert.deepEqual([d.state, d.error.definite], ["failed", false]);
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 1], ["c", 2]]);
+});
+
+test("what was left – a gap before it – goes under a new producer before what was written later", () => {
+  const old = new Outbox("old");
+  const [zero] = post(old, "zero", "one", "two");
+  old.begin(zero, 0);
+  old.answered(zero, ok(1), 0);
+  const outbox = new Outbox("new");
+  outbox.adopt(JSON.parse(JSON.stringify(old.written())));
+  post(outbox, "mine");
+  const [one, two] = send(outbox);
+  for (const item of [one, two]) refuse(outbox, item, "out_of_order", { expected: 1 });
+  const sent = send(outbox);
+  outbox.answered(sent[0], ok(1), 0);
+  outbox.answered(sent[1], ok(2), 0);
+  assert.deepEqual([...sent, ...send(outbox)].map(({ text }) => text), ["one", "two", "mine"]);
+});
+
 test("a send – its result has expired – failed, and perhaps in the log; no gap behind it", () => {
   const outbox = new Outbox("p");
   post(outbox, "a", "b");

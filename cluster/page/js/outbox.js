@@ -13,7 +13,8 @@
  * **Giving up.** A message moves to another key only while every attempt under its old one was definitely refused.
  * Where that is not so, it may be in the log: it fails with `definite: false`, and a person decides whether to
  * send it again. A message that fails may leave a gap in `n`, which those behind it are told of (`out_of_order`): then
- * its room goes on under a new producer.
+ * the lane is broken. It sends nothing new until all in flight is answered, and what is left goes on, in order, under a
+ * new producer.
  */
 
 export const WINDOW = 64; // sends in flight that the protocol allows
@@ -49,6 +50,7 @@ class Item {
 class Lane {
   items = [];
   last = 0;
+  broken = false; // there is a gap before what is left
 
   constructor(room, producer) {
     Object.assign(this, { room, producer });
@@ -63,6 +65,10 @@ class Lane {
   drop(item) {
     this.items.splice(this.items.indexOf(item), 1);
     item.lane = null;
+  }
+
+  get isOpen() {
+    return this.items.some((item) => item.open);
   }
 }
 
@@ -121,6 +127,7 @@ export class Outbox {
     for (const lane of [...this.#room(room).lanes]) {
       for (const item of [...lane.items]) {
         if (this.#inFlight >= WINDOW) return;
+        if (!item.open && lane.broken) continue;
         if (item.open ? now >= item.sentAt + PATIENCE_MS : now >= item.retryAt) yield item;
         else if (!item.open) return;
       }
@@ -133,6 +140,7 @@ export class Outbox {
     const times = [];
     for (const lane of this.#room(room).lanes) {
       for (const item of lane.items) {
+        if (!item.open && lane.broken) continue;
         times.push(item.open ? item.sentAt + PATIENCE_MS : item.retryAt);
         if (!item.open) break;
       }
@@ -154,11 +162,10 @@ export class Outbox {
     if (!item.open) return null; // Its room was left.
     this.#inFlight -= 1;
     item.open -= 1;
-    if (answer?.ok) return this.#committed(item, answer);
-    const error = answer?.error ?? SILENT;
-    item.clean &&= error.definite === true;
-    if (item.state === "pending") this.#refused(item, error, now, random);
-    return error.code;
+    const { lane } = item;
+    const code = this.#outcome(item, answer, now, random);
+    this.#goOn(lane);
+    return code;
   }
 
   /** A message came from the log. Returns whether it was one of ours that waited. */
@@ -166,9 +173,11 @@ export class Outbox {
     const mine = (item) => item.n === message.n && item.producer === message.producer;
     const item = message.producer === null ? null : this.#room(message.room).shown.find(mine);
     if (item && item.state !== "failed") {
-      item.lane?.drop(item);
+      const { lane } = item;
+      lane?.drop(item);
       item.state = "delivered";
       this.#hide(item);
+      this.#goOn(lane);
       return true;
     }
     if (item) this.#hide(item); // It was in the log, as we could not know.
@@ -191,7 +200,8 @@ export class Outbox {
   /** The connection is gone: what was in flight may or may not be in the log. */
   cutOff() {
     this.#inFlight = 0;
-    for (const { shown } of this.#rooms.values()) {
+    for (const { lanes, shown } of this.#rooms.values()) {
+      for (const lane of lanes) lane.broken = false; // Under the old keys one may learn more.
       for (const item of shown) {
         if (item.open) item.clean = false;
         Object.assign(item, { open: 0, retryAt: 0, failures: 0 });
@@ -262,7 +272,11 @@ export class Outbox {
   }
 
   #newLane(room) {
-    return this.#addLane(room, `${this.#producer}.${(this.#lanes += 1)}`);
+    return this.#addLane(room, this.#newProducer());
+  }
+
+  #newProducer() {
+    return `${this.#producer}.${(this.#lanes += 1)}`;
   }
 
   #addLane(room, producer) {
@@ -270,9 +284,8 @@ export class Outbox {
     for (const empty of lanes.filter((lane) => !lane.items.length && lane !== this.#room(room).own)) {
       lanes.splice(lanes.indexOf(empty), 1);
     }
-    const lane = new Lane(room, producer);
-    lanes.push(lane);
-    return lane;
+    lanes.push(new Lane(room, producer));
+    return lanes.at(-1);
   }
 
   #failed(room, key) {
@@ -283,6 +296,14 @@ export class Outbox {
     const { shown } = this.#room(item.room);
     const at = shown.indexOf(item);
     if (at >= 0) shown.splice(at, 1);
+  }
+
+  #outcome(item, answer, now, random) {
+    if (answer?.ok) return this.#committed(item, answer);
+    const error = answer?.error ?? SILENT;
+    item.clean &&= error.definite === true;
+    if (item.state === "pending") this.#refused(item, error, now, random);
+    return error.code;
   }
 
   #committed(item, { epoch, seq }) {
@@ -312,23 +333,25 @@ export class Outbox {
       this.#again(item, { retry_after_ms: 0 }, now, () => 0); // The one that is missing goes first anyway.
       return;
     }
-    if (lane === this.#room(item.room).own) this.#renew(item.room);
-    if (item.lane !== lane) return; // It has moved.
-    if (item.open) return; // Another attempt of it is not answered yet, and will tell.
-    if (item.clean) this.#move(item);
-    else this.#fail(item, SILENT);
+    lane.broken = true;
   }
 
-  /** Go on under a new producer, with what surely is not in the log. */
-  #renew(room) {
-    const old = this.#room(room).own;
-    this.#room(room).own = this.#newLane(room);
-    for (const item of [...old.items]) if (item.clean && !item.open) this.#move(item);
+  /** A broken lane of which all is answered gives place to one of a new producer, with what surely is not in the log. */
+  #goOn(lane) {
+    if (!lane?.broken || lane.isOpen) return;
+    const room = this.#room(lane.room);
+    const next = new Lane(lane.room, this.#newProducer());
+    room.lanes.splice(room.lanes.indexOf(lane), 1, next);
+    if (room.own === lane) room.own = next;
+    for (const item of [...lane.items]) {
+      if (item.clean) this.#move(item, next);
+      else this.#fail(item, SILENT);
+    }
   }
 
-  #move(item) {
+  #move(item, lane) {
     item.lane.drop(item);
-    this.#own(item.room).take(item);
+    lane.take(item);
   }
 
   #fail(item, error) {
