@@ -289,6 +289,47 @@ test("a reload – rooms, cursor and pending are there, under the same keys", as
   assert.equal([...storage.items.keys()].filter((key) => key.includes(":outbox:")).length, 1);
 });
 
+test("a reload – after hours, the cursor written further meanwhile – not sent again, and a person decides", async () => {
+  const HOURS = 3_600_000;
+  const storage = new FakeStorage();
+  const before = await world.joined("room", { storage });
+  await world.pass(1_100); // Its cursor is kept.
+  before.send("room", "unanswered");
+  before.close();
+  const cursor = (at) => storage.setItem("wordaround:ann:room:room", JSON.stringify({ ...JSON.parse(kept(0)), at }));
+  const again = async () => {
+    const client = world.client({ storage, now: () => Date.now() + 2 * HOURS });
+    client.start();
+    world.socket.accept();
+    await world.settle();
+    world.socket.admit("room", { seq: 0, recovered: true });
+    await world.settle();
+    const sent = keys(world.socket).map(([, , text]) => text);
+    client.close();
+    return [client.rooms.get("room").pending[0], sent];
+  };
+  const written = new Map(storage.items);
+  assert.deepEqual((await again())[1], ["unanswered"]); // All since then has come.
+  storage.items = new Map(written);
+  cursor(Date.now() + HOURS); // By another tab.
+  const [pending, sent] = await again();
+  assert.deepEqual([pending.state, pending.error.definite, sent], ["failed", false, []]);
+});
+
+test("a resume that leaves out what came – after hours away – not sent again, and a person decides", async () => {
+  let skipped = 0;
+  const client = await world.joined("room", { now: () => Date.now() + skipped });
+  const pending = client.send("room", "unanswered");
+  world.socket.lose();
+  await world.pass(400);
+  skipped = 7_200_000;
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { seq: 5_050, recovered: false, messages: messages(5_001, 5_050) });
+  await world.settle();
+  assert.deepEqual([pending.state, pending.error?.definite, keys(world.socket)], ["failed", false, []]);
+});
+
 test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
   const storage = new FakeStorage();
   const one = await world.joined("room", { storage });

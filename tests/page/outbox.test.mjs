@@ -284,6 +284,39 @@ test("what was left – a gap before it – moves where it was never attempted, 
   assert.deepEqual([again.text, again.producer.startsWith("new")], ["not attempted", true]);
 });
 
+test("an attempt that was not answered – as old as the results of a producer – given up where it may have been missed", () => {
+  const HOURS = 3_600_000;
+  const states = (since, later) => {
+    const outbox = new Outbox("p");
+    post(outbox, "attempted", "waiting");
+    const [attempted, waiting] = outbox.shown(ROOM);
+    outbox.begin(attempted, 1_000);
+    outbox.cutOff();
+    const after = new Outbox("q");
+    after.adopt(JSON.parse(JSON.stringify(outbox.written())));
+    const [adopted] = after.shown(ROOM);
+    after.begin(adopted, HOURS); // It is the first attempt that counts: of it the result may be.
+    after.cutOff();
+    assert.equal(after.giveUpOld(ROOM, { now: later, since }), adopted.state === "failed");
+    assert.equal(waiting.state, "pending");
+    return adopted.error ? [adopted.state, adopted.error.definite] : adopted.state;
+  };
+  assert.deepEqual(states(2_000, 2 * HOURS), ["failed", false]);
+  assert.equal(states(1_000, 2 * HOURS), "pending"); // All that was committed since then has come, and it is not among it.
+  assert.equal(states(2_000, HOURS), "pending"); // The cluster still knows.
+});
+
+test("an attempt that was refused for sure – however old – is sent again", () => {
+  const outbox = new Outbox("p");
+  const [a] = post(outbox, "a");
+  send(outbox);
+  refuse(outbox, a, "store_unavailable");
+  assert.equal(outbox.giveUpOld(ROOM, { now: 1e9, since: Infinity }), false);
+  assert.deepEqual(send(outbox, 1e9), [a]);
+  outbox.cutOff();
+  assert.equal(outbox.giveUpOld(ROOM, { now: 1e9, since: Infinity }), false); // This one is of now.
+});
+
 test("a committed message – the log went on in another epoch without it – failed as lost", () => {
   const outbox = new Outbox("p");
   const [a] = post(outbox, "a");

@@ -367,6 +367,7 @@ export class ChatClient extends EventTarget {
 
   #takeHistory(room, history) {
     const { epoch } = room;
+    if (!history.recovered) room.since = this.now();
     this.#take(room, room.history(history));
     if (room.epoch !== epoch) this.#note(room.name, ["epoch"]);
     this.#note(room.name, ["messages", "dividers", "unread"]);

@@ -1,7 +1,7 @@
 /**
  * What outlives a reload, per user, in a `Storage`; see `outbox.js` for why two tabs do not harm each other.
  *
- *     wordaround:<user>:room:<name>      {direct, invited, epoch, seq, read}  in which rooms, and how far
+ *     wordaround:<user>:room:<name>      {direct, invited, epoch, seq, read, at}  in which rooms, and how far (at the latest `at`, ms)
  *     wordaround:<user>:outbox:<life>    {beat, over, items}                  what a life of a page has not resolved
  *
  * A life takes over what others have left: those that have ended (`over`), and those that have shown no sign of
@@ -49,7 +49,7 @@ export class Keeping {
     this.#timer = null;
     for (const { name, direct, invited, cursor, readSeq } of this.#unkept.values()) {
       const { epoch = null, seq = null } = cursor ?? {};
-      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq });
+      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq, at: this.#now() });
     }
     this.#unkept.clear();
   }

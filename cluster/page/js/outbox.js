@@ -10,7 +10,8 @@
  * (`written`) and taken over by a later one (`adopt`), which only repeats the same keys. That is harmless even if
  * the other still lives, since a key means the same message to both.
  *
- * **Giving up.** A message moves to another key only while every attempt under its old one was definitely refused.
+ * **Giving up.** The cluster remembers what a producer has sent for a while only. What was attempted before that, and
+ * would not have come back if it is in the log, is not repeated (`giveUpOld`). And a message moves to another key only while every attempt under its old one was definitely refused.
  * Where that is not so, it may be in the log: it fails with `definite: false`, and a person decides whether to
  * send it again. A message that fails may leave a gap in `n`, which those behind it are told of (`out_of_order`): then
  * the lane is broken. It sends nothing new until all in flight is answered, and what is left goes on, in order, under a
@@ -19,6 +20,7 @@
 
 export const WINDOW = 64; // sends in flight that the protocol allows
 const PATIENCE_MS = 5_000;
+const REMEMBERED_MS = 80 * 60_000; // the cluster keeps what a producer has sent for 90 minutes at least
 const BACKOFF_MS = { first: 100, most: 5_000 };
 const RETRY = new Set(["store_unavailable", "draining", "rate_limited", "not_joined"]);
 const TAKES_ITS_N = new Set(["key_reused", "result_expired"]); // the log has used this n, for something
@@ -36,6 +38,7 @@ class Item {
   open = 0; // of these, how many are not answered on this connection
   sentAt = 0; // the last of them
   clean = true; // all others were definitely refused
+  doubtAt = null; // the first of those that may have worked
   failures = 0;
   retryAt = 0;
   lane = null;
@@ -109,7 +112,7 @@ export class Outbox {
   retry(room, key) {
     const item = this.#failed(room, key);
     if (item) {
-      Object.assign(item, { state: "pending", error: null, clean: true });
+      Object.assign(item, { state: "pending", error: null, clean: true, doubtAt: null });
       this.#own(room).take(item);
     }
     return item;
@@ -151,6 +154,7 @@ export class Outbox {
 
   /** A message is about to be sent. */
   begin(item, now) {
+    if (item.clean && !item.open) item.doubtAt = now;
     item.attempts += 1;
     item.open += 1;
     item.sentAt = now;
@@ -197,6 +201,20 @@ export class Outbox {
     return here.length + lost.length > 0;
   }
 
+  /**
+   * Give up what the cluster may have taken and forgotten: a repetition would be a second message.
+   *
+   * `since`: from when on everything that was committed has come (ms). What was attempted later is not in the log, or it
+   * would be here. Returns whether there was any.
+   */
+  giveUpOld(room, { now, since }) {
+    const doubtful = (item) => item.state === "pending" && !item.clean && !item.open;
+    const old = ({ doubtAt, at }) => since > (doubtAt ?? at) && now - (doubtAt ?? at) > REMEMBERED_MS;
+    const found = this.shown(room).filter((item) => doubtful(item) && old(item));
+    found.forEach((item) => this.#fail(item, SILENT));
+    return found.length > 0;
+  }
+
   /** The connection is gone: what was in flight may or may not be in the log. */
   cutOff() {
     this.#inFlight = 0;
@@ -235,8 +253,8 @@ export class Outbox {
     return this.rooms().flatMap((room) =>
       this.shown(room)
         .filter((item) => item.state !== "committed")
-        .map(({ key, text, replyTo, at, state, error, attempts, clean, producer, n }) => (
-          { key, room, text, replyTo, at, state, error, attempts, clean, producer, n }
+        .map(({ key, text, replyTo, at, state, error, attempts, clean, doubtAt, producer, n }) => (
+          { key, room, text, replyTo, at, state, error, attempts, clean, doubtAt, producer, n }
         )),
     );
   }
@@ -256,6 +274,7 @@ export class Outbox {
       const name = JSON.stringify([old.room, old.producer]);
       if (!lanes.has(name)) lanes.set(name, this.#addLane(old.room, old.producer));
       lanes.get(name).take(item, old.n);
+      item.doubtAt = old.doubtAt ?? null;
       item.clean = old.clean && old.attempts === 0; // An attempt was perhaps not answered before the end.
     }
   }

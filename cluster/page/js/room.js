@@ -33,6 +33,7 @@ export class Room {
   lastDelivered = 0;
   hidden = false; // the client's own business: inboxes
   invited = false; // the other one of a direct conversation knows of it
+  since = Infinity; // from when on all that was committed has come, by the client's clock (ms); it keeps that
   torn = false; // something between is missing: to be asked for again
   #me;
   #seq = null; // the cursor; null: there is none
@@ -63,8 +64,8 @@ export class Room {
   }
 
   /** Begin where another life of this client was: nothing is shown yet. */
-  restore({ direct, invited, epoch, seq, read }) {
-    Object.assign(this, { direct, invited });
+  restore({ direct, invited, epoch, seq, read, at }) {
+    Object.assign(this, { direct, invited, since: at ?? Infinity });
     if (epoch !== null && seq !== null) Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
     this.#seq = epoch === null ? null : seq;
     this.#readSeq = read;

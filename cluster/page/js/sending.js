@@ -103,9 +103,16 @@ export class Sending {
     clearTimeout(this.#timer);
     if (!this.#connection.isOpen) return;
     const rooms = this.#outbox.rooms().filter((name) => this.#room(name)?.joined);
+    for (const name of rooms) this.#giveUpOld(this.#room(name));
     for (const name of rooms) for (const item of this.#outbox.due(name, this.#now())) this.#send(item);
     const next = Math.min(...rooms.map((name) => this.#outbox.nextDue(name) ?? Infinity));
     if (next < Infinity) this.#timer = setTimeout(() => this.flush(), Math.max(SOONEST_MS, next - this.#now()));
+  }
+
+  #giveUpOld({ name, since }) {
+    if (!this.#outbox.giveUpOld(name, { now: this.#now(), since })) return;
+    this.#write();
+    this.#on.changed(name);
   }
 
   #send(item) {
