@@ -357,6 +357,29 @@ test("a tab that crashed – silent for two minutes – another one takes over w
   assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["left"]);
 });
 
+test("two tabs – one has slept, and both have its messages – neither gives one another key", async () => {
+  const storage = new FakeStorage();
+  let slept = 0;
+  const sleeper = await world.joined("room", { storage, now: () => Date.now() - slept });
+  const first = world.socket;
+  sleeper.send("room", "in flight");
+  first.answer("send_message", no("store_unavailable", { retry_after_ms: 60_000 }));
+  sleeper.send("room", "waits");
+  const other = await world.joined("room", { storage, now: () => Date.now() + 130_000 });
+  await world.pass(5_100); // It takes over: nothing was heard of the sleeper for two minutes.
+  assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["in flight", "waits"]);
+  slept = -130_000; // It wakes.
+  await world.pass(70_000);
+  for (const [socket, client] of [[first, sleeper], [world.socket, other]]) {
+    const sends = socket.all("send_message");
+    for (const { answer } of sends) answer(no("out_of_order", { expected: 9 }));
+    await world.settle();
+    assert.equal(socket.all("send_message").length, sends.length); // None under a new key.
+    const { pending } = client.rooms.get("room");
+    assert.ok(pending.every(({ state, error }) => state === "failed" && !error.definite));
+  }
+});
+
 test("a storage that is full – the chat works on, and says that a reload would forget", async (t) => {
   t.mock.method(console, "warn", () => {});
   const storage = new FakeStorage();

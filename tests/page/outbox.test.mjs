@@ -173,7 +173,7 @@ test("what was left – a gap before it – goes under a new producer before wha
   old.begin(zero, 0);
   old.answered(zero, ok(1), 0);
   const outbox = new Outbox("new");
-  outbox.adopt(JSON.parse(JSON.stringify(old.written())));
+  outbox.adopt(JSON.parse(JSON.stringify(old.written())), { over: true });
   post(outbox, "mine");
   const [one, two] = send(outbox);
   for (const item of [one, two]) refuse(outbox, item, "out_of_order", { expected: 1 });
@@ -275,7 +275,7 @@ test("what was left – a gap before it – moves where it was never attempted, 
   const [first] = [...old.due(ROOM, 0)];
   old.begin(first, 0);
   const outbox = new Outbox("new");
-  outbox.adopt(JSON.parse(JSON.stringify(old.written())));
+  outbox.adopt(JSON.parse(JSON.stringify(old.written())), { over: true });
   const [attempted, not] = send(outbox);
   refuse(outbox, attempted, "out_of_order", { expected: 9 });
   refuse(outbox, not, "out_of_order", { expected: 9 });
@@ -293,7 +293,7 @@ test("an attempt that was not answered – as old as the results of a producer �
     outbox.begin(attempted, 1_000);
     outbox.cutOff();
     const after = new Outbox("q");
-    after.adopt(JSON.parse(JSON.stringify(outbox.written())));
+    after.adopt(JSON.parse(JSON.stringify(outbox.written())), { over: true });
     const [adopted] = after.shown(ROOM);
     after.begin(adopted, HOURS); // It is the first attempt that counts: of it the result may be.
     after.cutOff();

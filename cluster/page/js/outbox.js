@@ -259,8 +259,13 @@ export class Outbox {
     );
   }
 
-  /** Take over what another life has written down. */
-  adopt(written) {
+  /** Somebody else may have taken over what waits here, and sent it. */
+  doubt() {
+    for (const room of this.rooms()) for (const item of this.shown(room)) item.clean = false;
+  }
+
+  /** Take over what another life has written down; `over`: it is known to be over, and sends nothing of it any more. */
+  adopt(written, { over = false } = {}) {
     const lanes = new Map();
     for (const old of written) {
       const item = new Item(old);
@@ -275,7 +280,7 @@ export class Outbox {
       if (!lanes.has(name)) lanes.set(name, this.#addLane(old.room, old.producer));
       lanes.get(name).take(item, old.n);
       item.doubtAt = old.doubtAt ?? null;
-      item.clean = old.clean && old.attempts === 0; // An attempt was perhaps not answered before the end.
+      item.clean = over && old.clean && old.attempts === 0; // An attempt was perhaps not answered before the end.
     }
   }
 
