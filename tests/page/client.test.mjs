@@ -330,6 +330,25 @@ test("a resume that leaves out what came – after hours away – not sent again
   assert.deepEqual([pending.state, pending.error?.definite, keys(world.socket)], ["failed", false, []]);
 });
 
+test("a resent message – a duplicate of an epoch before, which was received – is in the log, and not lost later", async () => {
+  const client = await world.joined();
+  const pending = client.send("room", "a");
+  world.socket.lose();
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { epoch: "e2", seq: 60, recovered: false, messages: messages(11, 60, { epoch: "e2" }) });
+  await world.settle();
+  world.socket.answer("send_message", { ...ok(5), duplicate: true });
+  assert.deepEqual(client.rooms.get("room").pending, []);
+  world.socket.lose();
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { epoch: "e2", seq: 60, recovered: true });
+  assert.equal(pending.error, null);
+});
+
 test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
   const storage = new FakeStorage();
   const one = await world.joined("room", { storage });

@@ -326,6 +326,17 @@ test("a committed message – the log went on in another epoch without it – fa
   assert.deepEqual([a.state, a.error.code, a.error.definite], ["failed", "lost", true]);
 });
 
+test("a resent message – a duplicate of an epoch before – never lost for sure", () => {
+  const outbox = new Outbox("p");
+  const [a] = post(outbox, "a");
+  send(outbox);
+  outbox.answered(a, { ...ok(95, "e1"), duplicate: true }, 0);
+  outbox.known(a, { epoch: "e2", head: 94 });
+  assert.deepEqual(texts(outbox), ["a committed"]); // It is still to come.
+  outbox.reached(ROOM, "e2", 99);
+  assert.deepEqual([a.state, a.error.definite], ["failed", false]);
+});
+
 test("a room – left – nothing of it is sent or called back any more, and the window is free again", () => {
   const outbox = new Outbox("p");
   post(outbox, ...Array.from({ length: WINDOW }, (_, i) => `${i}`));

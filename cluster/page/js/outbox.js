@@ -33,6 +33,7 @@ class Item {
   state = "pending";
   epoch = null;
   seq = null;
+  duplicate = false; // an attempt before the acknowledged one has worked
   error = null;
   attempts = 0; // under the present key
   open = 0; // of these, how many are not answered on this connection
@@ -197,7 +198,8 @@ export class Outbox {
     const here = committed.filter((item) => item.epoch === epoch && item.seq <= seq);
     const lost = committed.filter((item) => item.epoch !== epoch);
     here.forEach((item) => this.#hide(item));
-    lost.forEach((item) => Object.assign(item, { state: "failed", error: { ...LOST, definite: complete } }));
+    const error = ({ duplicate }) => ({ ...LOST, definite: complete && !duplicate }); // It has outlived one epoch already.
+    lost.forEach((item) => Object.assign(item, { state: "failed", error: error(item) }));
     return here.length + lost.length > 0;
   }
 
@@ -213,6 +215,11 @@ export class Outbox {
     const found = this.shown(room).filter((item) => doubtful(item) && old(item));
     found.forEach((item) => this.#fail(item, SILENT));
     return found.length > 0;
+  }
+
+  /** An acknowledged message is not waited for where the log was received so far. A duplicate is in it, of any epoch. */
+  known(item, { epoch, head }) {
+    if (item.state === "committed" && item.seq <= head && (item.epoch === epoch || item.duplicate)) this.#hide(item);
   }
 
   /** The connection is gone: what was in flight may or may not be in the log. */
@@ -330,10 +337,10 @@ export class Outbox {
     return error.code;
   }
 
-  #committed(item, { epoch, seq }) {
+  #committed(item, { epoch, seq, duplicate = false }) {
     if (item.state === "pending") {
       item.lane.drop(item);
-      Object.assign(item, { state: "committed", epoch, seq });
+      Object.assign(item, { state: "committed", epoch, seq, duplicate });
     }
     return null;
   }

@@ -140,7 +140,7 @@ export class Sending {
     const code = this.#outbox.answered(item, answer, this.#now(), this.#random);
     const room = this.#room(item.room);
     if (!room) return;
-    if (code === null && item.epoch === room.epoch) this.#outbox.reached(room.name, room.epoch, room.head);
+    if (code === null) this.#outbox.known(item, room);
     if (code === "not_joined") this.#on.notJoined(room);
     if (code === "draining") this.#on.draining();
     this.#changed(room.name);
