@@ -47,8 +47,8 @@ export class Keeping {
   keepRooms() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    for (const { name, direct, invited, cursor, readSeq } of this.#unkept.values()) {
-      const { epoch = null, seq = null } = cursor ?? {};
+    for (const { name, direct, invited, keptCursor, readSeq } of this.#unkept.values()) {
+      const { epoch = null, seq = null } = keptCursor ?? {};
       this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq, at: this.#now() });
     }
     this.#unkept.clear();
