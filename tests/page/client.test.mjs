@@ -173,6 +173,20 @@ test("a join that is not answered – the connection is given up", async () => {
   assert.match(client.state.reason, /join/);
 });
 
+test("a node that is ready but answers no join – the others are tried before it is tried again", async () => {
+  const client = await world.joined();
+  world.socket.lose();
+  const tried = [];
+  for (let i = 0; i < 3; i += 1) {
+    await world.pass(1_000);
+    tried.push(world.socket.url);
+    world.socket.accept();
+    await world.pass(8_100);
+  }
+  assert.deepEqual(tried, [url(1), url(2), url(3)]);
+  assert.match(client.state.reason, /join/);
+});
+
 test("a node that drains – a peer serves – moved before it closes", async () => {
   const client = await world.joined();
   world.answers.get(url(1)).draining = true;

@@ -346,6 +346,7 @@ export class ChatClient extends EventTarget {
   }
 
   #entered(room, answer) {
+    this.#connection.serves();
     this.#heads.delete(room.name);
     this.#sending.reached(room, { complete: answer.recovered });
     this.#note(room.name, ["joined", "pending", "unread", "dividers"]);
