@@ -198,6 +198,18 @@ test("a node that drains – a peer serves – moved before it closes", async ()
   assert.deepEqual([client.state.moved, client.state.status], [1, "connected"]);
 });
 
+test("a node that drains – lost before it was left – the next one is not left in its place", async () => {
+  const client = await world.joined("room", { random: () => 0.99 }); // Moves after 396 ms, connects after 248 ms.
+  world.answers.get(url(1)).draining = true;
+  world.socket.say("server_info", world.info(1, { draining: true }));
+  await world.pass(10);
+  world.socket.lose();
+  await world.pass(300);
+  world.socket.accept();
+  await world.pass(1_000);
+  assert.deepEqual([world.socket.url, world.sockets.length, client.state.moved], [url(2), 2, 1]);
+});
+
 test("a node that drains – nobody else serves – stays as long as it may", async () => {
   const client = await world.joined();
   for (const n of [1, 2, 3]) world.answers.get(url(n)).ready = false;

@@ -263,6 +263,7 @@ export class ChatClient extends EventTarget {
 
   #lost() {
     this.#lostAt = this.now();
+    clearTimeout(this.#timers.move); // It was the lost node that was to be left.
     for (const part of [this.#sending, this.#typing, this.#reading, this.#joining]) part.cutOff();
     for (const room of this.#all.values()) {
       room.cutOff();
