@@ -261,6 +261,18 @@ test("a join – store_unavailable – again on the same connection after the pa
   assert.equal(client.rooms.get("room").error.code, "room_invalid");
 });
 
+test("a join – left and joined anew before it is answered – its answer is not taken for that of the next", async () => {
+  const client = await world.joined();
+  client.join("other");
+  const [first] = world.socket.all("join").filter(({ payload }) => payload.room === "other");
+  client.leave("other");
+  const room = client.join("other");
+  first.answer({ ok: true, room: "other", epoch: "e1", seq: 3, recovered: false });
+  assert.deepEqual([room.joined, room.cursor], [false, null]);
+  world.socket.admit("other", { seq: 4 });
+  assert.deepEqual([room.joined, room.cursor.seq], [true, 4]);
+});
+
 test("a send – not_joined – joined again by the cursor, then resent", async () => {
   const client = await world.joined();
   world.socket.say("message", message(1));

@@ -33,9 +33,11 @@ export class Joining {
     if (tooFar) room.forgetCursor();
     const { cursor } = room;
     room.torn = false;
-    this.#timers.set(room.name, setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS));
+    const timer = setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS);
+    this.#timers.set(room.name, timer);
     this.#connection.emit("join", { room: room.name, ...(cursor && { cursor }) }, (answer) => {
-      if (!this.forget(room.name)) return; // It was left meanwhile.
+      if (this.#timers.get(room.name) !== timer) return; // It was left meanwhile, and perhaps joined anew.
+      this.forget(room.name);
       if (answer?.ok) this.#entered(room, answer);
       else this.#refused(room, answer?.error ?? {});
     });
