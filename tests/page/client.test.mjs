@@ -448,6 +448,36 @@ test("a storage that is full – the chat works on, and says that a reload would
   assert.equal(keys(world.socket)[0][2], "a");
 });
 
+test("a storage that is full for a moment – written again as soon as it can be", async (t) => {
+  t.mock.method(console, "warn", () => {});
+  const storage = new FakeStorage();
+  const client = await world.joined("room", { storage });
+  storage.full = true;
+  client.send("room", "a");
+  await world.pass(6_000);
+  storage.full = false;
+  await world.pass(6_000);
+  assert.equal(client.state.persistent, true);
+  const outboxes = () => [...storage.items].filter(([key]) => key.includes(":outbox:")).map(([, text]) => JSON.parse(text));
+  assert.deepEqual(outboxes()[0].items.map(({ text }) => text), ["a"]);
+  storage.full = true;
+  client.send("room", "b");
+  client.leave("room");
+  assert.deepEqual(outboxes(), []); // To take something away needs no room.
+});
+
+test("a storage – one entry damaged – the others are there, and keeping goes on", async () => {
+  const storage = new FakeStorage();
+  storage.setItem("wordaround:ann:room:a", "{");
+  storage.setItem("wordaround:ann:room:b", "null");
+  storage.setItem("wordaround:ann:outbox:0", "[1");
+  storage.setItem("wordaround:ann:outbox:1", '{"over":true}');
+  storage.setItem("wordaround:ann:room:room", kept(3));
+  const client = world.client({ storage });
+  client.start();
+  assert.deepEqual([[...client.rooms.keys()], client.state.persistent], [["room"], true]);
+});
+
 test("a reload – far behind – the newest and an honest count instead of a thousand messages", async () => {
   const storage = new FakeStorage();
   const before = await world.joined("room", { storage });

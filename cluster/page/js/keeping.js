@@ -57,7 +57,7 @@ export class Keeping {
   /** A room was left. */
   dropRoom(name) {
     this.#unkept.delete(name);
-    this.#try((storage) => storage.removeItem(`${this.#prefix}room:${name}`));
+    this.#remove(`room:${name}`);
   }
 
   /** Write the outbox down, where it or the sign of life is new. */
@@ -69,8 +69,8 @@ export class Keeping {
     this.#written = text;
     this.#beatAt = now;
     if (text === "[]" && text === before) return;
-    if (items.length) this.#write(`outbox:${this.#life}`, { beat: now, over: false, items });
-    else this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${this.#life}`));
+    if (items.length && !this.#write(`outbox:${this.#life}`, { beat: now, over: false, items })) this.#written = null;
+    if (!items.length) this.#remove(`outbox:${this.#life}`);
   }
 
   /** This life is over: another may take what is left at once. */
@@ -90,11 +90,12 @@ export class Keeping {
    */
   takeOver(adopt) {
     const left = this.#under("outbox:").filter(
-      ([life, { beat, over }]) => life !== this.#life && (over || this.#now() - beat > DEAD_AFTER_MS),
+      ([life, { beat, over, items }]) =>
+        life !== this.#life && Array.isArray(items) && (over || this.#now() - beat > DEAD_AFTER_MS),
     );
     if (!left.length) return;
     for (const [, { items, over }] of left) adopt(items, { over });
-    for (const [life] of left) this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${life}`));
+    for (const [life] of left) this.#remove(`outbox:${life}`);
   }
 
   #under(kind) {
@@ -103,24 +104,47 @@ export class Keeping {
       const start = this.#prefix + kind;
       const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i));
       for (const key of keys.filter((one) => one.startsWith(start)).sort()) {
-        found.push([key.slice(start.length), JSON.parse(storage.getItem(key))]);
+        const value = parsed(storage.getItem(key));
+        if (value) found.push([key.slice(start.length), value]);
       }
     });
     return found;
   }
 
+  /** Returns whether it is written. */
   #write(name, value) {
-    this.#try((storage) => storage.setItem(this.#prefix + name, JSON.stringify(value)));
+    const done = this.#try((storage) => storage.setItem(this.#prefix + name, JSON.stringify(value)));
+    this.works = done;
+    return done;
   }
 
-  /** A storage may be full, or forbidden: then the chat works on, and `works` says that a reload would forget. */
+  #remove(name) {
+    this.#try((storage) => storage.removeItem(this.#prefix + name));
+  }
+
+  /**
+   * A storage may be full, or forbidden: then the chat works on, and `works` says that a reload would forget, until
+   * something is written again.
+   */
   #try(act) {
-    if (!this.works) return;
+    if (!this.#storage) return false;
     try {
       act(this.#storage);
+      return true;
     } catch (error) {
-      console.warn("What is not sent yet would not survive a reload:", error.message);
+      if (this.works) console.warn("What is not sent yet would not survive a reload:", error.message);
       this.works = false;
+      return false;
     }
+  }
+}
+
+/** What an entry says; null: nothing that one of our pages has written. */
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null; // One that is damaged is skipped: the others are as good as before.
   }
 }
