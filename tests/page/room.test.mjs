@@ -200,9 +200,25 @@ test("unread – own messages and those that were read – do not count", () => 
 
 test("reads – of others – only forward", () => {
   const room = joined();
-  assert.equal(room.readBy("bob", 4), true);
-  assert.equal(room.readBy("bob", 2), false);
+  assert.equal(room.readBy("bob", { epoch: "e1", seq: 4 }), true);
+  assert.equal(room.readBy("bob", { epoch: "e1", seq: 2 }), false);
   assert.deepEqual([...room.reads], [["bob", 4]]);
+});
+
+test("reads – of an epoch before – only what lies before the present one, one's own too", () => {
+  const room = joined();
+  room.history(history([...range(1, 3), message(4, "e2"), message(5, "e2")], { epoch: "e2" }));
+  room.readBy("bob", { epoch: "e1", seq: 5 }); // Its messages 4 and 5 are others.
+  room.readBy("ann", { epoch: "e1", seq: 5 });
+  room.readBy("cem", { epoch: "e2", seq: 5 });
+  assert.deepEqual([room.reads.get("bob"), room.reads.get("cem"), room.readSeq, room.unread], [3, 5, 3, 2]);
+});
+
+test("reads – ahead of the cursor when a resume leads into the next epoch – not of what is new there", () => {
+  const room = joined();
+  for (const user of ["ann", "bob"]) room.readBy(user, { epoch: "e1", seq: 7 });
+  room.history(history([message(6, "e2"), message(7, "e2")], { epoch: "e2", recovered: true }));
+  assert.deepEqual([room.reads.get("bob"), room.readSeq, room.unread], [5, 5, 2]);
 });
 
 test("user lists – an older version of the same epoch – left out", () => {

@@ -396,7 +396,7 @@ export class ChatClient extends EventTarget {
   }
 
   #takeReads(room, { reads }) {
-    const news = reads.filter(({ user, seq }) => room.readBy(user, seq));
+    const news = reads.filter(({ user, epoch, seq }) => room.readBy(user, { epoch, seq }));
     if (news.length) this.#note(room.name, ["reads", "unread"]);
   }
 

@@ -164,7 +164,8 @@ export class Room {
   }
 
   /** Somebody has read up to a position. @returns {boolean} whether it is news */
-  readBy(user, seq) {
+  readBy(user, position) {
+    const seq = this.#readable(position);
     if (user === this.#me) return this.read(seq);
     if ((this.reads.get(user) ?? -1) >= seq) return false;
     this.reads.set(user, seq);
@@ -178,6 +179,19 @@ export class Room {
     this.reads.set(this.#me, seq);
     this.#count();
     return true;
+  }
+
+  /** Of what was read in another epoch only what lies before the present one is there: its numbers are given anew. */
+  #readable({ epoch, seq }) {
+    if (epoch === this.epoch) return seq;
+    const first = this.messages.find((message) => message.epoch === this.epoch)?.seq ?? this.head + 1;
+    return Math.min(seq, first - 1);
+  }
+
+  /** Another epoch begins behind the cursor, or later. */
+  #capReads() {
+    if (this.#readSeq !== null) this.#readSeq = Math.min(this.#readSeq, this.#seq);
+    for (const [user, seq] of this.reads) this.reads.set(user, Math.min(seq, this.#seq));
   }
 
   #append(message) {
@@ -228,6 +242,7 @@ export class Room {
     if (messages.length && this.#seq !== null && messages[0].seq > this.#seq + 1) return;
     this.epoch = epoch;
     this.#ahead.clear();
+    this.#capReads();
   }
 
   #catchUp() {
