@@ -546,6 +546,28 @@ test("a direct message – to who was never there – a notice in the inbox once
   assert.deepEqual([...client.rooms.keys()], ["room", name]);
 });
 
+test("a direct message – to who has left the conversation – a notice again, once in a life", async () => {
+  const storage = new FakeStorage();
+  const name = directRoom("ann", "bob");
+  storage.setItem(`wordaround:ann:room:${name}`, JSON.stringify({ ...JSON.parse(kept(1)), direct: "bob", invited: true }));
+  const client = await world.joined("room", { storage });
+  world.socket.admit(name, { seq: 1, recovered: true });
+  const notices = () => {
+    world.socket.admit(inboxRoom("bob"));
+    return world.socket.all("send_message").filter(({ payload }) => payload.room === inboxRoom("bob"));
+  };
+  const users = (...all) => all.map((user) => ({ user, node: "node-1", state: "online" }));
+  world.socket.say("user_list", { room: name, epoch: "e1", version: 1, users: users("ann", "bob") });
+  client.send(name, "he is there");
+  assert.deepEqual(world.socket.all("join").filter(({ payload }) => payload.room === inboxRoom("bob")), []);
+  world.socket.say("user_list", { room: name, epoch: "e1", version: 2, users: users("ann") });
+  client.send(name, "he has left");
+  assert.deepEqual(notices().map(({ payload }) => payload.text), [notice(name)]);
+  notices()[0].answer({ ok: true, room: inboxRoom("bob"), epoch: "e1", seq: 1, duplicate: false });
+  client.send(name, "once more");
+  assert.equal(world.socket.all("join").filter(({ payload }) => payload.room === inboxRoom("bob")).length, 1);
+});
+
 test("a foreign inbox – of a life that crashed before it left – is left now", async () => {
   const storage = new FakeStorage();
   storage.setItem(`wordaround:ann:room:${inboxRoom("bob")}`, kept(1));

@@ -49,6 +49,7 @@ export class ChatClient extends EventTarget {
   #news = new News(this, () => this.state);
   #all = new Map(); // name -> Room: `rooms`, and inboxes
   #heads = new Map(); // name -> head, as of the last `refreshRooms`
+  #invited = new Set(); // direct rooms of which this life has left a notice
   #lostAt = null;
   #timers = {};
   #prefills = new WeakMap(); // Room -> timer
@@ -159,7 +160,7 @@ export class ChatClient extends EventTarget {
     if (!room) throw new Error(`join ${name} before sending to it`);
     this.#typing.sent(name);
     const item = this.#sending.post(name, text, replyTo);
-    if (room.direct !== null && !room.invited) this.#invite(room);
+    if (room.direct !== null && this.#isToInvite(room)) this.#invite(room);
     return item;
   }
 
@@ -402,9 +403,16 @@ export class ChatClient extends EventTarget {
 
   // Sending
 
+  /** Who is not there may have left the conversation and hears nothing of it: that is worth a notice in each life. */
+  #isToInvite(room) {
+    const isThere = room.people.some(({ user }) => user === room.direct);
+    return !room.invited || (!isThere && !this.#invited.has(room.name));
+  }
+
   /** Leave a notice in the other one's inbox. */
   #invite(room) {
     room.invited = true;
+    this.#invited.add(room.name);
     this.#keeping.keepRoomSoon(room);
     if (room.direct === this.user) return;
     const inbox = inboxRoom(room.direct);
