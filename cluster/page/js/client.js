@@ -38,6 +38,7 @@ export class ChatClient extends EventTarget {
   #fetch;
   #random;
   #token;
+  #inbox; // the name of one's own
   #nodes;
   #connection;
   #joining;
@@ -73,6 +74,7 @@ export class ChatClient extends EventTarget {
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
     this.#random = random;
     this.#token = token;
+    this.#inbox = inboxRoom(user);
     const life = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
     this.#outbox = new Outbox(life);
     this.#keeping = new Keeping({ storage, user, life, now });
@@ -118,7 +120,7 @@ export class ChatClient extends EventTarget {
     /** All rooms of the cluster, by `refreshRooms`. @type {{name: string, head: number, unread: number|null}[]} */
     this.directory = [];
     for (const kept of this.#keeping.rooms()) this.#add(kept.name).restore(kept);
-    if (!fixed) this.#add(inboxRoom(user));
+    if (!fixed) this.#add(this.#inbox);
   }
 
   /** Begin to connect. Call it after the listeners are there. */
@@ -387,7 +389,7 @@ export class ChatClient extends EventTarget {
     for (const message of messages) {
       this.#sending.cameBack(message);
       this.#typing.heard(room.name, { user: message.user, typing: false });
-      if (room.name === inboxRoom(this.user) && isNotice(message, this.user)) this.openDirect(message.user);
+      if (room.name === this.#inbox && isNotice(message, this.user)) this.openDirect(message.user);
     }
     if (messages.length) {
       this.#note(room.name, ["messages", "unread"]);
@@ -435,7 +437,7 @@ export class ChatClient extends EventTarget {
   }
 
   #leaveForeignInbox(room) {
-    if (!room.hidden || room.name === inboxRoom(this.user) || !this.#outbox.isQuiet(room.name)) return;
+    if (!room.hidden || room.name === this.#inbox || !this.#outbox.isQuiet(room.name)) return;
     this.#remove(room);
     this.#tell("leave", { room: room.name });
   }
