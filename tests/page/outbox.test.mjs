@@ -69,7 +69,9 @@ test("sends – more than the window – the rest waits", () => {
   post(outbox, ...Array.from({ length: WINDOW + 5 }, (_, i) => `${i}`));
   const sent = send(outbox);
   assert.equal(sent.length, WINDOW);
+  assert.equal(outbox.nextDue(ROOM), null); // Only an answer makes room.
   outbox.answered(sent[0], ok(1), 0);
+  assert.equal(outbox.nextDue(ROOM), 0);
   assert.deepEqual(send(outbox).map(({ n }) => n), [WINDOW + 1]);
 });
 

@@ -139,8 +139,9 @@ export class Outbox {
     }
   }
 
-  /** When something becomes due in a room if nothing happens before; null: nothing waits. */
+  /** When something becomes due in a room if nothing happens before; null: nothing will. */
   nextDue(room) {
+    if (this.#inFlight >= WINDOW) return null; // An answer comes first, or the end of the connection.
     const times = [];
     for (const lane of this.#room(room).lanes) {
       for (const item of lane.items) {
