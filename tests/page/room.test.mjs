@@ -249,6 +249,14 @@ test("many messages – more than are kept – the oldest go and can be fetched 
   assert.equal(room.messages.length, 20_002 - room.firstSeq + 1);
 });
 
+test("the pub/sub variant – more than are kept – the oldest go, for good", () => {
+  const room = new Room("r", "ann");
+  room.joinedAt({ epoch: null, seq: null });
+  for (let i = 1; i <= 20_001; i += 1) room.live({ ...message(null, null), text: `${i}` }, 1);
+  assert.ok(room.messages.length <= 20_000);
+  assert.deepEqual([room.messages.at(-1).text, room.hasOlder], ["20001", false]);
+});
+
 test("a room – whatever comes twice, late or in pieces – is the log, once each and in order", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const random = seeded(seed);

@@ -196,6 +196,7 @@ export class Room {
 
   #append(message) {
     this.messages.push(message);
+    this.#trim();
     this.#count();
     return [message];
   }
@@ -258,7 +259,7 @@ export class Room {
   #trim() {
     if (this.messages.length <= MOST_KEPT) return;
     this.messages.splice(0, TRIMMED_AT_ONCE);
-    this.hasOlder = true;
+    this.hasOlder = this.epoch !== null; // Without positions nothing older can be asked for.
   }
 
   /** Count what is unread from the end: that is seldom far. */
