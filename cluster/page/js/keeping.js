@@ -47,11 +47,11 @@ export class Keeping {
   keepRooms() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    for (const { name, direct, invited, keptCursor, readSeq } of this.#unkept.values()) {
+    for (const { name, direct, invited, keptCursor, readSeq } of [...this.#unkept.values()]) {
       const { epoch = null, seq = null } = keptCursor ?? {};
-      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq, at: this.#now() });
+      const done = this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq, at: this.#now() });
+      if (done) this.#unkept.delete(name);
     }
-    this.#unkept.clear();
   }
 
   /** A room was left. */
