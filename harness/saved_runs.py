@@ -65,7 +65,7 @@ def saved_runs(runs_dir: Path) -> tuple[SavedRun, ...]:
 
 
 def is_run(path: Path) -> bool:
-    """Return whether a path has the name of a run folder, and is a folder of its own: a link to one is none."""
+    """Return whether a path has the name of a run folder, and is one: a link to a folder is none."""
     if _began(path.name) is None:
         return False
     try:

@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Break, int, int, int, str]] = {
     "no verdict": (lambda run: (run / "verdict.json").unlink(), FAILED, JUDGED, JUDGED, "was not judged yet"),
     "half a verdict": (
         lambda run: (run / "verdict.json").write_text((run / "verdict.json").read_text()[:400]),
-        FAILED, JUDGED, JUDGED, "verdict.json is damaged, or was made by another version",
+        FAILED, JUDGED, JUDGED, "verdict.json is damaged, or another version of",
     ),
     "a verdict that is a list": (
         _written("verdict.json", b"[]"), FAILED, JUDGED, JUDGED, "`wordaround check",
