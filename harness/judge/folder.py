@@ -84,7 +84,11 @@ def violations_so_far(
 def _with_all_bots(plan: Plan, histories: Sequence[HistoryFile]) -> Plan:
     """Add those who came by the user's hand, where the run broke off before its plan could say so."""
     most = max((int(file.events["bot"].max(initial=0)) for file in histories), default=0)
-    return with_bots(plan, most) if plan.by_hand and most > len(plan.bots) else plan
+    if not plan.by_hand or most <= len(plan.bots):
+        return plan
+    if not plan.bots:
+        raise HarnessError("the plan has no bot, so nothing says what those were to do that the history has")
+    return with_bots(plan, most)
 
 
 def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:
