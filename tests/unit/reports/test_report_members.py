@@ -123,7 +123,7 @@ def test_the_log_stands_around_the_fault(made: Any, runs: ModuleType) -> None:
 def test_damaged_samples_are_told_and_the_rest_of_the_report_is_there(made: Any) -> None:
     (made.folder.metrics / "node-2.jsonl").write_text("{}\n" * 3)
     found = section(html.render(load(made.folder)))
-    assert "node-2.jsonl is damaged, or was made by another version of WordAround" in found
+    assert "node-2.jsonl is damaged, or another version of WordAround made it" in found
     assert "9 to 9, last 9 MB" in found
 
 
