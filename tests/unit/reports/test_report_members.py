@@ -94,17 +94,29 @@ def test_a_long_run_has_few_points_and_keeps_its_peaks() -> None:
     assert max(value for _, value, _ in few) == 9.0
     assert sparklines.words(points, "cores") == "1 to 9, last 1 cores"
     assert sparklines.thinned([]) == []
+    # One that was paused again and again:
+    pieces = [(at * S, 1.0, at % 3 == 0) for at in range(10_000)]
+    assert len(sparklines.thinned(pieces)) <= sparklines.POINTS
+    assert all(anew for _, _, anew in sparklines.thinned(pieces))
 
 
 def test_all_members_share_the_scale_of_a_figure(shown: str) -> None:
     redis = shown.partition("<title>CPU of redis")[2].partition("</svg>")[0]
     # 0.05 of 0.9 cores lies near the ground, though it is all that Redis ever used.
-    height = float(redis.partition(' cy="')[2].partition('"')[0])
+    height = float(redis.partition('<path d="M')[2].partition('"')[0].split()[1])
     assert height > sparklines.HEIGHT * 0.85
 
 
 def test_faults_are_shaded_in_every_curve(shown: str) -> None:
-    assert shown.count('class="shade"') == shown.count('class="spark"') > 5
+    assert shown.count('<use href="#fault-times" class="shade"/>') == shown.count('class="spark"') > 5
+    assert shown.count('id="fault-times"') == 1
+    box = shown.partition('<path d="M')[2].partition('" id="fault-times"')[0]
+    left, right = (
+        float(part.partition(until)[0]) for part, until in ((box, " "), (box.partition("H")[2], "V"))
+    )
+    # From 11 s to 16.9 s of what the axis shows, -2 s to 27.3 s or so.
+    assert 0.4 < left / sparklines.WIDTH < 0.5
+    assert 0.6 < right / sparklines.WIDTH < 0.7
 
 
 def test_the_log_stands_around_the_fault(made: Any, runs: ModuleType) -> None:
