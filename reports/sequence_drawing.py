@@ -15,6 +15,7 @@ from reports.sentence import joined, moment, plural, seconds
 from reports.sequence import Diagram, Edge, Row, arranged, commits
 from reports.spans import FaultRecord
 from reports.svg import tag, title
+from reports.text import clipped
 
 GUTTER = 70.0  # for the moments
 LANE = 118.0
@@ -24,6 +25,7 @@ BREAK_S = 1.0
 _HEAD_WIDTH = 104.0
 _NAME = 15  # characters of a lane's name
 _LABEL = 30  # characters at an arrow
+_TIP = 200  # characters of a tool tip
 _CHARACTER = 5.7  # pixels, at 11 px
 
 _WRONG = frozenset(
@@ -70,7 +72,7 @@ class _Drawing:
         shown = "Redis" if kind == "redis" else _short(name, _NAME)
         return tag(
             "g",
-            title(name),
+            title(clipped(name, _TIP)),
             tag("line", x1=x, x2=x, y1=HEAD - 12, y2=self._height - 4, class_="life"),
             tag(
                 "rect",
@@ -139,7 +141,7 @@ class _Drawing:
         wrong = step.kind in _WRONG
         mark = _cross(x, y) if wrong else tag("circle", cx=x, cy=y, r=3.5, class_="dot")
         beside = self._label(_caption(step), x, y + 17, "middle", most=_LABEL - 8)
-        return tag("g", title(step.label), mark, beside, class_="wrong" if wrong else "step")
+        return tag("g", title(clipped(step.label, _TIP)), mark, beside, class_="wrong" if wrong else "step")
 
     def _arrow(self, step: Step, y: float) -> Markup:
         x0, x1 = self._x[step.source], self._x[step.target]
@@ -154,14 +156,20 @@ class _Drawing:
             parts[1] = _cross((x0 + x1) / 2, y)
         label = self._label(_caption(step), (x0 + x1) / 2, y - 6, "middle", most=_LABEL)
         kind = "wrong" if wrong else f"step {step.kind.value}"
-        return tag("g", title(f"{step.source} → {step.target}: {step.label}"), *parts, label, class_=kind)
+        return tag(
+            "g",
+            title(clipped(f"{step.source} → {step.target}: {step.label}", _TIP)),
+            *parts,
+            label,
+            class_=kind,
+        )
 
     def _commit(self, step: Step, said: str, y: float) -> Markup:
         """What the clients cannot see: that the node had Redis' answer before it acknowledged."""
         x0, x1 = self._x[step.source], self._x[self._diagram.redis]
         return tag(
             "g",
-            title(f"{step.source} says that Redis has it: {said}"),
+            title(clipped(f"{step.source} says that Redis has it: {said}", _TIP)),
             tag("line", x1=x0, x2=x1, y1=y, y2=y),
             tag("rect", x=x1 - 4, y=y - 4, width=8, height=8),
             self._label(said, x1, y - 7, "middle", most=_LABEL),
