@@ -9,31 +9,11 @@ from typing import Any
 import pytest
 
 from harness.records.codec import write_json
-from harness.records.metrics import NodeFigures, Sample, SampleWriter
+from harness.records.metrics import Sample
 from reports import html, sparklines
 from reports.run import load
 
 S = 10**9
-
-
-def samples(runs: ModuleType, identity: str, first_s: int, last_s: int, cpu: float = 0.2) -> list[Sample]:
-    return [
-        Sample(
-            t_ns=runs.at(second),
-            identity=identity,
-            cpu=None if second == first_s else cpu,
-            memory=50_000_000 + second,
-            node=NodeFigures(connections=second, tail_lag=0, buffered_bytes=2_000),
-        )
-        for second in range(first_s, last_s)
-    ]
-
-
-def write(folder: Any, member: str, found: list[Sample]) -> None:
-    writer = SampleWriter(folder.metrics, member)
-    for sample in found:
-        writer.append(sample)
-    writer.close()
 
 
 @pytest.fixture
@@ -43,9 +23,11 @@ def made(runs: ModuleType, tmp_path: Path) -> Any:
 
 def sampled(runs: ModuleType, folder: Path) -> Any:
     """A run in which node-2 was down from 11 s to 17 s, with samples of two members."""
-    made = runs.passing(folder)
-    write(made.folder, "node-2", [*samples(runs, "one", 0, 11), *samples(runs, "two", 17, 26, cpu=0.9)])
-    write(made.folder, "redis", [Sample(t_ns=runs.at(1), identity="r", cpu=0.05, memory=9_000_000)])
+    made = runs.unknown(folder)
+    found = [*runs.samples("one", 0, 11), *runs.samples("two", 17, 26, cpu=0.9)]
+    runs.write_samples(made.folder, "node-2", found)
+    one = Sample(t_ns=runs.at(1), identity="r", cpu=0.05, memory=9_000_000)
+    runs.write_samples(made.folder, "redis", [one])
     return made
 
 
@@ -80,10 +62,10 @@ def test_the_curve_is_interrupted_where_the_member_was_down_and_where_another_be
     points = sparklines.points(load(made.folder).usage_of("node-2").samples, cpu)
     assert [runs.at(18) == t for t, _, anew in points if anew] == [False, True]
     # One that was out of sight for a while, and is the same that it was:
-    away = [*samples(runs, "one", 0, 4), *samples(runs, "one", 9, 12)]
+    away = [*runs.samples("one", 0, 4), *runs.samples("one", 9, 12)]
     assert [t for t, _, anew in sparklines.points(away, sparklines.FIGURES[1]) if anew][1:] == [runs.at(9)]
     # Another incarnation without any gap in time:
-    close = [*samples(runs, "one", 0, 4), *samples(runs, "two", 4, 8)]
+    close = [*runs.samples("one", 0, 4), *runs.samples("two", 4, 8)]
     assert sum(anew for _, _, anew in sparklines.points(close, sparklines.FIGURES[1])) == 2
 
 
@@ -142,7 +124,7 @@ def test_damaged_samples_are_told_and_the_rest_of_the_report_is_there(made: Any)
 def test_a_folder_without_metrics_and_logs_has_a_section_that_says_so(
     runs: ModuleType, tmp_path: Path
 ) -> None:
-    made = runs.passing(tmp_path)
+    made = runs.unknown(tmp_path)
     for path in made.folder.logs.glob("*"):
         path.unlink()
     found = section(html.render(load(made.folder)))
