@@ -47,7 +47,8 @@ class _Drawing:
         self._x = {name: GUTTER + LANE * (i + 0.5) for i, name in enumerate(diagram.lanes)}
         self._y = _heights(diagram.rows)
         self._width = GUTTER + LANE * len(diagram.lanes)
-        self._height = self._y[-1] + 24
+        self._foot = self._y[-1] + 20
+        self._height = self._foot + (22 if diagram.left_out else 4)
 
     def svg(self) -> Markup:
         """Return the element."""
@@ -60,6 +61,7 @@ class _Drawing:
             *(self._lane(name) for name in self._diagram.lanes),
             *(part for (_, a), (_, b) in pairwise(rows) for part in self._breaks(a, b)),
             *(self._row(row, y) for row, y in rows),
+            *self._left_out(),
             class_="sequence",
             role="img",
             viewBox=f"0 0 {self._width:g} {self._height:g}",
@@ -67,13 +69,19 @@ class _Drawing:
             height=self._height,
         )
 
+    def _left_out(self) -> list[Markup]:
+        """Say how many steps have no room here, or only tell how people came to where they are."""
+        count = self._diagram.left_out
+        words = f"{plural(count, 'more step')} of this story {'is' if count == 1 else 'are'} not drawn"
+        return [tag("text", words, x=GUTTER, y=self._height - 4, class_="more")] if count else []
+
     def _lane(self, name: str) -> Markup:
         x, kind = self._x[name], _kind(self._plan, name)
         shown = "Redis" if kind == "redis" else _short(name, _NAME)
         return tag(
             "g",
             title(clipped(name, _TIP)),
-            tag("line", x1=x, x2=x, y1=HEAD - 12, y2=self._height - 4, class_="life"),
+            tag("line", x1=x, x2=x, y1=HEAD - 12, y2=self._foot, class_="life"),
             tag(
                 "rect",
                 x=x - _HEAD_WIDTH / 2,
@@ -98,7 +106,7 @@ class _Drawing:
             else:
                 shades += self._shade(edge.record, begins.pop(edge.record.fault_id, HEAD - 12), y)
         for fault_id, y in begins.items():
-            shades += self._shade(known[fault_id], y, self._height - 4)
+            shades += self._shade(known[fault_id], y, self._foot)
         return shades
 
     def _shade(self, record: FaultRecord, top: float, bottom: float) -> list[Markup]:
