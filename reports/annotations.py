@@ -87,7 +87,7 @@ def fault_names(shown: Picture, frame: Frame, top: float) -> Drawn:
     rows = max((label.row + 1 for label in labels if label.fits), default=0)
     nameless = sum(not label.fits for label in labels) + shown.crowded
     if nameless:
-        words = f"{plural(nameless, 'more fault')} without room for a name in the whole run"
+        words = f"{plural(nameless, 'more fault')}, without room for a name"
         y = top + 12 + rows * _LABEL_ROW
         parts.append(tag("text", words, x=frame.x.start, y=y, class_="soft nameless"))
         rows += 1
@@ -154,7 +154,9 @@ def _window(shown: Picture, frame: Frame, label: _Label, bottom: float) -> Marku
     shade = tag(
         "rect", tip, x=x0, y=_ROW, width=max(1.0, x1 - x0), height=bottom - _ROW, class_="window", **window
     )
-    name = _ROW + 14 + label.row * _LABEL_ROW if label.fits else _ROW
+    if not label.fits:  # A line for each of hundreds would be a wall.
+        return shade
+    name = _ROW + 14 + label.row * _LABEL_ROW
     return shade + tag("line", x1=x0, x2=x0, y1=name, y2=bottom, class_="inject", data_t=window["data_t0"])
 
 

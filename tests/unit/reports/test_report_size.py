@@ -127,7 +127,7 @@ def test_the_worst_run_keeps_every_story_and_all_that_failed(worst: Any, parse: 
     assert "20 more members are left out" in source
     for drawing in page.all("svg", "timeline"):
         assert float(drawing.attributes["viewbox"].split()[3]) < 1_900  # 32 lanes, and few rows of names
-        assert "more faults without room for a name" in drawing.text
+        assert "more faults, without room for a name" in drawing.text
 
 
 def test_what_did_not_pass_is_never_left_out() -> None:
