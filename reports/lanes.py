@@ -12,7 +12,7 @@ from reports.text import clipped
 BAR = 9.0
 _ROW = 25.0
 _WORDLESS = ("ready",)  # What is usual needs no word.
-_NAME = 60  # characters of a member's name, of an identity, and of what was done to it
+_NAME = 100  # characters of a member's name, of an identity, and of what was done to it
 
 
 def lane(frame: Frame, top: float, number: int, member: str, spans: Sequence[StateSpan]) -> Drawn:
