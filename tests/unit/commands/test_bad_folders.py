@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +38,13 @@ def judged(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(judged: Path, tmp_path: Path) -> Path:
     """A good run in a folder of runs, for a test to break."""
     return Path(shutil.copytree(judged, tmp_path / "runs" / NAME))
+
+
+@pytest.fixture
+def foresight() -> Iterator[Foresight]:
+    found = Foresight()
+    yield found
+    found.close()
 
 
 def _first(run: Path, suffix: str) -> Path:
@@ -197,9 +204,9 @@ def test_a_broken_folder_ends_with_a_sentence_and_the_documented_code(
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_broken_folder_is_a_page_that_says_so(case: str, run: Path) -> None:
+def test_a_broken_folder_is_a_page_that_says_so(case: str, run: Path, foresight: Foresight) -> None:
     CASES[case][0](run)
-    app = make_app(run.parent, Foresight(), port=PORT)
+    app = make_app(run.parent, foresight, port=PORT)
     app.testing = True  # An exception would come out of here.
     for path in ("/", f"/runs/{NAME}/"):
         answer = app.test_client().get(path, headers={"Host": f"127.0.0.1:{PORT}"})
