@@ -42,13 +42,13 @@ def _validator(kind: Any) -> SchemaValidator:
 
 
 def _bounded(schema: Any) -> Any:
-    """Return a schema with bounds at every number in it."""
+    """Return a schema with bounds at every number in it that has none of its own."""
     if isinstance(schema, list):
         return [_bounded(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     bounds = _BOUNDS.get(str(schema.get("type")), {})
-    return {key: _bounded(part) for key, part in schema.items()} | bounds
+    return bounds | {key: _bounded(part) for key, part in schema.items()}
 
 
 def dump_json(record: object, *, indent: int | None = 2) -> bytes:

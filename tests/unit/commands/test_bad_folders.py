@@ -94,6 +94,12 @@ def _bottomless_string(run: Path) -> None:
     path.write_bytes(BOTTOMLESS + path.read_bytes())
 
 
+def _bot_below(run: Path) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    plan["bots"][0]["ordinal"] = 1 - 2**62
+    (run / "plan.json").write_text(json.dumps(plan))
+
+
 def _logged_far_away(run: Path) -> None:
     (run / "logs").mkdir(exist_ok=True)
     lines = (
@@ -176,6 +182,7 @@ CASES: dict[str, tuple[Break, int, int, int, str]] = {
     "bots by hand and none in the plan": (
         _changed("plan.json", by_hand=True, bots=[]), JUDGED, FAILED, JUDGED, "the plan has no bot",
     ),
+    "a bot below all numbers": (_bot_below, FAILED, FAILED, JUDGED, "ordinal: Input should be greater than"),
     "logs of another age": (_logged_far_away, JUDGED, JUDGED, JUDGED, ""),
     "a pipe for a plan": (
         lambda run: ((run / "plan.json").unlink(), os.mkfifo(run / "plan.json")),
