@@ -173,6 +173,20 @@ test("a join that is not answered – the connection is given up", async () => {
   assert.match(client.state.reason, /join/);
 });
 
+test("a node that is ready but answers no join – the others are tried before it is tried again", async () => {
+  const client = await world.joined();
+  world.socket.lose();
+  const tried = [];
+  for (let i = 0; i < 3; i += 1) {
+    await world.pass(1_000);
+    tried.push(world.socket.url);
+    world.socket.accept();
+    await world.pass(8_100);
+  }
+  assert.deepEqual(tried, [url(1), url(2), url(3)]);
+  assert.match(client.state.reason, /join/);
+});
+
 test("a node that drains – a peer serves – moved before it closes", async () => {
   const client = await world.joined();
   world.answers.get(url(1)).draining = true;
@@ -182,6 +196,18 @@ test("a node that drains – a peer serves – moved before it closes", async ()
   assert.equal(world.socket.url, url(2));
   world.socket.accept();
   assert.deepEqual([client.state.moved, client.state.status], [1, "connected"]);
+});
+
+test("a node that drains – lost before it was left – the next one is not left in its place", async () => {
+  const client = await world.joined("room", { random: () => 0.99 }); // Moves after 396 ms, connects after 248 ms.
+  world.answers.get(url(1)).draining = true;
+  world.socket.say("server_info", world.info(1, { draining: true }));
+  await world.pass(10);
+  world.socket.lose();
+  await world.pass(300);
+  world.socket.accept();
+  await world.pass(1_000);
+  assert.deepEqual([world.socket.url, world.sockets.length, client.state.moved], [url(2), 2, 1]);
 });
 
 test("a node that drains – nobody else serves – stays as long as it may", async () => {
@@ -233,6 +259,18 @@ test("a join – store_unavailable – again on the same connection after the pa
   await world.pass(10_000);
   assert.equal(joins().length, 2);
   assert.equal(client.rooms.get("room").error.code, "room_invalid");
+});
+
+test("a join – left and joined anew before it is answered – its answer is not taken for that of the next", async () => {
+  const client = await world.joined();
+  client.join("other");
+  const [first] = world.socket.all("join").filter(({ payload }) => payload.room === "other");
+  client.leave("other");
+  const room = client.join("other");
+  first.answer({ ok: true, room: "other", epoch: "e1", seq: 3, recovered: false });
+  assert.deepEqual([room.joined, room.cursor], [false, null]);
+  world.socket.admit("other", { seq: 4 });
+  assert.deepEqual([room.joined, room.cursor.seq], [true, 4]);
 });
 
 test("a send – not_joined – joined again by the cursor, then resent", async () => {
@@ -289,6 +327,66 @@ test("a reload – rooms, cursor and pending are there, under the same keys", as
   assert.equal([...storage.items.keys()].filter((key) => key.includes(":outbox:")).length, 1);
 });
 
+test("a reload – after hours, the cursor written further meanwhile – not sent again, and a person decides", async () => {
+  const HOURS = 3_600_000;
+  const storage = new FakeStorage();
+  const before = await world.joined("room", { storage });
+  await world.pass(1_100); // Its cursor is kept.
+  before.send("room", "unanswered");
+  before.close();
+  const cursor = (at) => storage.setItem("wordaround:ann:room:room", JSON.stringify({ ...JSON.parse(kept(0)), at }));
+  const again = async () => {
+    const client = world.client({ storage, now: () => Date.now() + 2 * HOURS });
+    client.start();
+    world.socket.accept();
+    await world.settle();
+    world.socket.admit("room", { seq: 0, recovered: true });
+    await world.settle();
+    const sent = keys(world.socket).map(([, , text]) => text);
+    client.close();
+    return [client.rooms.get("room").pending[0], sent];
+  };
+  const written = new Map(storage.items);
+  assert.deepEqual((await again())[1], ["unanswered"]); // All since then has come.
+  storage.items = new Map(written);
+  cursor(Date.now() + HOURS); // By another tab.
+  const [pending, sent] = await again();
+  assert.deepEqual([pending.state, pending.error.definite, sent], ["failed", false, []]);
+});
+
+test("a resume that leaves out what came – after hours away – not sent again, and a person decides", async () => {
+  let skipped = 0;
+  const client = await world.joined("room", { now: () => Date.now() + skipped });
+  const pending = client.send("room", "unanswered");
+  world.socket.lose();
+  await world.pass(400);
+  skipped = 7_200_000;
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { seq: 5_050, recovered: false, messages: messages(5_001, 5_050) });
+  await world.settle();
+  assert.deepEqual([pending.state, pending.error?.definite, keys(world.socket)], ["failed", false, []]);
+});
+
+test("a resent message – a duplicate of an epoch before, which was received – is in the log, and not lost later", async () => {
+  const client = await world.joined();
+  const pending = client.send("room", "a");
+  world.socket.lose();
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { epoch: "e2", seq: 60, recovered: false, messages: messages(11, 60, { epoch: "e2" }) });
+  await world.settle();
+  world.socket.answer("send_message", { ...ok(5), duplicate: true });
+  assert.deepEqual(client.rooms.get("room").pending, []);
+  world.socket.lose();
+  await world.pass(400);
+  world.socket.accept();
+  await world.settle();
+  world.socket.admit("room", { epoch: "e2", seq: 60, recovered: true });
+  assert.equal(pending.error, null);
+});
+
 test("two tabs – one user, one storage – never one producer, and neither takes what the other still sends", async () => {
   const storage = new FakeStorage();
   const one = await world.joined("room", { storage });
@@ -314,6 +412,29 @@ test("a tab that crashed – silent for two minutes – another one takes over w
   assert.deepEqual(other.rooms.get("room").pending, []);
   await world.pass(126_000);
   assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["left"]);
+});
+
+test("two tabs – one has slept, and both have its messages – neither gives one another key", async () => {
+  const storage = new FakeStorage();
+  let slept = 0;
+  const sleeper = await world.joined("room", { storage, now: () => Date.now() - slept });
+  const first = world.socket;
+  sleeper.send("room", "in flight");
+  first.answer("send_message", no("store_unavailable", { retry_after_ms: 60_000 }));
+  sleeper.send("room", "waits");
+  const other = await world.joined("room", { storage, now: () => Date.now() + 130_000 });
+  await world.pass(5_100); // It takes over: nothing was heard of the sleeper for two minutes.
+  assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["in flight", "waits"]);
+  slept = -130_000; // It wakes.
+  await world.pass(70_000);
+  for (const [socket, client] of [[first, sleeper], [world.socket, other]]) {
+    const sends = socket.all("send_message");
+    for (const { answer } of sends) answer(no("out_of_order", { expected: 9 }));
+    await world.settle();
+    assert.equal(socket.all("send_message").length, sends.length); // None under a new key.
+    const { pending } = client.rooms.get("room");
+    assert.ok(pending.every(({ state, error }) => state === "failed" && !error.definite));
+  }
 });
 
 test("a storage that is full – the chat works on, and says that a reload would forget", async (t) => {

@@ -111,6 +111,78 @@ for (const code of ["bad_request", "room_invalid", "unauthorized", "text_too_lon
   });
 }
 
+test("a gap that stays – more is written while the rest is in flight – a new producer takes all, in order", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c");
+  const [a, b, c] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  post(outbox, "d");
+  assert.deepEqual(send(outbox), []);
+  assert.equal(outbox.nextDue(ROOM), 5_000); // c may be repeated then.
+  refuse(outbox, c, "out_of_order", { expected: 1 });
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 1], ["c", 2], ["d", 3]]);
+});
+
+test("a gap that stays – more than the window waits – a new producer takes all, in order", () => {
+  const outbox = new Outbox("p");
+  const [first] = post(outbox, "first");
+  send(outbox);
+  outbox.answered(first, ok(1), 0);
+  post(outbox, ...Array.from({ length: 70 }, (_, i) => `${i + 1}`));
+  const sent = [];
+  const before = send(outbox);
+  for (const item of before) {
+    refuse(outbox, item, "out_of_order", { expected: 1 }); // The cluster has forgotten the producer.
+    sent.push(...send(outbox));
+  }
+  for (let i = 0; i < sent.length; i += 1) {
+    outbox.answered(sent[i], ok(i + 2), 0);
+    sent.push(...send(outbox));
+  }
+  assert.deepEqual(sent.map(({ text }) => Number(text)), Array.from({ length: 70 }, (_, i) => i + 1));
+});
+
+test("a gap that stays – the last in flight comes from the log instead of an answer – what is left goes on", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c");
+  const [a, b, c] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  outbox.delivered({ room: ROOM, producer: c.producer, n: c.n, seq: 1 });
+  assert.deepEqual(send(outbox).map(({ text }) => text), ["b"]);
+});
+
+test("a gap that stays – the connection is lost before all are answered – the same keys once more, then moved", () => {
+  const outbox = new Outbox("p");
+  post(outbox, "a", "b", "c", "d");
+  const [a, b, c, d] = send(outbox);
+  refuse(outbox, a, "bad_request");
+  refuse(outbox, b, "out_of_order", { expected: 1 });
+  refuse(outbox, c, "out_of_order", { expected: 1 });
+  outbox.cutOff(); // Nobody knows of d.
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 2], ["c", 3], ["d", 4]]);
+  for (const item of [b, c, d]) refuse(outbox, item, "out_of_order", { expected: 1 });
+  assert.deepEqual([d.state, d.error.definite], ["failed", false]);
+  assert.deepEqual(send(outbox).map(({ text, n }) => [text, n]), [["b", 1], ["c", 2]]);
+});
+
+test("what was left – a gap before it – goes under a new producer before what was written later", () => {
+  const old = new Outbox("old");
+  const [zero] = post(old, "zero", "one", "two");
+  old.begin(zero, 0);
+  old.answered(zero, ok(1), 0);
+  const outbox = new Outbox("new");
+  outbox.adopt(JSON.parse(JSON.stringify(old.written())), { over: true });
+  post(outbox, "mine");
+  const [one, two] = send(outbox);
+  for (const item of [one, two]) refuse(outbox, item, "out_of_order", { expected: 1 });
+  const sent = send(outbox);
+  outbox.answered(sent[0], ok(1), 0);
+  outbox.answered(sent[1], ok(2), 0);
+  assert.deepEqual([...sent, ...send(outbox)].map(({ text }) => text), ["one", "two", "mine"]);
+});
+
 test("a send – its result has expired – failed, and perhaps in the log; no gap behind it", () => {
   const outbox = new Outbox("p");
   post(outbox, "a", "b");
@@ -203,13 +275,46 @@ test("what was left – a gap before it – moves where it was never attempted, 
   const [first] = [...old.due(ROOM, 0)];
   old.begin(first, 0);
   const outbox = new Outbox("new");
-  outbox.adopt(JSON.parse(JSON.stringify(old.written())));
+  outbox.adopt(JSON.parse(JSON.stringify(old.written())), { over: true });
   const [attempted, not] = send(outbox);
   refuse(outbox, attempted, "out_of_order", { expected: 9 });
   refuse(outbox, not, "out_of_order", { expected: 9 });
   assert.deepEqual([attempted.state, attempted.error.definite], ["failed", false]);
   const [again] = send(outbox);
   assert.deepEqual([again.text, again.producer.startsWith("new")], ["not attempted", true]);
+});
+
+test("an attempt that was not answered – as old as the results of a producer – given up where it may have been missed", () => {
+  const HOURS = 3_600_000;
+  const states = (since, later) => {
+    const outbox = new Outbox("p");
+    post(outbox, "attempted", "waiting");
+    const [attempted, waiting] = outbox.shown(ROOM);
+    outbox.begin(attempted, 1_000);
+    outbox.cutOff();
+    const after = new Outbox("q");
+    after.adopt(JSON.parse(JSON.stringify(outbox.written())), { over: true });
+    const [adopted] = after.shown(ROOM);
+    after.begin(adopted, HOURS); // It is the first attempt that counts: of it the result may be.
+    after.cutOff();
+    assert.equal(after.giveUpOld(ROOM, { now: later, since }), adopted.state === "failed");
+    assert.equal(waiting.state, "pending");
+    return adopted.error ? [adopted.state, adopted.error.definite] : adopted.state;
+  };
+  assert.deepEqual(states(2_000, 2 * HOURS), ["failed", false]);
+  assert.equal(states(1_000, 2 * HOURS), "pending"); // All that was committed since then has come, and it is not among it.
+  assert.equal(states(2_000, HOURS), "pending"); // The cluster still knows.
+});
+
+test("an attempt that was refused for sure – however old – is sent again", () => {
+  const outbox = new Outbox("p");
+  const [a] = post(outbox, "a");
+  send(outbox);
+  refuse(outbox, a, "store_unavailable");
+  assert.equal(outbox.giveUpOld(ROOM, { now: 1e9, since: Infinity }), false);
+  assert.deepEqual(send(outbox, 1e9), [a]);
+  outbox.cutOff();
+  assert.equal(outbox.giveUpOld(ROOM, { now: 1e9, since: Infinity }), false); // This one is of now.
 });
 
 test("a committed message – the log went on in another epoch without it – failed as lost", () => {
@@ -219,6 +324,17 @@ test("a committed message – the log went on in another epoch without it – fa
   outbox.answered(a, ok(95, "e1"), 0);
   outbox.reached(ROOM, "e2", 91);
   assert.deepEqual([a.state, a.error.code, a.error.definite], ["failed", "lost", true]);
+});
+
+test("a resent message – a duplicate of an epoch before – never lost for sure", () => {
+  const outbox = new Outbox("p");
+  const [a] = post(outbox, "a");
+  send(outbox);
+  outbox.answered(a, { ...ok(95, "e1"), duplicate: true }, 0);
+  outbox.known(a, { epoch: "e2", head: 94 });
+  assert.deepEqual(texts(outbox), ["a committed"]); // It is still to come.
+  outbox.reached(ROOM, "e2", 99);
+  assert.deepEqual([a.state, a.error.definite], ["failed", false]);
 });
 
 test("a room – left – nothing of it is sent or called back any more, and the window is free again", () => {

@@ -123,11 +123,10 @@ test("everything gone – an empty snapshot – an honest gap before all that co
 
 test("too far behind to resume – a snapshot instead – caught up, not a gap", () => {
   const room = joined();
-  const before = room.forgetCursor();
+  room.forgetCursor();
   assert.equal(room.cursor, null);
   room.history(history(range(5001, 5050)));
   room.joinedAt({ epoch: "e1", seq: 5050 });
-  room.jumped(before);
   assert.deepEqual(room.dividers, [{ afterSeq: 5, kind: "caught-up", count: 5045 }]);
   assert.equal(room.hasOlder, true);
   assert.equal(room.unread, 5045);
@@ -136,11 +135,26 @@ test("too far behind to resume – a snapshot instead – caught up, not a gap",
 test("too far behind to resume – the log is another one by now – a gap", () => {
   for (const [epoch, seq] of [["e2", 5050], ["e1", 3]]) {
     const room = joined();
-    const before = room.forgetCursor();
+    room.forgetCursor();
     room.history(history(range(seq, seq, epoch), { epoch }));
     room.joinedAt({ epoch, seq });
-    room.jumped(before);
-    assert.deepEqual(room.dividers, [{ afterSeq: 5, kind: "gap", count: null }]);
+      assert.deepEqual(room.dividers, [{ afterSeq: 5, kind: "gap", count: null }]);
+  }
+});
+
+test("too far behind to resume – cut off before or amid the snapshot – the divider comes with the next one", () => {
+  for (const amid of [[], range(5001, 5050)]) {
+    const room = joined();
+    room.forgetCursor();
+    assert.deepEqual(room.keptCursor, { epoch: "e1", seq: 5 });
+    if (amid.length) room.history(history(amid));
+    room.cutOff();
+    room.forgetCursor();
+    assert.deepEqual(room.keptCursor, { epoch: "e1", seq: 5 });
+    room.history(history(range(5011, 5060)));
+    room.joinedAt({ epoch: "e1", seq: 5060 });
+    assert.deepEqual(room.dividers, [{ afterSeq: 5, kind: "caught-up", count: 5055 }]);
+    assert.deepEqual(room.keptCursor, { epoch: "e1", seq: 5060 });
   }
 });
 

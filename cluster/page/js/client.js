@@ -263,6 +263,7 @@ export class ChatClient extends EventTarget {
 
   #lost() {
     this.#lostAt = this.now();
+    clearTimeout(this.#timers.move); // It was the lost node that was to be left.
     for (const part of [this.#sending, this.#typing, this.#reading, this.#joining]) part.cutOff();
     for (const room of this.#all.values()) {
       room.cutOff();
@@ -346,6 +347,7 @@ export class ChatClient extends EventTarget {
   }
 
   #entered(room, answer) {
+    this.#connection.serves();
     this.#heads.delete(room.name);
     this.#sending.reached(room, { complete: answer.recovered });
     this.#note(room.name, ["joined", "pending", "unread", "dividers"]);
@@ -367,6 +369,7 @@ export class ChatClient extends EventTarget {
 
   #takeHistory(room, history) {
     const { epoch } = room;
+    if (!history.recovered) room.since = this.now();
     this.#take(room, room.history(history));
     if (room.epoch !== epoch) this.#note(room.name, ["epoch"]);
     this.#note(room.name, ["messages", "dividers", "unread"]);

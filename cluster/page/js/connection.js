@@ -84,7 +84,14 @@ export class Connection {
 
   /** Give this connection up, since the node does not do what it should. */
   hangUp(why) {
-    if (this.#socket) this.#lost(this.#socket, why);
+    if (!this.#socket) return;
+    this.#avoid(this.#url);
+    this.#lost(this.#socket, why);
+  }
+
+  /** The node does what it should: it is as good as any other again. */
+  serves() {
+    this.#tried.clear();
   }
 
   /** Go to another node that serves, if there is one. @returns {Promise<boolean>} whether there was */
@@ -143,7 +150,6 @@ export class Connection {
     this.#homes += 1;
     this.#attempt = 0;
     this.#nobody = false;
-    this.#tried.clear();
     this.#on.connected({ url, moved });
   }
 
@@ -156,9 +162,14 @@ export class Connection {
 
   #failed(url, why) {
     this.#drop();
+    this.#avoid(url);
+    this.#again(this.#sentence(why, url));
+  }
+
+  /** Try the others before this one. */
+  #avoid(url) {
     this.#tried.add(url);
     if (this.#tried.size >= this.#nodes.count) this.#tried.clear();
-    this.#again(this.#sentence(why, url));
   }
 
   #lost(socket, why) {

@@ -30,13 +30,15 @@ export class Joining {
   enter(room, head) {
     if (!this.#connection.isOpen || this.#timers.has(room.name)) return;
     const tooFar = room.cursor && head - room.cursor.seq > FARTHEST_RESUME;
-    const jumped = tooFar ? room.forgetCursor() : null;
+    if (tooFar) room.forgetCursor();
     const { cursor } = room;
     room.torn = false;
-    this.#timers.set(room.name, setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS));
+    const timer = setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS);
+    this.#timers.set(room.name, timer);
     this.#connection.emit("join", { room: room.name, ...(cursor && { cursor }) }, (answer) => {
-      if (!this.forget(room.name)) return; // It was left meanwhile.
-      if (answer?.ok) this.#entered(room, answer, jumped);
+      if (this.#timers.get(room.name) !== timer) return; // It was left meanwhile, and perhaps joined anew.
+      this.forget(room.name);
+      if (answer?.ok) this.#entered(room, answer);
       else this.#refused(room, answer?.error ?? {});
     });
   }
@@ -52,9 +54,8 @@ export class Joining {
     for (const name of [...this.#timers.keys()]) this.forget(name);
   }
 
-  #entered(room, answer, jumped) {
+  #entered(room, answer) {
     room.joinedAt(answer);
-    if (jumped) room.jumped(jumped);
     this.#on.entered(room, answer);
   }
 

@@ -1,7 +1,7 @@
 /**
  * What outlives a reload, per user, in a `Storage`; see `outbox.js` for why two tabs do not harm each other.
  *
- *     wordaround:<user>:room:<name>      {direct, invited, epoch, seq, read}  in which rooms, and how far
+ *     wordaround:<user>:room:<name>      {direct, invited, epoch, seq, read, at}  in which rooms, and how far (at the latest `at`, ms)
  *     wordaround:<user>:outbox:<life>    {beat, over, items}                  what a life of a page has not resolved
  *
  * A life takes over what others have left: those that have ended (`over`), and those that have shown no sign of
@@ -47,9 +47,9 @@ export class Keeping {
   keepRooms() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    for (const { name, direct, invited, cursor, readSeq } of this.#unkept.values()) {
-      const { epoch = null, seq = null } = cursor ?? {};
-      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq });
+    for (const { name, direct, invited, keptCursor, readSeq } of this.#unkept.values()) {
+      const { epoch = null, seq = null } = keptCursor ?? {};
+      this.#write(`room:${name}`, { direct, invited, epoch, seq, read: readSeq, at: this.#now() });
     }
     this.#unkept.clear();
   }
@@ -64,9 +64,11 @@ export class Keeping {
   keepOutbox(items) {
     const text = JSON.stringify(items);
     const now = this.#now();
-    if (text === this.#written && (text === "[]" || now - this.#beatAt < BEAT_MS)) return;
+    if (text === this.#written && now - this.#beatAt < BEAT_MS) return;
+    const before = this.#written;
     this.#written = text;
     this.#beatAt = now;
+    if (text === "[]" && text === before) return;
     if (items.length) this.#write(`outbox:${this.#life}`, { beat: now, over: false, items });
     else this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${this.#life}`));
   }
@@ -77,13 +79,21 @@ export class Keeping {
     else this.keepOutbox(items);
   }
 
-  /** Take what lives that are over have left: `adopt` gets it, and it is dropped once that has returned. */
+  /** Whether this life was silent for so long that others may have taken over what it had written down. */
+  get wasSilent() {
+    return this.#now() - this.#beatAt > DEAD_AFTER_MS;
+  }
+
+  /**
+   * Take what lives have left that are over, or seem so: `adopt` gets the items and whether it is known, and they are
+   * dropped once that has returned.
+   */
   takeOver(adopt) {
     const left = this.#under("outbox:").filter(
       ([life, { beat, over }]) => life !== this.#life && (over || this.#now() - beat > DEAD_AFTER_MS),
     );
     if (!left.length) return;
-    adopt(left.flatMap(([, { items }]) => items));
+    for (const [, { items, over }] of left) adopt(items, { over });
     for (const [life] of left) this.#try((storage) => storage.removeItem(`${this.#prefix}outbox:${life}`));
   }
 

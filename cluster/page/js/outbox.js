@@ -10,14 +10,17 @@
  * (`written`) and taken over by a later one (`adopt`), which only repeats the same keys. That is harmless even if
  * the other still lives, since a key means the same message to both.
  *
- * **Giving up.** A message moves to another key only while every attempt under its old one was definitely refused.
+ * **Giving up.** The cluster remembers what a producer has sent for a while only. What was attempted before that, and
+ * would not have come back if it is in the log, is not repeated (`giveUpOld`). And a message moves to another key only while every attempt under its old one was definitely refused.
  * Where that is not so, it may be in the log: it fails with `definite: false`, and a person decides whether to
  * send it again. A message that fails may leave a gap in `n`, which those behind it are told of (`out_of_order`): then
- * its room goes on under a new producer.
+ * the lane is broken. It sends nothing new until all in flight is answered, and what is left goes on, in order, under a
+ * new producer.
  */
 
 export const WINDOW = 64; // sends in flight that the protocol allows
 const PATIENCE_MS = 5_000;
+const REMEMBERED_MS = 80 * 60_000; // the cluster keeps what a producer has sent for 90 minutes at least
 const BACKOFF_MS = { first: 100, most: 5_000 };
 const RETRY = new Set(["store_unavailable", "draining", "rate_limited", "not_joined"]);
 const TAKES_ITS_N = new Set(["key_reused", "result_expired"]); // the log has used this n, for something
@@ -30,11 +33,13 @@ class Item {
   state = "pending";
   epoch = null;
   seq = null;
+  duplicate = false; // an attempt before the acknowledged one has worked
   error = null;
   attempts = 0; // under the present key
   open = 0; // of these, how many are not answered on this connection
   sentAt = 0; // the last of them
   clean = true; // all others were definitely refused
+  doubtAt = null; // the first of those that may have worked
   failures = 0;
   retryAt = 0;
   lane = null;
@@ -49,6 +54,7 @@ class Item {
 class Lane {
   items = [];
   last = 0;
+  broken = false; // there is a gap before what is left
 
   constructor(room, producer) {
     Object.assign(this, { room, producer });
@@ -63,6 +69,10 @@ class Lane {
   drop(item) {
     this.items.splice(this.items.indexOf(item), 1);
     item.lane = null;
+  }
+
+  get isOpen() {
+    return this.items.some((item) => item.open);
   }
 }
 
@@ -103,7 +113,7 @@ export class Outbox {
   retry(room, key) {
     const item = this.#failed(room, key);
     if (item) {
-      Object.assign(item, { state: "pending", error: null, clean: true });
+      Object.assign(item, { state: "pending", error: null, clean: true, doubtAt: null });
       this.#own(room).take(item);
     }
     return item;
@@ -121,6 +131,7 @@ export class Outbox {
     for (const lane of [...this.#room(room).lanes]) {
       for (const item of [...lane.items]) {
         if (this.#inFlight >= WINDOW) return;
+        if (!item.open && lane.broken) continue;
         if (item.open ? now >= item.sentAt + PATIENCE_MS : now >= item.retryAt) yield item;
         else if (!item.open) return;
       }
@@ -133,6 +144,7 @@ export class Outbox {
     const times = [];
     for (const lane of this.#room(room).lanes) {
       for (const item of lane.items) {
+        if (!item.open && lane.broken) continue;
         times.push(item.open ? item.sentAt + PATIENCE_MS : item.retryAt);
         if (!item.open) break;
       }
@@ -143,6 +155,7 @@ export class Outbox {
 
   /** A message is about to be sent. */
   begin(item, now) {
+    if (item.clean && !item.open) item.doubtAt = now;
     item.attempts += 1;
     item.open += 1;
     item.sentAt = now;
@@ -154,11 +167,10 @@ export class Outbox {
     if (!item.open) return null; // Its room was left.
     this.#inFlight -= 1;
     item.open -= 1;
-    if (answer?.ok) return this.#committed(item, answer);
-    const error = answer?.error ?? SILENT;
-    item.clean &&= error.definite === true;
-    if (item.state === "pending") this.#refused(item, error, now, random);
-    return error.code;
+    const { lane } = item;
+    const code = this.#outcome(item, answer, now, random);
+    this.#goOn(lane);
+    return code;
   }
 
   /** A message came from the log. Returns whether it was one of ours that waited. */
@@ -166,9 +178,11 @@ export class Outbox {
     const mine = (item) => item.n === message.n && item.producer === message.producer;
     const item = message.producer === null ? null : this.#room(message.room).shown.find(mine);
     if (item && item.state !== "failed") {
-      item.lane?.drop(item);
+      const { lane } = item;
+      lane?.drop(item);
       item.state = "delivered";
       this.#hide(item);
+      this.#goOn(lane);
       return true;
     }
     if (item) this.#hide(item); // It was in the log, as we could not know.
@@ -184,14 +198,35 @@ export class Outbox {
     const here = committed.filter((item) => item.epoch === epoch && item.seq <= seq);
     const lost = committed.filter((item) => item.epoch !== epoch);
     here.forEach((item) => this.#hide(item));
-    lost.forEach((item) => Object.assign(item, { state: "failed", error: { ...LOST, definite: complete } }));
+    const error = ({ duplicate }) => ({ ...LOST, definite: complete && !duplicate }); // It has outlived one epoch already.
+    lost.forEach((item) => Object.assign(item, { state: "failed", error: error(item) }));
     return here.length + lost.length > 0;
+  }
+
+  /**
+   * Give up what the cluster may have taken and forgotten: a repetition would be a second message.
+   *
+   * `since`: from when on everything that was committed has come (ms). What was attempted later is not in the log, or it
+   * would be here. Returns whether there was any.
+   */
+  giveUpOld(room, { now, since }) {
+    const doubtful = (item) => item.state === "pending" && !item.clean && !item.open;
+    const old = ({ doubtAt, at }) => since > (doubtAt ?? at) && now - (doubtAt ?? at) > REMEMBERED_MS;
+    const found = this.shown(room).filter((item) => doubtful(item) && old(item));
+    found.forEach((item) => this.#fail(item, SILENT));
+    return found.length > 0;
+  }
+
+  /** An acknowledged message is not waited for where the log was received so far. A duplicate is in it, of any epoch. */
+  known(item, { epoch, head }) {
+    if (item.state === "committed" && item.seq <= head && (item.epoch === epoch || item.duplicate)) this.#hide(item);
   }
 
   /** The connection is gone: what was in flight may or may not be in the log. */
   cutOff() {
     this.#inFlight = 0;
-    for (const { shown } of this.#rooms.values()) {
+    for (const { lanes, shown } of this.#rooms.values()) {
+      for (const lane of lanes) lane.broken = false; // Under the old keys one may learn more.
       for (const item of shown) {
         if (item.open) item.clean = false;
         Object.assign(item, { open: 0, retryAt: 0, failures: 0 });
@@ -225,14 +260,19 @@ export class Outbox {
     return this.rooms().flatMap((room) =>
       this.shown(room)
         .filter((item) => item.state !== "committed")
-        .map(({ key, text, replyTo, at, state, error, attempts, clean, producer, n }) => (
-          { key, room, text, replyTo, at, state, error, attempts, clean, producer, n }
+        .map(({ key, text, replyTo, at, state, error, attempts, clean, doubtAt, producer, n }) => (
+          { key, room, text, replyTo, at, state, error, attempts, clean, doubtAt, producer, n }
         )),
     );
   }
 
-  /** Take over what another life has written down. */
-  adopt(written) {
+  /** Somebody else may have taken over what waits here, and sent it. */
+  doubt() {
+    for (const room of this.rooms()) for (const item of this.shown(room)) item.clean = false;
+  }
+
+  /** Take over what another life has written down; `over`: it is known to be over, and sends nothing of it any more. */
+  adopt(written, { over = false } = {}) {
     const lanes = new Map();
     for (const old of written) {
       const item = new Item(old);
@@ -246,7 +286,8 @@ export class Outbox {
       const name = JSON.stringify([old.room, old.producer]);
       if (!lanes.has(name)) lanes.set(name, this.#addLane(old.room, old.producer));
       lanes.get(name).take(item, old.n);
-      item.clean = old.clean && old.attempts === 0; // An attempt was perhaps not answered before the end.
+      item.doubtAt = old.doubtAt ?? null;
+      item.clean = over && old.clean && old.attempts === 0; // An attempt was perhaps not answered before the end.
     }
   }
 
@@ -262,7 +303,11 @@ export class Outbox {
   }
 
   #newLane(room) {
-    return this.#addLane(room, `${this.#producer}.${(this.#lanes += 1)}`);
+    return this.#addLane(room, this.#newProducer());
+  }
+
+  #newProducer() {
+    return `${this.#producer}.${(this.#lanes += 1)}`;
   }
 
   #addLane(room, producer) {
@@ -270,9 +315,8 @@ export class Outbox {
     for (const empty of lanes.filter((lane) => !lane.items.length && lane !== this.#room(room).own)) {
       lanes.splice(lanes.indexOf(empty), 1);
     }
-    const lane = new Lane(room, producer);
-    lanes.push(lane);
-    return lane;
+    lanes.push(new Lane(room, producer));
+    return lanes.at(-1);
   }
 
   #failed(room, key) {
@@ -285,10 +329,18 @@ export class Outbox {
     if (at >= 0) shown.splice(at, 1);
   }
 
-  #committed(item, { epoch, seq }) {
+  #outcome(item, answer, now, random) {
+    if (answer?.ok) return this.#committed(item, answer);
+    const error = answer?.error ?? SILENT;
+    item.clean &&= error.definite === true;
+    if (item.state === "pending") this.#refused(item, error, now, random);
+    return error.code;
+  }
+
+  #committed(item, { epoch, seq, duplicate = false }) {
     if (item.state === "pending") {
       item.lane.drop(item);
-      Object.assign(item, { state: "committed", epoch, seq });
+      Object.assign(item, { state: "committed", epoch, seq, duplicate });
     }
     return null;
   }
@@ -312,23 +364,25 @@ export class Outbox {
       this.#again(item, { retry_after_ms: 0 }, now, () => 0); // The one that is missing goes first anyway.
       return;
     }
-    if (lane === this.#room(item.room).own) this.#renew(item.room);
-    if (item.lane !== lane) return; // It has moved.
-    if (item.open) return; // Another attempt of it is not answered yet, and will tell.
-    if (item.clean) this.#move(item);
-    else this.#fail(item, SILENT);
+    lane.broken = true;
   }
 
-  /** Go on under a new producer, with what surely is not in the log. */
-  #renew(room) {
-    const old = this.#room(room).own;
-    this.#room(room).own = this.#newLane(room);
-    for (const item of [...old.items]) if (item.clean && !item.open) this.#move(item);
+  /** A broken lane of which all is answered gives place to one of a new producer, with what surely is not in the log. */
+  #goOn(lane) {
+    if (!lane?.broken || lane.isOpen) return;
+    const room = this.#room(lane.room);
+    const next = new Lane(lane.room, this.#newProducer());
+    room.lanes.splice(room.lanes.indexOf(lane), 1, next);
+    if (room.own === lane) room.own = next;
+    for (const item of [...lane.items]) {
+      if (item.clean) this.#move(item, next);
+      else this.#fail(item, SILENT);
+    }
   }
 
-  #move(item) {
+  #move(item, lane) {
     item.lane.drop(item);
-    this.#own(item.room).take(item);
+    lane.take(item);
   }
 
   #fail(item, error) {

@@ -33,6 +33,7 @@ export class Room {
   lastDelivered = 0;
   hidden = false; // the client's own business: inboxes
   invited = false; // the other one of a direct conversation knows of it
+  since = Infinity; // from when on all that was committed has come, by the client's clock (ms); it keeps that
   torn = false; // something between is missing: to be asked for again
   #me;
   #seq = null; // the cursor; null: there is none
@@ -40,6 +41,7 @@ export class Room {
   #more = false;
   #peopleVersion = null;
   #readSeq = null;
+  #jumpedFrom = null; // the cursor that was given up for a snapshot, until one was received whole
   #began = null; // where a resume that goes on has begun
 
   /** @param {string} name @param {string} me  the user that one is */
@@ -63,18 +65,22 @@ export class Room {
   }
 
   /** Begin where another life of this client was: nothing is shown yet. */
-  restore({ direct, invited, epoch, seq, read }) {
-    Object.assign(this, { direct, invited });
+  restore({ direct, invited, epoch, seq, read, at }) {
+    Object.assign(this, { direct, invited, since: at ?? Infinity });
     if (epoch !== null && seq !== null) Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
     this.#seq = epoch === null ? null : seq;
     this.#readSeq = read;
   }
 
-  /** Come as if for the first time, since too much has happened to resume. Returns the cursor that there was. */
+  /** What another life of this client is to begin from. */
+  get keptCursor() {
+    return this.#jumpedFrom ?? this.cursor;
+  }
+
+  /** Come as if for the first time, since too much has happened to resume. */
   forgetCursor() {
-    const { cursor } = this;
+    this.#jumpedFrom ??= this.cursor;
     this.#seq = null;
-    return cursor;
   }
 
   /** A live message came. @returns {object[]} what is new, in order */
@@ -115,13 +121,15 @@ export class Room {
       Object.assign(this, { epoch, head: seq, hasOlder: seq > 0 });
       this.#seq = seq;
     }
+    if (this.#jumpedFrom && epoch !== null) this.#jumped(this.#jumpedFrom);
     // Who comes to a room for the first time has nothing to catch up with; what is said to oneself alone is unread.
     this.#readSeq ??= this.direct === null ? this.head : 0;
     this.#count();
   }
 
   /** Say what one has missed before a snapshot that was asked for, as the cursor was too far behind. */
-  jumped(before) {
+  #jumped(before) {
+    this.#jumpedFrom = null;
     const gap = before.epoch !== this.epoch || before.seq > this.head;
     this.#divide(before.seq, gap ? "gap" : "caught-up", gap ? null : this.head - before.seq);
   }

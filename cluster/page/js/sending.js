@@ -39,6 +39,7 @@ export class Sending {
 
   /** Take a new message. @returns {Pending} */
   post(room, text, replyTo = null) {
+    this.#wake();
     const error = unsendable(text);
     const about = { replyTo, at: this.#now() };
     const item = error ? this.#outbox.refuse(room, text, { ...about, error }) : this.#outbox.post(room, text, about);
@@ -47,6 +48,7 @@ export class Sending {
   }
 
   retry(room, key) {
+    this.#wake();
     if (this.#outbox.retry(room, key)) this.#changed(room);
   }
 
@@ -67,8 +69,8 @@ export class Sending {
   /** Take over what other lives of this user's pages have left. @returns {string[]} the rooms that have something */
   adoptLeftOvers() {
     let rooms = [];
-    this.#keeping.takeOver((items) => {
-      this.#outbox.adopt(items);
+    this.#keeping.takeOver((items, { over }) => {
+      this.#outbox.adopt(items, { over });
       this.#write();
       rooms = this.#outbox.rooms();
     });
@@ -89,23 +91,40 @@ export class Sending {
 
   /** Show that this life goes on. */
   beat() {
+    this.#wake();
     this.#write();
   }
 
   /** This life is over. */
   close() {
     clearTimeout(this.#timer);
+    this.#wake();
     this.#keeping.end(this.#outbox.written());
   }
 
   /** Send what is due, and come again when something will be. */
   flush() {
     clearTimeout(this.#timer);
+    this.#wake();
     if (!this.#connection.isOpen) return;
     const rooms = this.#outbox.rooms().filter((name) => this.#room(name)?.joined);
+    for (const name of rooms) this.#giveUpOld(this.#room(name));
     for (const name of rooms) for (const item of this.#outbox.due(name, this.#now())) this.#send(item);
     const next = Math.min(...rooms.map((name) => this.#outbox.nextDue(name) ?? Infinity));
     if (next < Infinity) this.#timer = setTimeout(() => this.flush(), Math.max(SOONEST_MS, next - this.#now()));
+  }
+
+  /** After a sleep another tab may have sent what waits here: a key of its own would be a second message. */
+  #wake() {
+    if (!this.#keeping.wasSilent) return;
+    this.#outbox.doubt();
+    this.#write();
+  }
+
+  #giveUpOld({ name, since }) {
+    if (!this.#outbox.giveUpOld(name, { now: this.#now(), since })) return;
+    this.#write();
+    this.#on.changed(name);
   }
 
   #send(item) {
@@ -117,16 +136,18 @@ export class Sending {
   }
 
   #answered(item, answer) {
+    this.#wake();
     const code = this.#outbox.answered(item, answer, this.#now(), this.#random);
     const room = this.#room(item.room);
     if (!room) return;
-    if (code === null && item.epoch === room.epoch) this.#outbox.reached(room.name, room.epoch, room.head);
+    if (code === null) this.#outbox.known(item, room);
     if (code === "not_joined") this.#on.notJoined(room);
     if (code === "draining") this.#on.draining();
     this.#changed(room.name);
   }
 
   #changed(room) {
+    this.#wake();
     this.#write();
     this.flush();
     this.#on.changed(room);
