@@ -309,6 +309,40 @@ return Object.fromEntries([...document.querySelectorAll('#chat .row.message')]
 """
 
 
+def test_scrolled_up__others_read_and_older_messages_come__nothing_moves(
+    ann: Person, bob: Person, cid: Client, world: ChatWorld, room: str
+) -> None:
+    own_room = f"{room}-own"
+    writer = Client(world.nodes[2], "ann").connect()
+    writer.join(own_room)
+    said(writer, own_room, 160)
+    open_room(ann.page, own_room)
+    ann.page.until(lambda: ann.delivered()[-1:] == ["text 160"], "ann has the last one")
+    ann.page.run("document.querySelector('.log-scroll').scrollTop -= 600")
+    ann.page.until(lambda: ann.page.all(".pill:not([hidden])"), "she has scrolled up")
+    before = ann.page.run(PLACES)
+    ann.page.run(f"document.querySelector('{ROWS}[data-seq=\"{min(before, key=int)}\"] [data-act=reply]').focus()")
+    assert (reply := focused(ann.page)) == "Reply to ann"
+    open_room(bob.page, own_room)
+    ann.page.until(lambda: set(ann.page.texts(f"{ROWS} .ticks")) == {"Read"}, "bob has read it all")
+    assert focused(ann.page) == reply, "a row that is drawn anew keeps the focus"
+    assert unmoved(ann.page, before), "others have read: what ann looks at has not moved"
+    before = ann.page.run(TO_THE_TOP)
+    oldest = min(map(int, before))
+    ann.page.until(lambda: ann.page.all(f"{ROWS}[data-seq='{oldest - 1}']"), "what lies before is there")
+    assert unmoved(ann.page, before), "older ones have come: what ann looks at has not moved"
+    writer.close()
+
+
+def unmoved(page: Page, before: dict[str, int]) -> bool:
+    """Tell whether all that was in view is where it was, but for parts of pixels."""
+    now = page.run(PLACES)
+    return bool(before) and all(abs(now.get(seq, -1000) - top) <= 1 for seq, top in before.items())
+
+
+TO_THE_TOP = f"document.querySelector('.log-scroll').scrollTop = 0; {PLACES}"
+
+
 def test_failed_message__says_why_and_is_retried_or_discarded(ann: Person) -> None:
     ann.page.run(
         "const field = document.querySelector('#chat textarea'); field.value = 'half \\ud800';"

@@ -115,6 +115,7 @@ export class MessageLog {
     this.#client.addEventListener("room", (event) => this.#changed(event), { signal });
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     this.#rows.addEventListener("click", (event) => this.#clicked(event), { signal });
+    this.#rows.addEventListener("focusin", ({ target }) => target.matches(".message") && describe(target), { signal });
     this.#scroller.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     addEventListener("focus", () => this.#markRead(), { signal });
     document.addEventListener("visibilitychange", () => this.#markRead(), { signal });
@@ -187,7 +188,7 @@ export class MessageLog {
     this.#shown = reconcile(this.#rows, rows, this.#shown, (row) => rowElement(row, (place) => this.#original(place)));
     this.#drawTop(low);
     if (following) this.#toEnd();
-    else if (anchor) this.#scroller.scrollTop += anchor.element.offsetTop - anchor.top;
+    else if (anchor) this.#scroller.scrollTop += this.#shown.get(anchor.key).element.offsetTop - anchor.top;
     this.#drawPill();
   }
 
@@ -196,12 +197,12 @@ export class MessageLog {
     return { low, high, user, readers: readersBySeq(this.#state.reads, user), fresh: this.#fresh };
   }
 
-  /** The first row that one sees and that stays, with where it is now. */
+  /** The first row that one sees and that stays, with where it is now. Its element may be another one soon. */
   #anchor(rows) {
     const top = this.#scroller.scrollTop;
     for (const row of rows) {
       const element = this.#shown.get(row.key)?.element;
-      if (element && element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
+      if (element && element.offsetTop + element.offsetHeight > top) return { key: row.key, top: element.offsetTop };
     }
     return null;
   }
@@ -377,11 +378,15 @@ export class MessageLog {
   }
 
   #select(element) {
-    element.setAttribute("role", "article");
-    element.setAttribute("aria-label", spoken(element));
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
   }
+}
+
+/** A message that has the focus is called by what stands in it. */
+function describe(element) {
+  element.setAttribute("role", "article");
+  element.setAttribute("aria-label", spoken(element));
 }
 
 function spoken(element) {
