@@ -64,7 +64,11 @@ def entered(page: Page, user: str, node: Node, room: str) -> Person:
 
 def sees(person: Person, *texts: str) -> None:
     """Wait until these messages, and no others, are in the log as somebody sees it."""
-    person.page.until(lambda: person.delivered() == list(texts), f"{person.user} sees {texts}")
+    try:
+        person.page.until(lambda: person.delivered() == list(texts), f"{person.user} sees {texts}")
+    except AssertionError as error:
+        there = f"{person.delivered()}, pending {person.page.texts(f'{ROWS}.pending')}, {person.connection}"
+        raise AssertionError(f"{error}: {there}") from error
 
 
 def come_as_stranger(page: Page, node: Node, room: str) -> None:
@@ -198,8 +202,7 @@ def test_address__a_link_leads_to_a_room_and_back_leads_back(page: Page, world: 
     open_room(page, f"{room}-2")
     page.chrome.back()
     page.until(lambda: page.texts("#room-title") == [f"#{room}"], "back leads back")
-    page.chrome.refresh()
-    page.until(lambda: page.texts("#room-title") == [f"#{room}"], "a reload stays there")
+    page.reload_until(lambda: page.texts("#room-title") == [f"#{room}"], "a reload stays there")
     assert page.texts("#me") == ["Zoë Ω"]
     page.one("#rename").click()
     page.one("dialog input").send_keys(Keys.CONTROL + "a")
@@ -219,8 +222,8 @@ def test_markup__in_names_and_texts_is_shown_as_text(page: Page, world: ChatWorl
     hostile.send(
         room, "see https://example.org/a?b=1&c=2. Or https://evil.example/\"onclick='x'", reply_to=answered
     )
-    page.open(f"{world.nodes[0].url}/?user={quote(HOSTILE)}2#/room/{room}")
-    page.until(lambda: len(page.all(ROWS)) == 2, "both are there")
+    url = f"{world.nodes[0].url}/?user={quote(HOSTILE)}2#/room/{room}"
+    page.open_until(url, lambda: len(page.all(ROWS)) == 2, "both are there")
     page.until(lambda: len(page.all(".people-pane .person")) == 2, "both people are there")
     hostile.call("typing", {"room": room, "typing": True})
     page.until(lambda: page.texts(".typing") != [""], "who writes is told")
@@ -321,7 +324,8 @@ def test_scrolled_up__others_read_and_older_messages_come__nothing_moves(
     ann.page.run("document.querySelector('.log-scroll').scrollTop -= 600")
     ann.page.until(lambda: ann.page.all(".pill:not([hidden])"), "she has scrolled up")
     before = ann.page.run(PLACES)
-    ann.page.run(f"document.querySelector('{ROWS}[data-seq=\"{min(before, key=int)}\"] [data-act=reply]').focus()")
+    reply_to_first = f"{ROWS}[data-seq='{min(before, key=int)}'] [data-act=reply]"
+    ann.page.run("document.querySelector(arguments[0]).focus({preventScroll: true})", reply_to_first)
     assert (reply := focused(ann.page)) == "Reply to ann"
     open_room(bob.page, own_room)
     ann.page.until(lambda: set(ann.page.texts(f"{ROWS} .ticks")) == {"Read"}, "bob has read it all")
@@ -365,8 +369,7 @@ def test_reload__draft_and_pending_survive_it(ann: Person, world: ChatWorld) -> 
     ann.say("while Redis is away")
     ann.page.until(lambda: ann.pending() == ["while Redis is away"], "it waits")
     ann.write("half a thought")
-    ann.page.chrome.refresh()
-    ann.page.until(lambda: ann.pending() == ["while Redis is away"], "it still waits")
+    ann.page.reload_until(lambda: ann.pending() == ["while Redis is away"], "it still waits")
     assert ann.page.one(FIELD).get_property("value") == "half a thought"
     world.redis.start()
     sees(ann, "before", "while Redis is away")
