@@ -15,6 +15,7 @@ export class MemberButtons {
   #states = new Map();
   #timer = null;
   #running = false;
+  #silent = false; // whether whoever kills and restarts has not answered last
   #tell;
 
   constructor(control, { say, fail, changed }) {
@@ -48,8 +49,10 @@ export class MemberButtons {
     clearTimeout(this.#timer);
     try {
       this.#take(await this.#control.members());
-      this.#tell.fail("");
+      if (this.#silent) this.#tell.fail(""); // Other sentences stay until the next press.
+      this.#silent = false;
     } catch {
+      this.#silent = true;
       this.#states.clear();
       this.#draw();
       this.#tell.fail("Whoever started this cluster no longer answers, so nothing can be killed or restarted from here.");
@@ -93,6 +96,7 @@ export class MemberButtons {
   }
 
   async #act(action, name, done) {
+    this.#tell.fail("");
     try {
       this.#take([await this.#control[action](name)]);
       this.#tell.say(done);
