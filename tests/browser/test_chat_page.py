@@ -518,10 +518,12 @@ def test_token__asked_for_where_the_cluster_has_one__and_told_that_it_is_wrong(
     try:
         redis.start()
         node.start()
-        page.open(f"{node.url}/?user=ann#/room/{room}")
+        asked = "#welcome:not([hidden]) #welcome-form input"
+        url = f"{node.url}/?user=ann#/room/{room}"
+        page.open_until(url, lambda: page.all(asked), "the token is asked for")
         for token, wrong in (("please", ""), ("open sesame", "That is not the token of this cluster.")):
             page.until(lambda w=wrong: page.texts("#welcome-form .wrong") == [w], "the token is asked for")
-            page.one("#welcome-form input").send_keys(token + Keys.ENTER)
+            page.one(asked).send_keys(token + Keys.ENTER)
         ann = Person(page, "ann")
         page.until(lambda: ann.connection == "Connected to node-1", "it opens")
         page.until(lambda: page.all(".people-pane .person"), "she is in the room")
