@@ -15,6 +15,7 @@ export class MemberButtons {
   #slots = []; // {name, slot, state}
   #states = new Map();
   #rounds = new Rounds(() => this.#look(), () => EVERY_MS);
+  #silent = false; // whether whoever kills and restarts has not answered last
   #tell;
 
   constructor(control, { say, fail, changed }) {
@@ -44,8 +45,10 @@ export class MemberButtons {
   async #look() {
     try {
       this.#take(await this.#control.members());
-      this.#tell.fail("");
+      if (this.#silent) this.#tell.fail(""); // Other sentences stay until the next press.
+      this.#silent = false;
     } catch {
+      this.#silent = true;
       this.#states.clear();
       this.#draw();
       this.#tell.fail("Whoever started this cluster no longer answers, so nothing can be killed or restarted from here.");
@@ -86,6 +89,7 @@ export class MemberButtons {
   }
 
   async #act(action, name, done) {
+    this.#tell.fail("");
     try {
       this.#take([await this.#control[action](name)]);
       this.#tell.say(done);
