@@ -7,9 +7,13 @@ cluster never meet.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from harness.records.steady import SteadyBound
+
+MOST_BOTS = 2**16 - 1  # for whom the history has a column of 16 bits
 
 
 class Role(StrEnum):
@@ -52,7 +56,7 @@ class ClusterPlan:
 class BotPlan:
     """One bot: who it is, where it begins, what it sends."""
 
-    ordinal: int  # 1-based; the `bot` column of the history
+    ordinal: Annotated[int, Field(ge=1, le=MOST_BOTS)]  # the `bot` column of the history
     name: str  # "bot-07"
     rooms: tuple[str, ...]  # logical names
     first_node: str  # the node it connects to first
@@ -166,6 +170,15 @@ class Plan:
     expect: Expectation
     steady_state: tuple[SteadyBound, ...] = ()
     by_hand: bool = False  # its bots came and went by the user's hand (`wordaround load`)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no plan.
+
+        Raises:
+            ValueError: it has no phase, so that there is no load.
+        """
+        if not self.phases:
+            raise ValueError("a plan has a phase at least")
 
     @property
     def load_s(self) -> float:

@@ -49,8 +49,17 @@ class Page:
     def open_until(self, url: str, condition: Callable[[], T], what: str) -> None:
         """Load a URL and wait until a condition comes true; again where the network cut the loading."""
         self.open(url)
+        self._loaded(condition, what)
+
+    def reload_until(self, condition: Callable[[], T], what: str) -> None:
+        """Load the page anew and wait as `open_until` does."""
+        self._opened_at = len(self.console())
+        self.chrome.refresh()
+        self._loaded(condition, what)
+
+    def _loaded(self, condition: Callable[[], T], what: str) -> None:
         for _ in range(5):
-            self.until(lambda: condition() or self._was_cut(), f"{what}; {self._console}")
+            self.until(lambda: condition() or self._was_cut(), what)
             if condition():
                 return
             self._opened_at = len(self.console())
@@ -58,7 +67,10 @@ class Page:
         raise AssertionError(f"the machine's network changes all the time: {self._console}")
 
     def _was_cut(self) -> bool:
-        return any(CUT in line for line in self.console()[self._opened_at :])
+        return any(CUT in line for line in self._since_opened())
+
+    def _since_opened(self) -> list[str]:
+        return self.console()[self._opened_at :]
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the page a viewport of that many CSS pixels, phones' widths too."""
@@ -105,7 +117,7 @@ class Page:
                     return found
             except StaleElementReferenceException:
                 pass  # The page was redrawn between finding and asking.
-            assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
+            assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}; {self._since_opened()}"
             time.sleep(0.02)
 
     def console(self) -> list[str]:

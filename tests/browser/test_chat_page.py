@@ -19,9 +19,10 @@ from selenium.webdriver.common.keys import Keys
 from werkzeug.serving import make_server
 
 from cluster.page import FOLDER, PageFiles
+from harness.backends.redis_binary import find_redis_binary
 from tests.browser.chat_world import ChatWorld, Person
 from tests.browser.page import Page
-from tests.integration.node.conftest import Client, Node
+from tests.integration.node.conftest import Client, Node, Redis
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -64,7 +65,11 @@ def entered(page: Page, user: str, node: Node, room: str) -> Person:
 
 def sees(person: Person, *texts: str) -> None:
     """Wait until these messages, and no others, are in the log as somebody sees it."""
-    person.page.until(lambda: person.delivered() == list(texts), f"{person.user} sees {texts}")
+    try:
+        person.page.until(lambda: person.delivered() == list(texts), f"{person.user} sees {texts}")
+    except AssertionError as error:
+        there = f"{person.delivered()}, pending {person.page.texts(f'{ROWS}.pending')}, {person.connection}"
+        raise AssertionError(f"{error}: {there}") from error
 
 
 def come_as_stranger(page: Page, node: Node, room: str) -> None:
@@ -198,8 +203,7 @@ def test_address__a_link_leads_to_a_room_and_back_leads_back(page: Page, world: 
     open_room(page, f"{room}-2")
     page.chrome.back()
     page.until(lambda: page.texts("#room-title") == [f"#{room}"], "back leads back")
-    page.chrome.refresh()
-    page.until(lambda: page.texts("#room-title") == [f"#{room}"], "a reload stays there")
+    page.reload_until(lambda: page.texts("#room-title") == [f"#{room}"], "a reload stays there")
     assert page.texts("#me") == ["Zoë Ω"]
     page.one("#rename").click()
     page.one("dialog input").send_keys(Keys.CONTROL + "a")
@@ -219,8 +223,8 @@ def test_markup__in_names_and_texts_is_shown_as_text(page: Page, world: ChatWorl
     hostile.send(
         room, "see https://example.org/a?b=1&c=2. Or https://evil.example/\"onclick='x'", reply_to=answered
     )
-    page.open(f"{world.nodes[0].url}/?user={quote(HOSTILE)}2#/room/{room}")
-    page.until(lambda: len(page.all(ROWS)) == 2, "both are there")
+    url = f"{world.nodes[0].url}/?user={quote(HOSTILE)}2#/room/{room}"
+    page.open_until(url, lambda: len(page.all(ROWS)) == 2, "both are there")
     page.until(lambda: len(page.all(".people-pane .person")) == 2, "both people are there")
     hostile.call("typing", {"room": room, "typing": True})
     page.until(lambda: page.texts(".typing") != [""], "who writes is told")
@@ -309,6 +313,45 @@ return Object.fromEntries([...document.querySelectorAll('#chat .row.message')]
 """
 
 
+def test_scrolled_up__others_read_and_older_messages_come__nothing_moves(
+    ann: Person, bob: Person, cid: Client, world: ChatWorld, room: str
+) -> None:
+    own_room = f"{room}-own"
+    writer = Client(world.nodes[2], "ann").connect()
+    writer.join(own_room)
+    said(writer, own_room, 160)
+    open_room(ann.page, own_room)
+    ann.page.until(lambda: ann.delivered()[-1:] == ["text 160"], "ann has the last one")
+    ann.page.run("document.querySelector('.log-scroll').scrollTop -= 600")
+    ann.page.until(lambda: ann.page.all(".pill:not([hidden])"), "she has scrolled up")
+    before = ann.page.run(PLACES)
+    reply_to_first = f"{ROWS}[data-seq='{min(before, key=int)}'] [data-act=reply]"
+    ann.page.run("document.querySelector(arguments[0]).focus({preventScroll: true})", reply_to_first)
+    assert (reply := focused(ann.page)) == "Reply to ann"
+    open_room(bob.page, own_room)
+    ann.page.until(lambda: set(ann.page.texts(f"{ROWS} .ticks")) == {"Read"}, "bob has read it all")
+    assert focused(ann.page) == reply, "a row that is drawn anew keeps the focus"
+    assert unmoved(ann.page, before), "others have read: what ann looks at has not moved"
+    before = ann.page.run(TO_THE_TOP)
+    oldest = min(map(int, before))
+    ann.page.until(lambda: ann.page.all(f"{ROWS}[data-seq='{oldest - 1}']"), "what lies before is there")
+    assert unmoved(ann.page, before), "older ones have come: what ann looks at has not moved"
+    ann.page.until(
+        lambda: ann.page.run(TO_THE_TOP) and ann.page.all(f"{ROWS}[data-seq='1']"), "the first one"
+    )
+    ann.page.until(lambda: ann.page.texts(".log-top") == ["The beginning of this room"], "and that it is")
+    writer.close()
+
+
+def unmoved(page: Page, before: dict[str, int]) -> bool:
+    """Tell whether all that was in view is where it was, but for parts of pixels."""
+    now = page.run(PLACES)
+    return bool(before) and all(abs(now.get(seq, -1000) - top) <= 1 for seq, top in before.items())
+
+
+TO_THE_TOP = f"document.querySelector('.log-scroll').scrollTop = 0; {PLACES}"
+
+
 def test_failed_message__says_why_and_is_retried_or_discarded(ann: Person) -> None:
     ann.page.run(
         "const field = document.querySelector('#chat textarea'); field.value = 'half \\ud800';"
@@ -321,6 +364,13 @@ def test_failed_message__says_why_and_is_retried_or_discarded(ann: Person) -> No
     assert [button.text for button in buttons] == ["Try again", "Discard"]
     buttons[1].click()
     ann.page.until(lambda: not ann.page.all(ROWS), "it is gone")
+    ann.page.run("window.asIs = String.prototype.isWellFormed; String.prototype.isWellFormed = () => false;")
+    ann.say("once more")
+    ann.page.until(lambda: ann.page.all(failure), "this one has failed, too")
+    ann.page.run("String.prototype.isWellFormed = window.asIs;")
+    ann.page.one(f"{failure} [data-act=retry]").click()
+    sees(ann, "once more")
+    assert not ann.page.all(f"{ROWS}.pending")
 
 
 def test_reload__draft_and_pending_survive_it(ann: Person, world: ChatWorld) -> None:
@@ -331,8 +381,7 @@ def test_reload__draft_and_pending_survive_it(ann: Person, world: ChatWorld) -> 
     ann.say("while Redis is away")
     ann.page.until(lambda: ann.pending() == ["while Redis is away"], "it waits")
     ann.write("half a thought")
-    ann.page.chrome.refresh()
-    ann.page.until(lambda: ann.pending() == ["while Redis is away"], "it still waits")
+    ann.page.reload_until(lambda: ann.pending() == ["while Redis is away"], "it still waits")
     assert ann.page.one(FIELD).get_property("value") == "half a thought"
     world.redis.start()
     sees(ann, "before", "while Redis is away")
@@ -355,6 +404,135 @@ def test_coming_back__tells_how_much_was_caught_up(ann: Person, cid: Client, roo
     ann.page.until(
         lambda: ann.page.texts("#announcer") == ["Caught up 7 messages."], "it is said, not read out"
     )
+
+
+def test_lost_history__everything_is_gone__a_gap_says_so(ann: Person, world: ChatWorld) -> None:
+    ann.say("one")
+    ann.say("two")
+    sees(ann, "one", "two")
+    ann.page.expect(lambda line: "503 (SERVICE UNAVAILABLE)" in line)
+    world.redis.process.kill()
+    for file in world.redis.process.log.parent.glob("appendonlydir/*"):
+        file.unlink()
+    world.redis.start()
+    ann.page.until(lambda: ann.page.all(".row.gap"), "the gap is said")
+    assert ann.page.texts(".row.gap") == ["History gap: 2 messages cannot be shown here"]
+    assert (ann.delivered(), ann.page.texts(".log-top")) == ([], ["The beginning of this room"])
+    ann.say("three")
+    sees(ann, "three")
+    assert ann.page.texts(".rows > :not(.day)")[0].startswith("History gap"), "what comes stands behind it"
+
+
+def test_offline__what_was_lost_and_when_the_next_try_is_are_said__and_leaving_asks_back(
+    page: Page, world: ChatWorld, cid: Client, room: str
+) -> None:
+    with every_document(page, CUT_OFF), every_document(page, HEARD):
+        page.open("about:blank")
+        ann = entered(page, "ann", world.nodes[0], room)
+    ann.say("before")
+    sees(ann, "before")
+    page.run("window.cutOff(true)")
+    page.until(lambda: ann.connection == "Offline: no node answers", "she is offline")
+    page.until(lambda: page.texts("#connection .aside")[0].startswith("next try in "), "when the next try is")
+    ann.say("while away")
+    page.until(lambda: ann.pending() == ["while away"], "it waits")
+    page.one("[data-part=leave]").click()
+    page.until(lambda: page.texts("dialog h2") == [f"Leave #{room}?"], "it asks back")
+    assert page.texts("dialog p") == ["1 message of yours is not sent yet, and would be given up."]
+    press(page, Keys.ENTER)
+    page.until(lambda: not page.all("dialog"), "she stays")
+    assert ann.pending() == ["while away"]
+    for number in range(3):
+        cid.send(room, f"missed {number}")
+    page.run("window.heard = []; window.cutOff(false)")
+    page.run("document.querySelector('#connection .link:not([hidden])')?.click()")  # Try now
+    sees(ann, "before", "missed 0", "missed 1", "missed 2", "while away")
+    assert ann.connection.startswith("Connected to node-")
+    assert page.texts(".row.caught-up") == ["Caught up 3 messages"]
+    assert page.run("return window.heard") == [], "what was caught up is not read out"
+
+
+@contextlib.contextmanager
+def every_document(page: Page, source: str) -> Iterator[None]:
+    """Run a script in each document that is loaded meanwhile, before its own ones."""
+    added = page.chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    yield
+    page.chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+# Lets a test take a page's network away, and give it back; nothing of that is in the console.
+CUT_OFF = """
+const [Socket, ask, sockets] = [WebSocket, fetch, new Set()];
+let cut = false;
+window.cutOff = (wanted) => {
+  cut = wanted;
+  if (cut) for (const socket of sockets) socket.close();
+};
+window.WebSocket = class extends Socket {
+  constructor(...args) {
+    if (cut) throw new Error("cut off");
+    super(...args);
+    sockets.add(this);
+  }
+};
+window.fetch = (...args) => (cut ? Promise.reject(new TypeError("cut off")) : ask(...args));
+"""
+
+
+def test_people__whose_node_was_lost_may_be_back__and_are_said_so(
+    ann: Person, cid: Client, world: ChatWorld
+) -> None:
+    ann.page.until(lambda: "On node-3" in ann.page.texts(".people-pane .state"), "cid is there")
+    world.nodes[2].process.signal(signal.SIGSTOP)
+    said = ["Lost with node-3, may be back"]
+    ann.page.until(lambda: ann.page.texts(".people-pane .person.lost .state") == said, "the grace is said")
+
+
+def test_storage__full__the_page_works_and_says_what_a_reload_would_forget(
+    page: Page, world: ChatWorld, room: str
+) -> None:
+    page.expect(lambda line: "would not survive a reload" in line)
+    with every_document(page, FULL):
+        page.open("about:blank")
+        ann = entered(page, "ann", world.nodes[0], room)
+    ann.say("all the same")
+    sees(ann, "all the same")
+    forgets = ["A reload would forget what is not sent"]
+    page.until(lambda: page.texts("#connection .forgets") == forgets, "what would be forgotten is said")
+
+
+# A storage that takes nothing. The client tells of that every five seconds: here sooner.
+FULL = """
+Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+const every = setInterval;
+window.setInterval = (act, ms) => every(act, Math.min(ms, 200));
+"""
+
+
+def test_token__asked_for_where_the_cluster_has_one__and_told_that_it_is_wrong(
+    page: Page, tmp_path: Path, room: str
+) -> None:
+    page.expect(lambda line: "401 (UNAUTHORIZED)" in line)
+    redis = Redis(tmp_path, find_redis_binary())
+    node = Node(redis, tmp_path, "node-1", TOKEN="open sesame")
+    try:
+        redis.start()
+        node.start()
+        asked = "#welcome:not([hidden]) #welcome-form input"
+        url = f"{node.url}/?user=ann#/room/{room}"
+        page.open_until(url, lambda: page.all(asked), "the token is asked for")
+        for token, wrong in (("please", ""), ("open sesame", "That is not the token of this cluster.")):
+            page.until(lambda w=wrong: page.texts("#welcome-form .wrong") == [w], "the token is asked for")
+            page.one(asked).send_keys(token + Keys.ENTER)
+        ann = Person(page, "ann")
+        page.until(lambda: ann.connection == "Connected to node-1", "it opens")
+        page.until(lambda: page.all(".people-pane .person"), "she is in the room")
+        ann.say("inside")
+        sees(ann, "inside")
+        page.open("about:blank")
+    finally:
+        node.process.kill()
+        redis.process.kill()
 
 
 # Many
@@ -509,9 +687,9 @@ def test_screen_reader__history_is_a_log_that_is_not_read_out_while_it_fills(
     page: Page, world: ChatWorld, room: str, cid: Client
 ) -> None:
     said(cid, room, 60)
-    page.open("about:blank")
-    watch = page.chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HEARD})
-    ann = entered(page, "ann", world.nodes[0], room)
+    with every_document(page, HEARD):
+        page.open("about:blank")
+        ann = entered(page, "ann", world.nodes[0], room)
     page.until(lambda: "text 60" in ann.delivered(), "the history is there")
     log = page.one(".log-scroll")
     assert (log.get_attribute("role"), log.get_attribute("aria-label")) == ("log", f"Messages in #{room}")
@@ -521,10 +699,17 @@ def test_screen_reader__history_is_a_log_that_is_not_read_out_while_it_fills(
     ann.say("my own")
     page.until(lambda: "my own" in ann.delivered(), "it is there")
     assert page.run("return window.heard") == ["and now live"], "what one wrote oneself is not"
+    page.until(lambda: page.one(".log-scroll").get_attribute("aria-busy") is None, "the log is still")
+    cid.call("read", {"room": room, **place_of(cid.node.messages(room, "limit=1")[0])})
+    page.until(lambda: page.texts(f"{ROWS} .ticks") == ["Read"], "cid has read it")
+    assert page.run("return window.heard") == ["and now live"], "nor is it because somebody has read it"
     status = page.one("#connection [role=status]")
     assert status.text == "Connected to node-1"
     assert page.run("return document.querySelector('#connection .aside').closest('[role=status]')") is None
-    page.chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", watch)
+
+
+def place_of(message: dict[str, Any]) -> dict[str, Any]:
+    return {"epoch": message["epoch"], "seq": message["seq"]}
 
 
 # Notes what a screen reader would read out: rows that are added while the log is neither busy nor silenced.
@@ -534,7 +719,8 @@ new MutationObserver(changes => {
   for (const change of changes) for (const row of change.addedNodes) {
     const log = row.closest?.('[role=log]');
     if (!log || !row.matches('.row.message')) continue;
-    if (log.getAttribute('aria-busy') === 'true' || log.getAttribute('aria-live') === 'off') continue;
+    const said = row.closest('[aria-live]')?.getAttribute('aria-live');
+    if (log.getAttribute('aria-busy') === 'true' || said === 'off') continue;
     window.heard.push(row.querySelector('.text').textContent);
   }
 }).observe(document, {childList: true, subtree: true});

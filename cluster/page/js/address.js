@@ -8,17 +8,20 @@
 // A link without a user asks whoever follows it for a name. The user is in the query and the place behind the `#`:
 // changing the place loads nothing anew, changing the user is another session.
 
-import { validRoom, validUser } from "./names.js";
+import { isPrivate, validRoom, validUser } from "./names.js";
 
 /** What the part behind the `#` leads to: `{view, room}` or `{view, user}`; null where it leads nowhere. */
 export function placeOf(hash) {
   const [view, ...rest] = hash.replace(/^#\/?/, "").split("/");
   const name = decoded(rest.join("/"));
-  if (view === "room" && name !== null && validRoom(name)) return { view, room: name };
+  if (view === "room" && name !== null && validRoom(name) && !isInbox(name)) return { view, room: name };
   if (view === "with" && name !== null && validUser(name)) return { view, user: name };
   if (view === "cluster" && (name === "" || validRoom(name))) return { view, room: name || "in-step" };
   return null;
 }
+
+/** Inboxes are the client's own business: a link into one would show its notices, and leave it again. */
+const isInbox = (room) => isPrivate(room) && room.startsWith("inbox.");
 
 export const toRoom = (room) => `#/room/${encodeURIComponent(room)}`;
 export const toPerson = (user) => `#/with/${encodeURIComponent(user)}`;

@@ -3,10 +3,11 @@
 import { placeOf, toRoom, userOf, withUser } from "./address.js";
 import { ChatClient } from "./client.js";
 import { Control } from "./control.js";
+import { keep, kept, storage, tabStorage } from "./storage.js";
 import { ChatView } from "./views/chat_view.js";
 import { ClusterView } from "./views/cluster_view.js";
 import { ConnectionBar } from "./views/connection_bar.js";
-import { askName, nameForm, showHelp } from "./views/dialogs.js";
+import { askName, nameForm, showHelp, tokenForm } from "./views/dialogs.js";
 import { Drafts } from "./views/drafts.js";
 import { Drawers } from "./views/drawers.js";
 import { icon, setText } from "./views/dom.js";
@@ -14,6 +15,8 @@ import { icon, setText } from "./views/dom.js";
 const FIRST_ROOM = "lobby";
 const COPIED_MS = 1_500; // So long a check says that the link is copied.
 const NAME = "wordaround:user"; // The last name that was chosen in this browser.
+const TOKEN = "wordaround:token"; // What the cluster wants to be told; as long as this tab.
+const UNAUTHORIZED = 401;
 const NO_CLIENT =
   "This node was installed without socket.io-client: install npm, run “make setup”, and start the node anew.";
 
@@ -22,7 +25,7 @@ const find = (id) => document.getElementById(id);
 async function begin() {
   const io = await officialClient();
   if (io === null) return refuse(NO_CLIENT);
-  const user = userOf(location.search) ?? userOf(`?user=${encodeURIComponent(localStorage.getItem(NAME) ?? "")}`);
+  const user = userOf(location.search) ?? userOf(`?user=${encodeURIComponent(kept(storage(), NAME) ?? "")}`);
   if (user === null) welcome((name) => enter(io, name));
   else enter(io, user);
 }
@@ -47,27 +50,46 @@ function welcome(done) {
 }
 
 function enter(io, user) {
-  localStorage.setItem(NAME, user);
+  keep(storage(), NAME, user);
   history.replaceState(null, "", `${withUser(location.search, user)}${location.hash}`);
   find("welcome").hidden = true;
   find("app").hidden = false;
-  new Session(io, user);
+  new Session(io, user, kept(tabStorage(), TOKEN) ?? undefined);
+}
+
+/** The cluster wants a token, and another one where there was one: with it the page is loaded anew. */
+function askToken(wrong) {
+  const { form, field } = tokenForm({
+    wrong,
+    done: (token) => {
+      keep(tabStorage(), TOKEN, token);
+      location.reload();
+    },
+  });
+  setText(find("welcome-to"), "This cluster lets nobody in without its token.");
+  find("welcome-form").replaceChildren(form);
+  find("app").hidden = true;
+  find("welcome").hidden = false;
+  field.focus();
 }
 
 /** One user's stay on the page. Another name is another session, and loads the page anew. */
 class Session {
   #io;
+  #token;
   #client;
   #chat;
   #control = Control.reach(); // Now, while the node that the page came from is there.
   #cluster = null; // While one looks at it; it has connections of its own.
+  #asked = false; // whether it was asked why it refuses
   #drawers = new Drawers(find("app"));
 
-  constructor(io, user) {
+  constructor(io, user, token) {
     this.#io = io;
-    this.#client = new ChatClient({ user, node: location.origin, io, storage: localStorage });
+    this.#token = token;
+    this.#client = new ChatClient({ user, node: location.origin, io, token, storage: storage() });
     this.#chat = new ChatView(find("chat"), this.#client, {
-      drafts: new Drafts(localStorage, user),
+      drafts: new Drafts(storage(), user),
       go: (hash) => this.#go(hash),
       say: (text) => setText(find("announcer"), text),
     });
@@ -79,6 +101,7 @@ class Session {
   }
 
   #listen(user) {
+    this.#client.addEventListener("state", ({ detail }) => this.#refused(detail));
     addEventListener("hashchange", () => this.#route());
     addEventListener("pagehide", () => {
       this.#closeCluster();
@@ -91,6 +114,17 @@ class Session {
     find("copy").addEventListener("click", () => copyLink());
     find("copy").hidden = !navigator.clipboard; // Browsers have one only where the connection is theirs or secure.
     find("skip").addEventListener("click", () => this.#chat.focus());
+  }
+
+  /** Refused for good, perhaps for want of the token: that the node tells over HTTP, too. */
+  async #refused({ status, retryAt, node }) {
+    if (status !== "offline" || retryAt !== null || this.#asked) return;
+    this.#asked = true;
+    const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
+    const answer = await fetch(`${node.url}/rooms`, { headers, cache: "no-store" }).catch(() => null);
+    if (answer?.status !== UNAUTHORIZED) return;
+    this.#client.close();
+    askToken(this.#token !== undefined);
   }
 
   #go(hash) {
@@ -125,7 +159,7 @@ class Session {
 
   #openCluster(room) {
     document.title = "Cluster · WordAround";
-    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io, control: this.#control });
+    this.#cluster = new ClusterView({ client: this.#client, room, io: this.#io, control: this.#control, token: this.#token });
     find("cluster").append(this.#cluster.element);
     this.#cluster.start();
   }
@@ -147,7 +181,7 @@ class Session {
 }
 
 function rename(user) {
-  localStorage.setItem(NAME, user);
+  keep(storage(), NAME, user);
   location.search = withUser(location.search, user);
 }
 

@@ -3,9 +3,9 @@
 
 import { toPerson, toRoom } from "../address.js";
 import { Composer } from "./composer.js";
-import { askRoom } from "./dialogs.js";
+import { askLeave, askRoom } from "./dialogs.js";
 import { setText } from "./dom.js";
-import { names } from "./format.js";
+import { counted, names } from "./format.js";
 import { MessageLog } from "./message_log.js";
 import { People } from "./people.js";
 import { RoomList } from "./room_list.js";
@@ -108,9 +108,16 @@ export class ChatView {
     this.#open = null;
   }
 
+  /** Leave the open room; what is not sent yet would be lost, so that one is asked. */
   #leave() {
     const { room } = this.#open ?? {};
     if (!room) return;
+    if (room.pending.length === 0) this.#leaveForGood(room);
+    else askLeave(titleOf(room), room.pending.length, () => this.#leaveForGood(room));
+  }
+
+  #leaveForGood(room) {
+    if (room !== this.#open?.room) return;
     const other = [...this.#client.rooms.values()].find((each) => each !== room);
     this.#client.leave(room.name);
     this.#close();
@@ -139,7 +146,7 @@ export class ChatView {
 
   #tellDivider() {
     const last = this.#open.room.dividers.at(-1);
-    if (last?.kind === "caught-up") this.#say(`Caught up ${last.count} messages.`);
+    if (last?.kind === "caught-up") this.#say(`Caught up ${counted(last.count, "message")}.`);
     else if (last) this.#say("There is a gap in the history.");
   }
 

@@ -6,12 +6,14 @@
 import { h, icon, setText } from "./dom.js";
 
 const TICK_MS = 250;
+const FORGETS = "A reload would forget what is not sent";
 
 export class ConnectionBar {
   #client;
   #element;
   #sign = h("span", { class: "sign" });
   #sentence = h("span", { class: "sentence", role: "status" });
+  #forgets = h("span", { class: "forgets", role: "status" });
   #aside = h("span", { class: "aside" });
   #now = h("button", { class: "link", type: "button", hidden: true, text: "Try now" });
   #icon = "";
@@ -21,7 +23,7 @@ export class ConnectionBar {
   constructor(element, client) {
     this.#client = client;
     this.#element = element;
-    element.append(this.#sign, this.#sentence, this.#aside, this.#now);
+    element.append(this.#sign, this.#sentence, this.#aside, this.#now, this.#forgets);
     const { signal } = this.#stop;
     client.addEventListener("state", () => this.#draw(), { signal });
     this.#now.addEventListener("click", () => client.reconnect(), { signal });
@@ -40,6 +42,7 @@ export class ConnectionBar {
     this.#element.dataset.kind = kind;
     this.#element.title = state.reason && kind !== "connected" ? state.reason : state.node.url;
     setText(this.#sentence, sentence);
+    setText(this.#forgets, state.persistent ? "" : FORGETS);
     if (this.#icon !== kind) this.#sign.replaceChildren(icon((this.#icon = kind)));
     this.#now.hidden = state.retryAt === null || kind === "connected";
     this.#drawAside();

@@ -1,7 +1,8 @@
 // Dialogs: the browser's own, which keep the focus inside, close by Escape and give the focus back.
 
 import { validRoom, validUser } from "../names.js";
-import { h, icon } from "./dom.js";
+import { h, icon, setText } from "./dom.js";
+import { counted } from "./format.js";
 
 const SHORTCUTS = [
   ["Enter", "Send the message"],
@@ -71,6 +72,21 @@ export function nameForm({ value = "", action, done }) {
   });
 }
 
+/** The form that asks for the cluster's token; `wrong`: there was one, and it is not it. */
+export function tokenForm({ wrong, done }) {
+  const { form, field } = oneField({
+    label: "The cluster's token",
+    hint: "Whoever runs the cluster knows it. It is kept for as long as this tab is open.",
+    action: "Enter the chat",
+    check: (token) => (token === "" ? "Please write the token." : null),
+    done,
+  });
+  field.type = "password";
+  field.removeAttribute("maxlength");
+  if (wrong) setText(form.querySelector(".wrong"), "That is not the token of this cluster.");
+  return { form, field };
+}
+
 export function askName(user, done) {
   const { form, field } = nameForm({ value: user, action: "Change my name", done });
   const dialog = show("Change your name", form);
@@ -90,6 +106,20 @@ export function askRoom(known, done) {
   const dialog = show("Join or create a room", form);
   field.focus();
   form.addEventListener("submit", () => field.getAttribute("aria-invalid") === "false" && dialog.close());
+}
+
+/** Ask before a room is left in which messages are not sent. */
+export function askLeave(title, count, done) {
+  const stay = h("button", { class: "plain", type: "button", text: "Stay" });
+  const leave = h("button", { class: "primary", type: "button", text: "Leave without them" });
+  const text = `${counted(count, "message")} of yours ${count === 1 ? "is" : "are"} not sent yet, and would be given up.`;
+  const dialog = show(`Leave ${title}?`, h("p", { text }), h("div", { class: "choice" }, stay, leave));
+  stay.addEventListener("click", () => dialog.close());
+  leave.addEventListener("click", () => {
+    dialog.close();
+    done();
+  });
+  stay.focus();
 }
 
 export function showHelp() {

@@ -43,13 +43,28 @@ export function reconcile(parent, wanted, shown, make) {
     const old = shown.get(each.key);
     next.set(each.key, old?.sign === each.sign ? old : { sign: each.sign, element: make(each) });
   }
+  const focus = focusOf(shown, next);
   for (const [key, old] of shown) if (next.get(key) !== old) old.element.remove();
   let place = parent.firstElementChild;
   for (const { element } of next.values()) {
     if (element === place) place = place.nextElementSibling;
     else parent.insertBefore(element, place);
   }
+  focus?.();
   return next;
+}
+
+/** What puts the focus into an element that takes the place of the one that has it; null: it has not to move. */
+function focusOf(shown, next) {
+  const focused = document.activeElement;
+  for (const [key, old] of shown) {
+    const now = next.get(key);
+    if (!now || now === old || !old.element.contains(focused)) continue;
+    const act = focused.closest("[data-act]")?.dataset.act;
+    const same = act ? now.element.querySelector(`[data-act="${act}"]`) : null;
+    return () => (same ?? now.element).focus({ preventScroll: true });
+  }
+  return null;
 }
 
 /** The user's wish for stillness, asked each time since it may change. */

@@ -14,7 +14,7 @@ export class Drafts {
   /** @returns {{text: string, replyTo: {epoch: string, seq: number}|null}} */
   read(room) {
     try {
-      const { text = "", replyTo = null } = JSON.parse(this.#storage.getItem(this.#key(room))) ?? {};
+      const { text = "", replyTo = null } = JSON.parse(this.#storage?.getItem(this.#key(room)) ?? null) ?? {};
       return { text: String(text), replyTo };
     } catch {
       return { text: "", replyTo: null }; // Someone else's words, or no storage: a draft is not worth an error.
@@ -24,8 +24,8 @@ export class Drafts {
   write(room, { text, replyTo }) {
     const key = this.#key(room);
     try {
-      if (text === "" && !replyTo) this.#storage.removeItem(key);
-      else this.#storage.setItem(key, JSON.stringify({ text: text.slice(0, MOST_CHARACTERS), replyTo }));
+      if (text === "" && !replyTo) this.#storage?.removeItem(key);
+      else this.#storage?.setItem(key, JSON.stringify({ text: text.slice(0, MOST_CHARACTERS), replyTo }));
     } catch {
       // A full or forbidden storage: the text is still in the field, and only a reload would lose it.
     }

@@ -20,6 +20,7 @@ const END_PX = 48; // This near the end one counts as being there.
 const SETTLED_MS = 400; // So long a region must be still before new rows are read out again.
 const AGAIN_MS = 2_000; // After older messages were asked for in vain.
 const MOST_READ_OUT = 5; // Messages at once; more than that is catching up, of which one is told the count.
+const CAUGHT_UP = new Set(["caught-up", "gap"]);
 const JUMP_PAGE = 1_000; // Older messages that are fetched at once for a jump; of these
 const MOST_PAGES = 20; // there are so many at most.
 
@@ -115,6 +116,7 @@ export class MessageLog {
     this.#client.addEventListener("room", (event) => this.#changed(event), { signal });
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     this.#rows.addEventListener("click", (event) => this.#clicked(event), { signal });
+    this.#rows.addEventListener("focusin", ({ target }) => target.matches(".message") && describe(target), { signal });
     this.#scroller.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     addEventListener("focus", () => this.#markRead(), { signal });
     document.addEventListener("visibilitychange", () => this.#markRead(), { signal });
@@ -184,11 +186,18 @@ export class MessageLog {
     const following = this.#following;
     const anchor = following ? null : this.#anchor(rows);
     if (!this.#isLive(rows)) this.#hush();
-    this.#shown = reconcile(this.#rows, rows, this.#shown, (row) => rowElement(row, (place) => this.#original(place)));
+    this.#shown = reconcile(this.#rows, rows, this.#shown, (row) => this.#element(row));
     this.#drawTop(low);
     if (following) this.#toEnd();
-    else if (anchor) this.#scroller.scrollTop += anchor.element.offsetTop - anchor.top;
+    else if (anchor) this.#scroller.scrollTop += this.#shown.get(anchor.key).element.offsetTop - anchor.top;
     this.#drawPill();
+  }
+
+  /** A row's element. One that was there has been read out: it is not again because someone has read it. */
+  #element(row) {
+    const element = rowElement(row, (place) => this.#original(place));
+    if (this.#shown.has(row.key)) element.setAttribute("aria-live", "off");
+    return element;
   }
 
   #view(low, high) {
@@ -196,12 +205,12 @@ export class MessageLog {
     return { low, high, user, readers: readersBySeq(this.#state.reads, user), fresh: this.#fresh };
   }
 
-  /** The first row that one sees and that stays, with where it is now. */
+  /** The first row that one sees and that stays, with where it is now. Its element may be another one soon. */
   #anchor(rows) {
     const top = this.#scroller.scrollTop;
     for (const row of rows) {
       const element = this.#shown.get(row.key)?.element;
-      if (element && element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
+      if (element && element.offsetTop + element.offsetHeight > top) return { key: row.key, top: element.offsetTop };
     }
     return null;
   }
@@ -228,7 +237,7 @@ export class MessageLog {
 
   #drawTop(low) {
     const state = this.#state;
-    const empty = Boolean(state) && !state.messages.length && !state.pending.length;
+    const empty = Boolean(state) && !state.messages.length && !state.pending.length && !state.dividers.length;
     setText(this.#top, state ? this.#topSentence(state, low, empty) : "Opening the room…");
     this.#top.classList.toggle("empty", empty);
   }
@@ -273,6 +282,7 @@ export class MessageLog {
     this.#loading = false;
     if (this.#stop.signal.aborted) return;
     this.#failed = came === null; // Said where the messages would be; scrolling tries again,
+    clearTimeout(this.#again);
     if (this.#failed) this.#again = setTimeout(() => this.#tryAgain(), AGAIN_MS); // and where there is nothing to scroll, time.
     const { low } = this.#window();
     if (low > 0) this.#grow(Math.max(0, low - STEP), null); // Who waits at the very top scrolls no more.
@@ -314,6 +324,7 @@ export class MessageLog {
     for (const row of rows) {
       const here = this.#shown.has(row.key);
       if (here ? behind > 0 : row.own) return false; // What one wrote oneself one knows.
+      if (!here && CAUGHT_UP.has(row.kind)) return false; // That it was caught up with is said.
       if (!here) behind += 1;
     }
     return behind <= MOST_READ_OUT;
@@ -377,11 +388,15 @@ export class MessageLog {
   }
 
   #select(element) {
-    element.setAttribute("role", "article");
-    element.setAttribute("aria-label", spoken(element));
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest" });
   }
+}
+
+/** A message that has the focus is called by what stands in it. */
+function describe(element) {
+  element.setAttribute("role", "article");
+  element.setAttribute("aria-label", spoken(element));
 }
 
 function spoken(element) {

@@ -6,6 +6,7 @@ import { h, reconcile, setText } from "./dom.js";
 const SHOWN = 40; // messages of its log; what is older is in the chat
 const CELLS = 32; // positions of its tape
 const AT_END_PX = 24;
+const LONGEST_USER = 64; // characters, not halves of one
 
 /** A pane. It is told what the others have by `draw(inStep)`, and tells by `onChange(pane)` when it has changed. */
 export class Pane {
@@ -16,7 +17,7 @@ export class Pane {
 
   constructor({ node, url, user, room, io, token, onChange }) {
     this.node = node;
-    this.#client = new ChatClient({ user: `${user}@${node}`.slice(0, 64), node: url, io, token, fixed: true });
+    this.#client = new ChatClient({ user: paneUser(user, node), node: url, io, token, fixed: true });
     this.#room = this.#client.join(room);
     this.#build();
     this.#client.addEventListener("state", () => onChange(this));
@@ -170,6 +171,12 @@ export class Pane {
     lines.push(...this.#room.pending.map(pendingLine));
     return lines;
   }
+}
+
+/** The name under which a pane speaks: at most 64 whole characters, and always with the node's behind it. */
+export function paneUser(user, node) {
+  const behind = [..."@", ...node];
+  return [...[...user].slice(0, Math.max(1, LONGEST_USER - behind.length)), ...behind].slice(0, LONGEST_USER).join("");
 }
 
 function messageLine({ epoch, seq, user, text }) {

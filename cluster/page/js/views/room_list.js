@@ -59,7 +59,7 @@ export class RoomList {
     this.#drawn = sign;
     const focused = document.activeElement?.closest("[data-room]")?.dataset.room;
     this.#element.replaceChildren(
-      this.#group("Rooms", rooms, h("button", { class: "quiet", data: { act: "new" }, "aria-label": "Join or create a room", title: "Join or create a room (N)" }, icon("plus"))),
+      this.#group("Rooms", rooms, h("button", { class: "quiet", data: { act: "new" }, "aria-label": "Join or create a room", title: "Join or create a room (Ctrl + K)" }, icon("plus"))),
       ...(directs.length ? [this.#group("Direct messages", directs)] : []),
       ...(others.length ? [this.#group("Other rooms", others)] : []),
     );

@@ -31,7 +31,7 @@ export function rowsOf(room, { low, high, user, readers, fresh, now = new Date()
     rows.push(messageRow(message, { before: parted ? null : before, user, readers }));
     before = message;
   }
-  const trailing = before && dividers.get(before.seq);
+  const trailing = dividers.get(before?.seq ?? BEFORE_ALL); // All there was may be gone, and the gap is what is left.
   if (high === room.messages.length) {
     if (trailing) rows.push(dividerRow(trailing));
     const underOwn = before?.user === user && !trailing;
@@ -40,10 +40,15 @@ export function rowsOf(room, { low, high, user, readers, fresh, now = new Date()
   return rows;
 }
 
-/** Dividers by the seq behind which they stand; those of messages that are not here stand before all. */
+/** Dividers by the seq behind which they stand; those of messages that are not here stand before all. A gap stays. */
 function dividersBySeq({ dividers, messages }) {
-  const first = messages[0]?.seq ?? 0;
-  return new Map(dividers.map((divider) => [divider.afterSeq < first ? BEFORE_ALL : divider.afterSeq, divider]));
+  const first = messages[0]?.seq ?? Infinity;
+  const bySeq = new Map();
+  for (const divider of dividers) {
+    const place = divider.afterSeq < first ? BEFORE_ALL : divider.afterSeq;
+    if (bySeq.get(place)?.kind !== "gap" || divider.kind === "gap") bySeq.set(place, divider);
+  }
+  return bySeq;
 }
 
 function addSeparators(rows, before, message, { dividers, fresh, now }) {
@@ -87,8 +92,10 @@ export function readersBySeq(reads, user) {
   bySeq.furthest = 0;
   for (const [reader, seq] of reads ?? []) {
     if (reader === user) continue;
-    bySeq.set(seq, [...(bySeq.get(seq) ?? []), reader].sort());
+    if (!bySeq.has(seq)) bySeq.set(seq, []);
+    bySeq.get(seq).push(reader);
     bySeq.furthest = Math.max(bySeq.furthest, seq);
   }
+  for (const readers of bySeq.values()) readers.sort();
   return bySeq;
 }
