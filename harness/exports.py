@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
-from harness.records.codec import in_words
 from harness.records.folder import RunFolder
 from harness.records.history import STRING_OPERANDS, HistoryFile, Op, read_history
 from harness.records.jsonl import lines
+from harness.records.reading import Unreadable, told
 
 FORMATS = ("jsonl", "parquet")
 
@@ -31,11 +31,9 @@ def histories(folder: RunFolder) -> tuple[HistoryFile, ...]:
     if not folder.history.is_dir():
         raise HarnessError(f"{folder.history} is missing: {folder.path} is not the folder of a run")
     try:
-        found = read_history(folder.history)
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{folder.history} cannot be read: it was damaged, or another version made it ({in_words(error)})"
-        ) from error
+        found = told(folder.history, read_history)
+    except Unreadable as error:
+        raise HarnessError(str(error)) from error
     if not found:
         raise HarnessError(f"{folder.history} is empty: the run wrote no history")
     return found

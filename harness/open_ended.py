@@ -49,9 +49,14 @@ def nth_bot(bots: tuple[BotPlan, ...], ordinal: int) -> BotPlan:
     return replace(
         pattern,
         ordinal=ordinal,
-        name=f"bot-{ordinal:0{len(pattern.name) - len('bot-')}}",
+        name=f"bot-{ordinal:0{_digits(pattern)}}",
         seed=int(Random(f"{pattern.seed}:{ordinal}").random() * _SEEDS),
     )
+
+
+def _digits(bot: BotPlan) -> int:
+    """Return how many digits a bot's name has: a foreign plan may call them anything."""
+    return min(max(1, len(bot.name) - len("bot-")), 20)
 
 
 def _cut(phases: tuple[PhasePlan, ...], end_s: float) -> tuple[PhasePlan, ...]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,9 @@ from harness.records.verdict import Verdict
 
 BROKEN, UNDER_WAY, NOT_JUDGED = "broken", "under way", "not judged"
 
-_NAME = re.compile(r"(\d{8}T\d{6}Z)-.+", re.ASCII)
+# A name that is not UTF-8 (Python has surrogates in their place) can stand in no address and in no report.
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-[^\n\ud800-\udfff]+", re.ASCII)
+_MOST = 2**63  # Whole numbers of a run fit in 64 bits.
 _JUST_NOW = timedelta(minutes=10)  # No stage of a run writes nothing for so long.
 _AGE = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -62,8 +65,15 @@ def saved_runs(runs_dir: Path) -> tuple[SavedRun, ...]:
 
 
 def is_run(path: Path) -> bool:
-    """Return whether a path has the name of a run folder, and is a folder of its own."""
-    return _began(path.name) is not None and path.is_dir() and not path.is_symlink()
+    """Return whether a path has the name of a run folder, and is one: a link to a folder is none."""
+    if _began(path.name) is None:
+        return False
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except PermissionError:
+        return True  # Nobody can tell, so it is listed, with what is wrong with it.
+    except (OSError, ValueError):  # It has gone, or no file can have such a name.
+        return False
 
 
 def _began(name: str) -> datetime | None:
@@ -81,14 +91,15 @@ def claimed_folders() -> frozenset[Path]:
 
 
 def saved_run(path: Path, *, claimed: bool) -> SavedRun:
-    """Return one run at a glance; `path` is one of which `is_run` holds."""
+    """Return one run at a glance, whatever lies in its folder; `path` is one of which `is_run` held."""
     folder = RunFolder(path)
     began = _began(path.name)
     assert began is not None
-    under_way = not folder.verdict.exists() and (claimed or _touched(folder) > utc_now() - _JUST_NOW)
+    under_way = False
     try:
+        under_way = not folder.verdict.exists() and (claimed or _touched_lately(folder))
         return _read(folder, began, UNDER_WAY if under_way else NOT_JUDGED)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         if under_way:
             return SavedRun(path=path, verdict=UNDER_WAY, began=began)
         return SavedRun(path=path, verdict=BROKEN, began=began, why=_spoken(error))
@@ -100,18 +111,19 @@ def _read(folder: RunFolder, began: datetime, without_verdict: str) -> SavedRun:
         _object(folder.verdict) if folder.verdict.exists() else {"verdict": without_verdict}
     )
     if verdict["verdict"] not in (*Verdict, without_verdict):
-        raise ValueError(f"verdict.json says {verdict['verdict']!r}, which is no verdict")
-    ended_ns = meta.get("ended_ns")
+        raise ValueError(f"verdict.json says {str(verdict['verdict'])[:40]!r}, which is no verdict")
+    as_expected = verdict.get("as_expected")
+    took_ns = None if meta.get("ended_ns") is None else _whole(meta, "ended_ns") - _whole(meta, "began_ns")
     return SavedRun(
         path=folder.path,
         verdict=str(verdict["verdict"]),
-        as_expected=verdict.get("as_expected"),
-        scenario=str(plan["scenario"]),
-        seed=int(plan["seed"]),
-        backend=str(meta["backend"]),
+        as_expected=as_expected if isinstance(as_expected, bool) else None,
+        scenario=_text(plan, "scenario"),
+        seed=_whole(plan, "seed"),
+        backend=_text(meta, "backend"),
         began=began,
-        seconds=None if ended_ns is None else (int(ended_ns) - int(meta["began_ns"])) / NS,
-        why=str(meta.get("aborted") or ""),
+        seconds=None if took_ns is None else took_ns / NS,
+        why="" if meta.get("aborted") is None else _text(meta, "aborted"),
     )
 
 
@@ -129,18 +141,37 @@ def _object(path: Path) -> Mapping[str, Any]:
     return found
 
 
+def _whole(found: Mapping[str, Any], name: str) -> int:
+    number = found[name]
+    if type(number) is not int or not -_MOST <= number < _MOST:
+        raise ValueError(f"{name!r} in it is no whole number of 64 bits")
+    return number
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    text = found[name]
+    if not isinstance(text, str):
+        raise ValueError(f"{name!r} in it is no text")  # noqa: TRY004 - it is the file that is wrong
+    return text
+
+
 def _spoken(error: Exception) -> str:
-    return f"{error} is missing in it" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return f"{error} is missing in it"
+    if isinstance(error, OSError):
+        what = Path(str(error.filename)).name if error.filename else "it"
+        return f"{what} cannot be read: {error.strerror}"
+    return str(error)
 
 
-def _touched(folder: RunFolder) -> datetime:
-    """Return when something of it was last written."""
+def _touched_lately(folder: RunFolder) -> bool:
+    """Return whether something of it was written a moment ago."""
     newest = 0.0
     for place in (folder.path, folder.history, folder.logs, folder.metrics):
         for file in (place, *place.iterdir()) if place.is_dir() else ():
             with contextlib.suppress(FileNotFoundError):  # A run that goes on replaces files of its own.
                 newest = max(newest, file.lstat().st_mtime)
-    return datetime.fromtimestamp(newest, UTC)
+    return newest > (utc_now() - _JUST_NOW).timestamp()
 
 
 # --- removing --------------------------------------------------------------------------------------------

@@ -59,11 +59,6 @@ class Bins:
         """The width in seconds."""
         return self.width_ns / 1e9
 
-    def index(self, t_ns: int) -> int | None:
-        """Return the bin of a moment, `None` outside."""
-        index = (t_ns - self.start_ns) // self.width_ns
-        return index if 0 <= index < self.count else None
-
     def indices(self, t_ns: Ints) -> Ints:
         """Return the bins of many moments, -1 outside."""
         found = (t_ns - self.start_ns) // self.width_ns

@@ -14,6 +14,8 @@ from reports.text import clipped
 _TEXT_SHOWN = 1_000
 _VALUE_SHOWN = 200
 _RUNS_SHOWN = 40
+_FINDINGS_SHOWN = 60  # that are no guarantees
+_SETTINGS_SHOWN = 200
 
 # Of the strip that shows both ranges, in pixels.
 _WIDTH, _HEIGHT, _EDGE = 180.0, 24.0, 5.0
@@ -34,6 +36,8 @@ def render(found: Diff) -> str:
             strip=strip,
             several=any(m.ranges for c in found.comparisons for m in c.measures),
             runs_shown=_RUNS_SHOWN,
+            findings_shown=_FINDINGS_SHOWN,
+            settings_shown=_SETTINGS_SHOWN,
         )
     )
 

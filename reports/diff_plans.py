@@ -2,10 +2,12 @@
 
 A key is a path like `faults.crash.restart_after_s`; parts of lists go by their `id` or `name`. What differs
 between runs of one side (targets that each seed draws anew, say) says nothing about the sides: such keys are
-only named. Bots are many and alike: what differs in them is told once, with how many of them it concerns.
+only named. Bots are many and alike, and so are the injections of a repeated fault: what differs in them is
+told once, with how many of them it concerns.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from harness.records.codec import dump_json
 from reports.diff_sets import Pair, RunSet
 from reports.run import Run
+from reports.sentence import plural
 
 Flat = Mapping[str, str]  # key -> value, as JSON text
 
@@ -104,26 +107,33 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-# --- bots --------------------------------------------------------------------------------------------------
+# --- what is many and alike --------------------------------------------------------------------------------
+
+_ALIKE = (
+    (re.compile(r"bots\.[^.]+\.(.+)"), r"bots.*.\1", "bot"),
+    (re.compile(r"faults\.([^#]+)#\d+\.(.+)"), r"faults.\1#*.\2", "injection"),  # of a repeated fault
+)
 
 
-def _of_bots(key: str) -> str | None:
-    """Return `bots.*.seed` for `bots.bot-07.seed`."""
-    parts = key.split(".")
-    return ".".join(("bots", "*", *parts[2:])) if parts[0] == "bots" and len(parts) > 2 else None
+def _folded_key(key: str) -> tuple[str, str]:
+    """Return `bots.*.seed` and "bot" for `bots.bot-07.seed`; any other key as it is, and no word."""
+    for pattern, folded, noun in _ALIKE:
+        if match := pattern.fullmatch(key):
+            return match.expand(folded), noun
+    return key, ""
 
 
 def _folded(settings: Iterable[Setting]) -> Iterator[Setting]:
-    counts: dict[str, int] = {}
+    """Yield one setting for all those that are alike, in the place of the first of them."""
+    alike: dict[tuple[str, str], list[Setting]] = {}
     for setting in settings:
-        bots = _of_bots(setting.key)
-        if bots is None:
-            yield setting
+        alike.setdefault(_folded_key(setting.key), []).append(setting)
+    for (key, noun), found in alike.items():
+        if noun:
+            yield Setting(key=key, before="…", after=f"differs in {plural(len(found), noun)}")
         else:
-            counts[bots] = counts.get(bots, 0) + 1
-    for key, count in counts.items():
-        yield Setting(key=key, before="…", after=f"differs in {count:,} bot{'' if count == 1 else 's'}")
+            yield from found
 
 
 def _folded_names(keys: Iterable[str]) -> Iterator[str]:
-    return iter(dict.fromkeys(_of_bots(key) or key for key in keys))
+    return iter(dict.fromkeys(_folded_key(key)[0] for key in keys))

@@ -11,6 +11,7 @@ from reports.diff import Comparison, Diff
 from reports.diff_findings import FindingChange
 from reports.diff_measures import Measure
 from reports.diff_plans import Settings
+from reports.sentence import plural
 from reports.text import clipped, one_line, visible
 
 _COLOURS = {
@@ -21,6 +22,8 @@ _COLOURS = {
 }
 _STORY_SHOWN = 500
 _VALUE_SHOWN = 60
+_FINDINGS_SHOWN = 16  # that are no guarantees
+_SETTINGS_SHOWN = 40
 
 
 def render(found: Diff) -> RenderableType:
@@ -42,9 +45,11 @@ def _comparison(comparison: Comparison) -> Iterator[RenderableType]:
     ):
         yield Text.assemble(f"  {name}  ", (_safe(side.label), "bold"), f"  {_safe(side.backend)}, {runs}")
     yield Text()
-    changed = words.changed(comparison)
+    changed, more = words.changed(comparison, _FINDINGS_SHOWN)
     for finding in changed:
         yield from _finding(finding)
+    if more:
+        yield Text(f"    and {plural(more, 'more finding')}, in --json", "dim")
     if not changed:
         yield Text("  every finding is the same on both sides", "dim")
     yield Text()
@@ -95,13 +100,15 @@ def _settings(what: str, settings: Settings) -> Iterator[Text]:
         yield Text(f"  {what}: the same", "dim")
         return
     yield Text(f"  {what}", "bold")
-    for setting in settings.differing:
+    for setting in settings.differing[:_SETTINGS_SHOWN]:
         values = f"{_safe(setting.before, _VALUE_SHOWN)}  →  {_safe(setting.after, _VALUE_SHOWN)}"
         yield Text(f"    {_safe(setting.key)}: {values}")
+    if (more := len(settings.differing) - _SETTINGS_SHOWN) > 0:
+        yield Text(f"    and {plural(more, 'more key')}, in --json", "dim")
     if settings.varying:
         named = ", ".join(map(_safe, settings.varying[:12]))
-        more = f" and {len(settings.varying) - 12} more" if len(settings.varying) > 12 else ""
-        yield Text(f"    differs from run to run: {named}{more}", "dim")
+        rest = f" and {len(settings.varying) - 12} more" if len(settings.varying) > 12 else ""
+        yield Text(f"    differs from run to run: {named}{rest}", "dim")
 
 
 def _notes(found: Diff) -> Iterator[Text]:

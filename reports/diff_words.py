@@ -50,9 +50,23 @@ def mark(finding: FindingChange) -> Verdict:
     return Verdict.PASS if finding.change in ("gone", "less often", "better") else Verdict.NOT_APPLICABLE
 
 
-def changed(comparison: Comparison) -> tuple[FindingChange, ...]:
-    """Return what there is to tell of the findings: all but those that are the same and well."""
-    return tuple(f for f in comparison.findings[1:] if f.change != "same")
+def changed(comparison: Comparison, most: int) -> tuple[tuple[FindingChange, ...], int]:
+    """Return what there is to tell of the findings, and how many of these are left out.
+
+    That is all but those that are the same and well. Every guarantee is among them; of the others, of which a
+    repeated fault brings one an injection, so many at most: those first that came out badly.
+    """
+    found = [f for f in comparison.findings[1:] if f.change != "same"]
+    worst = sorted(range(len(found)), key=lambda i: _rank(found[i]))
+    guarantees = sum(f.kind == "guarantee" for f in found)
+    shown = sorted(worst[: guarantees + most])
+    return tuple(found[i] for i in shown), len(found) - len(shown)
+
+
+def _rank(finding: FindingChange) -> int:
+    if finding.kind == "guarantee":
+        return 0
+    return 1 if finding.before.undecided or finding.after.undecided else 2
 
 
 def value(amount: float, unit: Unit) -> str:

@@ -7,7 +7,7 @@ visible; nothing of it ever stands inside a script.
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -22,7 +22,7 @@ from reports.limits import LEVELS, MOST_BYTES, Limits
 from reports.picture import Picture
 from reports.run import Run
 from reports.scripts import joined
-from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, kept
+from reports.sections import SCRIPTS, SECTIONS, SHEETS, TIMELINE_SCRIPT, Section, kept
 from reports.text import clipped
 
 
@@ -46,24 +46,32 @@ class Kind:
 def render(run: Run) -> str:
     """Return the page, as full as its size allows."""
     shown, page = picture.collect(run), ""
-    for limits in LEVELS:
-        page = _page(shown, limits)
+    for limits, left_out in _ever_less():
+        page = _page(shown, limits, left_out)
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
 
 
-def _page(shown: Picture, limits: Limits) -> str:
+def _ever_less() -> Iterator[tuple[Limits, tuple[Section, ...]]]:
+    """Yield how much to show: less of everything, and in the end without whole sections."""
+    yield from ((limits, ()) for limits in LEVELS)
+    spare = sorted((section for section in SECTIONS if section.spare), key=lambda section: section.spare)
+    yield from ((LEVELS[-1], tuple(spare[:count])) for count in range(1, len(spare) + 1))
+
+
+def _page(shown: Picture, limits: Limits, left_out: tuple[Section, ...] = ()) -> str:
     run = shown.run
     environment = _environment(run, limits)
     scripts = (*_scripts(environment), joined(*TIMELINE_SCRIPT))
     facts: dict[str, Any] = {}
     for section in SECTIONS:
-        facts |= section.facts(shown, limits)
+        facts |= section.facts(shown, limits) if section not in left_out else {}
     return environment.get_template("report.html.j2").render(
         run=run,
         limits=limits,
         sections=SECTIONS,
+        left_out=left_out,
         sheets=SHEETS,
         scripts=scripts,
         policy=_policy(scripts),

@@ -7,7 +7,7 @@ whose lines have no stamps (`log_stamps.py`), or a run without faults, has the l
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.records.journal import FaultEntry
@@ -57,6 +57,11 @@ class Extract:
     windows: tuple[Window, ...] = ()
     windows_left_out: int = 0
     note: str = ""
+
+    def first(self, most: int) -> "Extract":
+        """Return it with so many windows at most."""
+        more = max(0, len(self.windows) - most)
+        return replace(self, windows=self.windows[:most], windows_left_out=self.windows_left_out + more)
 
 
 def extract(path: Path, meta: Meta, faults: Iterable[FaultEntry]) -> Extract:

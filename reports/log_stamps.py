@@ -41,10 +41,17 @@ def stamped_lines(path: Path, meta: Meta) -> Iterator[tuple[int | None, str]]:
         if stamp is not None and stamp.tzinfo is None:
             if zone is None:
                 zone = round((stamp.replace(tzinfo=UTC) - began) / _QUARTER) * _QUARTER
-            stamp = stamp.replace(tzinfo=UTC) - zone
+            stamp = _in_utc(stamp, zone)
         if stamp is not None:
             t_ns = meta.began_ns + round((stamp - began) / timedelta(microseconds=1)) * 1000
         yield t_ns, text
+
+
+def _in_utc(stamp: datetime, zone: timedelta) -> datetime | None:
+    try:
+        return stamp.replace(tzinfo=UTC) - zone
+    except OverflowError:  # A date at either end of the calendar: what wrote it had no clock.
+        return None
 
 
 def stamp_of(text: str) -> datetime | None:

@@ -4,6 +4,7 @@ import re
 
 from harness.records.verdict import Finding, Property, Quantiles, Verdict
 from reports.run import Run
+from reports.sections import kept
 from reports.sentence import (
     headline,
     is_expected_failure,
@@ -22,6 +23,8 @@ _MARKS = {
     Verdict.NOT_APPLICABLE: "– n/a",
 }
 _TEXT_SHOWN = 600
+_UNEXPECTED_SHOWN = 40
+_FINDINGS_SHOWN = 40  # of a kind, where they pass
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$!]|^[-+#=>])")
 
 
@@ -39,9 +42,9 @@ def render(run: Run) -> str:
 
 
 def _unexpected(run: Run) -> list[str]:
-    return (
-        ["\n".join(f"- {literal(why)}" for why in run.verdict.unexpected)] if run.verdict.unexpected else []
-    )
+    told = [f"- {literal(why)}" for why in run.verdict.unexpected[:_UNEXPECTED_SHOWN]]
+    more = len(run.verdict.unexpected) - len(told)
+    return ["\n".join([*told, *([f"- and {more:,} more, in verdict.json"] if more else [])])] if told else []
 
 
 def _story(run: Run) -> list[str]:
@@ -54,7 +57,9 @@ def _story(run: Run) -> list[str]:
 def _findings(run: Run) -> str:
     rows = [_row("guarantee", p, _mark(run, p), _counts(p)) for p in run.verdict.properties]
     for kind, findings in (("coverage", run.verdict.coverage), ("lifecycle", run.verdict.lifecycle)):
-        rows += [_row(kind, f, _MARKS[f.verdict], literal(f.evidence)) for f in findings]
+        shown, more = kept(findings, _FINDINGS_SHOWN)
+        rows += [_row(kind, f, _MARKS[f.verdict], literal(f.evidence)) for _, f in shown]
+        rows += [f"| {kind} | and {more:,} more | ✅ pass | in verdict.json |"] if more else []
     return "\n".join(["| kind | finding | verdict | what was seen |", "|---|---|---|---|", *rows])
 
 

@@ -9,12 +9,17 @@ from reports.anchors import witness_id
 from reports.figures import Figures, figures, last_activity_ns
 from reports.populations import Populations, few, together
 from reports.run import Run
+from reports.shades import Stretch, stretches
 from reports.spans import FaultRecord, StateSpan, fault_records, lane
 from reports.text import clipped
 
 _LEAD_IN = 0.08  # The share of the load's length that may be shown before it, for the start of the cluster.
 _TIP = 300  # characters of a tool tip
-_MOST_SPANS = 2_000  # states that are drawn, of all members together
+_FAULT = 160  # characters of what is said of a fault
+_MOST_SPANS = 1_000  # states that are drawn, of all members together
+FAULTS_SHOWN = 200  # that have windows of their own, and names
+FAULTS_TOLD = 20  # in the description
+_STRETCHES = 500  # of time that the other faults are shaded as
 
 
 class Violation(NamedTuple):
@@ -45,6 +50,28 @@ class Picture:
     cut_off: Populations
     faults: tuple[FaultRecord, ...]
     violations: tuple[Violation, ...]
+
+    @property
+    def injected(self) -> tuple[FaultRecord, ...]:
+        """The faults that have a time."""
+        return tuple(record for record in self.faults if record.injected_ns is not None)
+
+    @property
+    def own_windows(self) -> tuple[FaultRecord, ...]:
+        """The faults that are drawn and named one by one."""
+        return self.injected[:FAULTS_SHOWN]
+
+    @property
+    def crowded(self) -> int:
+        """How many faults are not."""
+        return max(0, len(self.injected) - FAULTS_SHOWN)
+
+    @property
+    def crowd(self) -> tuple[Stretch, ...]:
+        """The times of these."""
+        return stretches(
+            self.injected[FAULTS_SHOWN:], start_ns=self.start_ns, end_ns=self.end_ns, most=_STRETCHES
+        )
 
 
 def collect(run: Run) -> Picture:
@@ -111,13 +138,15 @@ def description(shown: Picture) -> str:
     """Say in words what the picture shows, for those who cannot see it."""
     run = shown.run
     sends = run.verdict.stats.sends
-    faults = [fault_words(run, record) for record in shown.faults] or ["No fault was injected."]
+    faults = [fault_words(run, record) for record in shown.faults[:FAULTS_TOLD]]
+    more = len(shown.faults) - len(faults)
     return " ".join(
         [
             "Member states, send and delivery rates and latencies over",
             f"{sentence.seconds(run.at_s(shown.end_ns))}.",
             f"{sends.attempted:,} messages sent, {sends.acked:,} acknowledged.",
-            *faults,
+            *(faults or ["No fault was injected."]),
+            *([f"And {sentence.plural(more, 'more fault')}."] if more else []),
             f"{sentence.plural(len(shown.violations), 'violation mark')}.",
         ]
     )
@@ -125,10 +154,11 @@ def description(shown: Picture) -> str:
 
 def fault_words(run: Run, record: FaultRecord) -> str:
     """Say what was done to whom, and from when to when."""
+    name = clipped(f"{record.label} ({record.fault_id})", _FAULT)
     if record.injected_ns is None:
-        return f"{record.label} ({record.fault_id}): never injected."
+        return f"{name}: never injected."
     over = "not healed" if record.over_ns is None else f"over at {sentence.moment(run.at_s(record.over_ns))}"
-    return f"{record.label} ({record.fault_id}): at {sentence.moment(run.at_s(record.injected_ns))}, {over}."
+    return f"{name}: at {sentence.moment(run.at_s(record.injected_ns))}, {over}."
 
 
 def phase_spans(shown: Picture) -> list[tuple[str, float, float]]:

@@ -1,12 +1,12 @@
 """Who was cut off and how they came back, grouped by the fault in whose window it happened."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.records.verdict import Reconnection
+from reports.figures import quantile
 
 FOR_P99 = 100  # samples; below that the slowest speaks
 
@@ -79,17 +79,18 @@ class Group:
         )
 
 
+def first(groups: Sequence[Group], most: int) -> tuple[Group, ...]:
+    """Return so many groups at most, in order: those with bots that never came back, and the largest."""
+    worst = sorted(range(len(groups)), key=lambda i: (-groups[i].lost_for_good, -len(groups[i].ways)))
+    return tuple(groups[i] for i in sorted(worst[:most]))
+
+
 def grouped(ways: Iterable[Reconnection]) -> tuple[Group, ...]:
     """Group by fault, in the order of the first cut; those of no fault come last."""
     by_fault: dict[str | None, list[Reconnection]] = {}
     for way in sorted(ways, key=lambda way: (way.fault_id is None, way.lost_ns, way.bot)):
         by_fault.setdefault(way.fault_id, []).append(way)
     return tuple(Group(fault_id=fault_id, ways=tuple(own)) for fault_id, own in by_fault.items())
-
-
-def quantile(ordered: Sequence[float], q: float) -> float:
-    """Return the nearest-rank quantile of sorted samples."""
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 def _length(way: Reconnection) -> float:

@@ -1,25 +1,21 @@
 """A run folder, read once. Everything else in the reports works on the `Run` that comes out."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
-from harness.records.journal import FaultEntry, MemberEntry, read_journal
+from harness.records.journal import FaultEntry, MemberEntry
 from harness.records.meta import Meta
 from harness.records.metrics import SUFFIX, Sample, read_samples
 from harness.records.plan import Plan
+from harness.records.reading import Missing, OtherSchema, Unreadable, journal, record, told
 from harness.records.verdict import RunVerdict
 from reports.log_extracts import Extract, extract
 from reports.text import clipped, without_ansi
 
-T = TypeVar("T")
-
-SCHEMA = 1  # of meta.json and verdict.json
 LOG_LINES = 20
 LOG_BYTES = 64 * 1024  # Read from the end of each log: enough for LOG_LINES of any sensible log.
 
@@ -101,68 +97,47 @@ def load(folder: RunFolder, *, whole: bool = True) -> Run:
     """
     if folder.path.exists() and not folder.path.is_dir():
         raise ReportError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
-    _check_schema(folder.meta, "report with the version that made the run (meta.json names it)")
-    meta = _record(Meta, folder.meta)
-    _check_schema(folder.verdict, f"`wordaround check {folder.path}` judges the run anew")
-    verdict = _record(RunVerdict, folder.verdict)
+    try:
+        return _load(folder, whole=whole)
+    except Unreadable as error:
+        raise ReportError(_said(error)) from error
+
+
+def _load(folder: RunFolder, *, whole: bool) -> Run:
     run = Run(
         name=folder.path.name,
-        plan=_record(Plan, folder.plan),
-        meta=meta,
-        verdict=verdict,
-        faults=_journal(FaultEntry, folder.faults),
-        members=_journal(MemberEntry, folder.members),
-        history=_history(folder.history) if whole else (),
-        scenario=folder.scenario.read_text("utf-8", errors="replace") if folder.scenario.exists() else None,
-        logs=tuple(_tail(path) for path in sorted(folder.logs.glob("*.log"))) if whole else (),
+        meta=record(Meta, folder.meta),
+        verdict=record(RunVerdict, folder.verdict),
+        plan=record(Plan, folder.plan),
+        faults=journal(FaultEntry, folder.faults),
+        members=journal(MemberEntry, folder.members),
+        history=told(folder.history, read_history) if whole else (),
+        scenario=told(folder.scenario, _text),
+        logs=told(folder.logs, _tails) if whole else (),
     )
     return replace(run, usage=_usage(folder, run.plan), extracts=_extracts(folder, run)) if whole else run
 
 
-def _record(kind: type[T], path: Path) -> T:
-    try:
-        return read_json(kind, path)
-    except FileNotFoundError as error:
-        raise ReportError(_missing(path)) from error
-    except (OSError, ValueError) as error:
-        raise ReportError(_foreign(path, error)) from error
-
-
-def _missing(path: Path) -> str:
+def _said(error: Unreadable) -> str:
+    """Return the sentence with how to mend it, where that is known."""
+    path = error.path
     if path.name == "verdict.json" and path.parent.exists():
-        return f"{path} is missing: the run was not judged yet; `wordaround check {path.parent}` judges it"
-    return f"{path} is missing: the folder is not that of a run, or the run broke off before it was written"
+        if isinstance(error, Missing):
+            return (
+                f"{path} is missing: the run was not judged yet; `wordaround check {path.parent}` judges it"
+            )
+        return f"{error}; `wordaround check {path.parent}` judges the run anew"
+    if isinstance(error, OtherSchema):
+        return f"{error}: report with the version that made the run (meta.json names it)"
+    return str(error)
 
 
-def _foreign(path: Path, error: Exception) -> str:
-    mend = f"; `wordaround check {path.parent}` judges the run anew" if path.name == "verdict.json" else ""
-    return (
-        f"{path} is damaged, or was made by another version of WordAround than this one: "
-        f"{in_words(error)}{mend}"
-    )
+def _text(path: Path) -> str | None:
+    return path.read_text("utf-8", errors="replace") if path.exists() else None
 
 
-def _check_schema(path: Path, mend: str) -> None:
-    schema = schema_of(path)
-    if schema not in (SCHEMA, None):
-        raise ReportError(
-            f"{path} has schema {clipped(repr(schema), 40)}; "
-            f"this version of WordAround reads schema {SCHEMA}: {mend}"
-        )
-
-
-def _journal(kind: type[T], path: Path) -> tuple[T, ...]:
-    try:
-        return read_journal(kind, path)
-    except (OSError, ValueError) as error:
-        raise ReportError(_foreign(path, error)) from error
-
-
-def _history(folder: Path) -> tuple[HistoryFile, ...]:
-    try:
-        return read_history(folder)
-    except (OSError, ValueError) as error:
-        raise ReportError(_foreign(folder, error)) from error
+def _tails(folder: Path) -> tuple[LogTail, ...]:
+    return tuple(_tail(path) for path in sorted(folder.glob("*.log")) if path.is_file())
 
 
 def _usage(folder: RunFolder, plan: Plan) -> Mapping[str, Usage]:
@@ -173,17 +148,15 @@ def _usage(folder: RunFolder, plan: Plan) -> Mapping[str, Usage]:
 def _samples(path: Path) -> Usage:
     """Read samples; without them the rest of the run can be reported on all the same."""
     try:
-        return Usage(samples=read_samples(path))
-    except (OSError, ValueError) as error:
-        return Usage(trouble=clipped(_foreign(Path(path.name), error), 300))
+        return Usage(samples=told(path, read_samples))
+    except Unreadable as error:
+        return Usage(trouble=clipped(f"{path.name} {error.what}", 300))
 
 
 def _extracts(folder: RunFolder, run: Run) -> Mapping[str, Extract]:
     files = {member: folder.logs / f"{member}.log" for member in _plain_names(run.plan)}
-    try:
-        return {m: extract(path, run.meta, run.faults) for m, path in files.items() if path.is_file()}
-    except OSError as error:
-        raise ReportError(_foreign(folder.logs, error)) from error
+    read: Callable[[Path], Extract] = lambda path: extract(path, run.meta, run.faults)  # noqa: E731
+    return {member: told(path, read) for member, path in files.items() if path.is_file()}
 
 
 def _plain_names(plan: Plan) -> Iterator[str]:

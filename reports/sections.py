@@ -17,7 +17,7 @@ from reports import members, picture, return_curve, sequence_drawing, timeline, 
 from reports.anchors import witness_id
 from reports.limits import Limits
 from reports.picture import Picture
-from reports.reconnections import grouped
+from reports.reconnections import first, grouped
 from reports.run import Run
 from reports.scripts import data
 from reports.spans import fault_records
@@ -43,6 +43,7 @@ class Section:
     title: str  # in the list of what is on the page
     template: str
     facts: Facts = _nothing_more  # under the names by which the template knows them
+    spare: int = 0  # where it stands in the order in which sections go that do not fit; 0: it stays
 
 
 def _timeline(shown: Picture, limits: Limits) -> Mapping[str, Any]:
@@ -82,9 +83,11 @@ def _diagrams(run: Run, limits: Limits) -> dict[str, Markup]:
 def _reconnections(shown: Picture, limits: Limits) -> Mapping[str, Any]:
     run = shown.run
     groups = grouped(run.verdict.reconnections)
+    shown_here = first(groups, limits.groups)
     deadline_ms = run.plan.limits.reconnection_s * 1000
     return {
-        "groups": [(group, return_curve.drawn(group, deadline_ms)) for group in groups],
+        "groups": [(group, return_curve.drawn(group, deadline_ms)) for group in shown_here],
+        "groups_left_out": len(groups) - len(shown_here),
         "labels": {record.fault_id: record.label for record in fault_records(run.plan, run.faults)},
     }
 
@@ -92,14 +95,15 @@ def _reconnections(shown: Picture, limits: Limits) -> Mapping[str, Any]:
 def _faults(shown: Picture, limits: Limits) -> Mapping[str, Any]:
     run = shown.run
     records = fault_records(run.plan, run.faults)
-    kept_here = sorted(records, key=lambda record: not record.failed)[: limits.faults]
+    injected = {record.fault_id for record in records}
+    never = [fault for fault in run.plan.faults if fault.id not in injected]
+    worst = sorted(range(len(records)), key=lambda i: not records[i].failed)[: limits.faults]
     return {
-        "faults": [record for record in records if record in kept_here],
-        "faults_left_out": len(records) - len(kept_here),
+        "faults": [records[i] for i in sorted(worst)],
+        "faults_left_out": len(records) - len(worst),
         "planned": {fault.id: fault for fault in run.plan.faults},
-        "not_injected": [
-            fault for fault in run.plan.faults if fault.id not in {record.fault_id for record in records}
-        ][: limits.faults],
+        "not_injected": never[: limits.faults],
+        "not_injected_left_out": max(0, len(never) - limits.faults),
     }
 
 
@@ -119,8 +123,9 @@ def kept(findings: Sequence[T], most: int) -> tuple[list[tuple[int, T]], int]:
 
 def _members(shown: Picture, limits: Limits) -> Mapping[str, Any]:
     return {
-        "member_cards": members.collect(shown.run, shown),
-        "members_left_out": members.left_out(shown.run),
+        "member_cards": members.collect(shown, limits),
+        "members_left_out": max(0, len(shown.run.plan.cluster.members) - limits.members),
+        "shades": members.shades(shown),
     }
 
 
@@ -133,17 +138,21 @@ def _bots_per_room(plan: Plan, most: int) -> list[tuple[str, int]]:
     return [(room, counts[room]) for room in plan.rooms[:most]]
 
 
+# Guarantees are never left out, nor what is small whatever the run.
 SECTIONS = (
-    Section(id="timeline", title="Timeline", template="timeline.html.j2", facts=_timeline),
+    Section(id="timeline", title="Timeline", template="timeline.html.j2", facts=_timeline, spare=7),
     Section(id="guarantees", title="Guarantees", template="guarantees.html.j2", facts=_guarantees),
     Section(
-        id="reconnections", title="Reconnections", template="reconnections.html.j2", facts=_reconnections
+        id="reconnections", title="Reconnections", template="reconnections.html.j2",
+        facts=_reconnections, spare=4,
     ),
-    Section(id="faults", title="Faults", template="faults.html.j2", facts=_faults),
-    Section(id="evidence", title="Coverage and lifecycle", template="coverage.html.j2", facts=_evidence),
-    Section(id="members", title="Members", template="members.html.j2", facts=_members),
+    Section(id="faults", title="Faults", template="faults.html.j2", facts=_faults, spare=5),
+    Section(
+        id="evidence", title="Coverage and lifecycle", template="coverage.html.j2", facts=_evidence, spare=6
+    ),
+    Section(id="members", title="Members", template="members.html.j2", facts=_members, spare=2),
     Section(id="figures", title="Figures", template="figures.html.j2"),
-    Section(id="plan", title="Plan", template="plan.html.j2", facts=_plan),
+    Section(id="plan", title="Plan", template="plan.html.j2", facts=_plan, spare=3),
     Section(id="environment", title="Environment", template="environment.html.j2"),
-    Section(id="logs", title="Logs", template="logs.html.j2"),
-)
+    Section(id="logs", title="Logs", template="logs.html.j2", spare=1),
+)  # fmt: skip

@@ -15,6 +15,7 @@ from reports.sentence import joined, moment, plural, seconds
 from reports.sequence import Diagram, Edge, Row, arranged, commits
 from reports.spans import FaultRecord
 from reports.svg import tag, title
+from reports.text import clipped
 
 GUTTER = 70.0  # for the moments
 LANE = 118.0
@@ -24,6 +25,7 @@ BREAK_S = 1.0
 _HEAD_WIDTH = 104.0
 _NAME = 15  # characters of a lane's name
 _LABEL = 30  # characters at an arrow
+_TIP = 200  # characters of a tool tip
 _CHARACTER = 5.7  # pixels, at 11 px
 
 _WRONG = frozenset(
@@ -45,7 +47,8 @@ class _Drawing:
         self._x = {name: GUTTER + LANE * (i + 0.5) for i, name in enumerate(diagram.lanes)}
         self._y = _heights(diagram.rows)
         self._width = GUTTER + LANE * len(diagram.lanes)
-        self._height = self._y[-1] + 24
+        self._foot = self._y[-1] + 20
+        self._height = self._foot + (22 if diagram.left_out else 4)
 
     def svg(self) -> Markup:
         """Return the element."""
@@ -58,6 +61,7 @@ class _Drawing:
             *(self._lane(name) for name in self._diagram.lanes),
             *(part for (_, a), (_, b) in pairwise(rows) for part in self._breaks(a, b)),
             *(self._row(row, y) for row, y in rows),
+            *self._left_out(),
             class_="sequence",
             role="img",
             viewBox=f"0 0 {self._width:g} {self._height:g}",
@@ -65,13 +69,19 @@ class _Drawing:
             height=self._height,
         )
 
+    def _left_out(self) -> list[Markup]:
+        """Say how many steps have no room here, or only tell how people came to where they are."""
+        count = self._diagram.left_out
+        words = f"{plural(count, 'more step')} of this story {'is' if count == 1 else 'are'} not drawn"
+        return [tag("text", words, x=GUTTER, y=self._height - 4, class_="more")] if count else []
+
     def _lane(self, name: str) -> Markup:
         x, kind = self._x[name], _kind(self._plan, name)
         shown = "Redis" if kind == "redis" else _short(name, _NAME)
         return tag(
             "g",
-            title(name),
-            tag("line", x1=x, x2=x, y1=HEAD - 12, y2=self._height - 4, class_="life"),
+            title(clipped(name, _TIP)),
+            tag("line", x1=x, x2=x, y1=HEAD - 12, y2=self._foot, class_="life"),
             tag(
                 "rect",
                 x=x - _HEAD_WIDTH / 2,
@@ -96,7 +106,7 @@ class _Drawing:
             else:
                 shades += self._shade(edge.record, begins.pop(edge.record.fault_id, HEAD - 12), y)
         for fault_id, y in begins.items():
-            shades += self._shade(known[fault_id], y, self._height - 4)
+            shades += self._shade(known[fault_id], y, self._foot)
         return shades
 
     def _shade(self, record: FaultRecord, top: float, bottom: float) -> list[Markup]:
@@ -139,7 +149,7 @@ class _Drawing:
         wrong = step.kind in _WRONG
         mark = _cross(x, y) if wrong else tag("circle", cx=x, cy=y, r=3.5, class_="dot")
         beside = self._label(_caption(step), x, y + 17, "middle", most=_LABEL - 8)
-        return tag("g", title(step.label), mark, beside, class_="wrong" if wrong else "step")
+        return tag("g", title(clipped(step.label, _TIP)), mark, beside, class_="wrong" if wrong else "step")
 
     def _arrow(self, step: Step, y: float) -> Markup:
         x0, x1 = self._x[step.source], self._x[step.target]
@@ -154,14 +164,20 @@ class _Drawing:
             parts[1] = _cross((x0 + x1) / 2, y)
         label = self._label(_caption(step), (x0 + x1) / 2, y - 6, "middle", most=_LABEL)
         kind = "wrong" if wrong else f"step {step.kind.value}"
-        return tag("g", title(f"{step.source} → {step.target}: {step.label}"), *parts, label, class_=kind)
+        return tag(
+            "g",
+            title(clipped(f"{step.source} → {step.target}: {step.label}", _TIP)),
+            *parts,
+            label,
+            class_=kind,
+        )
 
     def _commit(self, step: Step, said: str, y: float) -> Markup:
         """What the clients cannot see: that the node had Redis' answer before it acknowledged."""
         x0, x1 = self._x[step.source], self._x[self._diagram.redis]
         return tag(
             "g",
-            title(f"{step.source} says that Redis has it: {said}"),
+            title(clipped(f"{step.source} says that Redis has it: {said}", _TIP)),
             tag("line", x1=x0, x2=x1, y1=y, y2=y),
             tag("rect", x=x1 - 4, y=y - 4, width=8, height=8),
             self._label(said, x1, y - 7, "middle", most=_LABEL),

@@ -2,7 +2,8 @@
 
 A curve has `POINTS` points at most: of the samples that fall on one, the highest, since a peak is what tells.
 Where samples are missing (the member was down, or another incarnation began) the curve is interrupted. The
-text beside it has the exact least, greatest and last value.
+text beside it has the exact least, greatest and last value. The times of faults are the same in all of them:
+`shades` draws them once for the whole page, and every curve uses that.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +13,12 @@ from markupsafe import Markup
 
 from harness.records.metrics import NodeFigures, Sample
 from reports import sentence
+from reports.shades import Stretch
 from reports.svg import Scale, rounded, tag, title
 
 WIDTH, HEIGHT = 220.0, 52.0
 POINTS = 200
+SHADES = 110  # at most, each two pixels from the next
 GAP_NS = 2_600_000_000  # more than two samples apart
 
 
@@ -47,7 +50,7 @@ FIGURES = (
 )
 
 Point = tuple[int, float, bool]  # when, how much, and whether the curve begins anew here
-Shade = tuple[int, int, str]  # from, to, and what it is
+_SHADES_ID = "fault-times"
 
 
 def points(samples: Sequence[Sample], figure: Figure) -> list[Point]:
@@ -65,26 +68,27 @@ def points(samples: Sequence[Sample], figure: Figure) -> list[Point]:
 
 
 def thinned(found: Sequence[Point]) -> list[Point]:
-    """Return at most about `POINTS` points: of neighbours the highest, never over an interruption."""
+    """Return at most `POINTS` points: of neighbours the highest; it begins anew where one of them does."""
     each = -(-len(found) // POINTS) or 1
-    few: list[Point] = []
-    group: list[Point] = []
-    for point in found:
-        if group and (point[2] or len(group) == each):
-            few.append(_highest(group))
-            group = []
-        group.append(point)
-    return [*few, _highest(group)] if group else few
+    return [_highest(found[start : start + each]) for start in range(0, len(found), each)]
 
 
 def _highest(group: Sequence[Point]) -> Point:
     t_ns, value, _ = max(group, key=lambda point: point[1])
-    return t_ns, value, group[0][2]
+    return t_ns, value, any(point[2] for point in group)
 
 
-def draw(
-    name: str, found: Sequence[Point], *, start_ns: int, end_ns: int, most: float, shades: Iterable[Shade]
-) -> Markup:
+def shades(times: Iterable[Stretch], *, start_ns: int, end_ns: int) -> Markup:
+    """Return the element that all curves of a page use: the times of faults, once."""
+    x = Scale(start_ns, end_ns, 0.0, WIDTH)
+    boxes = (
+        f"M{rounded(x(a))} 0H{rounded(max(x(b), x(a) + 1))}V{HEIGHT:g}H{rounded(x(a))}Z" for a, b in times
+    )
+    path = tag("path", d="".join(boxes), id=_SHADES_ID)
+    return tag("svg", tag("defs", path), class_="shades", aria_hidden="true", width=0, height=0)
+
+
+def draw(name: str, found: Sequence[Point], *, start_ns: int, end_ns: int, most: float) -> Markup:
     """Return the curve; `most` is the top of the axis, which all members share."""
     x = Scale(start_ns, end_ns, 0.0, WIDTH)
     y = Scale(0.0, most or 1.0, HEIGHT - 2, 3.0)
@@ -93,16 +97,14 @@ def draw(
     alone = [
         p for p, after in zip(few, [*few[1:], None], strict=True) if p[2] and (after is None or after[2])
     ]
+    dots = "".join(f"M{rounded(x(t))} {rounded(y(v))}h0" for t, v, _ in alone)  # round caps make them dots
     return tag(
         "svg",
         title(name),
-        *(
-            tag("rect", x=x(a), y=0.0, width=max(1.0, x(b) - x(a)), height=HEIGHT, class_="shade")
-            for a, b, _ in shades
-        ),
+        tag("use", href=f"#{_SHADES_ID}", class_="shade"),
         tag("line", x1=0.0, x2=WIDTH, y1=HEIGHT - 2, y2=HEIGHT - 2, class_="ground"),
         tag("path", d=path, class_="curve"),
-        *(tag("circle", cx=x(t), cy=y(v), r=1.5, class_="dot") for t, v, _ in alone),
+        *((tag("path", d=dots, class_="dots"),) if dots else ()),
         viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
         class_="spark",
         role="img",

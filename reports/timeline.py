@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterable
 
 from markupsafe import Markup
 
+from harness.records.verdict import Reconnection
 from reports import annotations, lanes, panels, population_panels, sentence
 from reports.panels import Drawn, Frame, Key, Series, stamp
 from reports.picture import Picture, description
 from reports.population_panels import Return
+from reports.run import Run
 from reports.spans import STATES
 from reports.svg import TIMES, Scale, tag, ticks
+from reports.text import clipped
 
 WIDE, NARROW = 1120.0, 380.0
 RETURNS_SHOWN = 400
+_TIP = 200  # characters
+_NODE = 60
 _MARGIN = 14.0  # on the right: half of the last tick's label
 
 
@@ -72,7 +77,7 @@ def _picture(shown: Picture, frame: Frame, parts: Iterable[Markup]) -> Markup:
     name, words = f"{frame.prefix}-title", f"{frame.prefix}-desc"
     return tag(
         "g",
-        tag("title", f"Timeline of {shown.run.plan.scenario}", id=name),
+        tag("title", f"Timeline of {clipped(shown.run.plan.scenario, _TIP)}", id=name),
         tag("desc", description(shown), id=words),
         *parts,
         role="img",
@@ -152,7 +157,7 @@ def _delivery_latency(shown: Picture, frame: Frame, top: float) -> Drawn:
 def _connected(shown: Picture, frame: Frame, top: float) -> Drawn:
     if not shown.connected.columns:
         return Drawn(Markup(""), 0.0)
-    keys = [Key(f"node-{i}", name) for i, name in enumerate(shown.connected.columns)]
+    keys = [Key(f"node-{i}", clipped(name, _NODE)) for i, name in enumerate(shown.connected.columns)]
     return population_panels.stacked(frame, top, "Connected bots", "per node", shown.connected, keys=keys)
 
 
@@ -164,12 +169,18 @@ def _cut_off(shown: Picture, frame: Frame, top: float) -> Drawn:
     returns = [
         Return(
             way.back_ns or 0,
-            f"{way.bot}: cut off from {way.from_node} at {sentence.moment(run.at_s(way.lost_ns))}, "
-            f"back on {way.to_node} {sentence.milliseconds(((way.back_ns or 0) - way.lost_ns) / 1e6)} later",
+            clipped(_way_words(run, way, way.back_ns or 0), _TIP),
         )
         for way in ways[:RETURNS_SHOWN]
     ]
     return population_panels.cut_off(frame, top, shown.cut_off, returns)
+
+
+def _way_words(run: Run, way: Reconnection, back_ns: int) -> str:
+    return (
+        f"{way.bot}: cut off from {way.from_node} at {sentence.moment(run.at_s(way.lost_ns))}, "
+        f"back on {way.to_node} {sentence.milliseconds((back_ns - way.lost_ns) / 1e6)} later"
+    )
 
 
 def _probe_words(shown: Picture) -> Callable[[int], str]:

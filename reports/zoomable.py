@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from reports.figures import COUNTS, Latencies, Level
-from reports.picture import Picture, fault_words
+from reports.picture import Picture
 from reports.populations import Populations
 from reports.run import Run
+from reports.sentence import plural
 from reports.text import clipped, visible
 
 _DIGITS = 4  # of a latency: more is noise
-_SHOWN = 200  # characters of a name or an identity
+_SHOWN = 100  # characters of a name or an identity
 
 
 def payload(shown: Picture) -> dict[str, Any]:
@@ -32,17 +33,22 @@ def payload(shown: Picture) -> dict[str, Any]:
         ],
         "nodes": [_text(name) for name in shown.connected.columns],
         "lanes": _lanes(shown),
-        "faults": [
-            {
-                "from": _s(run, record.injected_ns),
-                "to": None if record.over_ns is None else _s(run, record.over_ns),
-                "name": _text(record.label),
-                "words": _text(fault_words(run, record)),
-            }
-            for record in shown.faults
-            if record.injected_ns is not None
-        ],
+        "faults": _faults(shown),
     }
+
+
+def _faults(shown: Picture) -> list[dict[str, Any]]:
+    """Return those that have windows, one by one, and when any of the others lasts."""
+    run, more = shown.run, f"some of {plural(shown.crowded, 'more fault')}"
+    own = [
+        {
+            "from": _s(run, record.injected_ns or 0),
+            "to": None if record.over_ns is None else _s(run, record.over_ns),
+            "name": _text(record.label),
+        }
+        for record in shown.own_windows
+    ]
+    return [*own, *({"from": _s(run, a), "to": _s(run, b), "name": more} for a, b in shown.crowd)]
 
 
 def _s(run: Run, t_ns: int) -> float:

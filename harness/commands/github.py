@@ -30,12 +30,14 @@ def tell(folder: RunFolder) -> None:
     for line in judging.annotations(folder):
         typer.echo(line, err=True)
     if path := os.environ.get(STEP_SUMMARY):
-        _append(Path(path), folder.summary.read_text("utf-8"))
+        _append(Path(path), folder.summary)
 
 
-def _append(path: Path, text: str) -> None:
+def _append(path: Path, summary: Path) -> None:
+    text = summary.read_text("utf-8")
     there = path.stat().st_size if path.exists() else 0
-    if there + len(text.encode()) > MOST_BYTES:
-        return  # One more run would take those away that are there.
+    if there + len(text.encode()) > MOST_BYTES:  # One more run would take those away that are there.
+        typer.echo(f"wordaround: the job's summary is full; that of this run is in {summary} alone", err=True)
+        return
     with path.open("a", encoding="utf-8") as file:
         file.write(text + "\n")

@@ -1,6 +1,6 @@
 """Judging a saved run: reads the folder, writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,17 +12,16 @@ from harness.judge import early
 from harness.judge.judgement import judge
 from harness.open_ended import with_bots
 from harness.records.bots import BotsMetrics
-from harness.records.codec import in_words, read_json, schema_of
 from harness.records.folder import RunFolder
 from harness.records.history import HistoryFile, read_history
-from harness.records.journal import FaultEntry, MemberEntry, read_journal
+from harness.records.journal import FaultEntry, MemberEntry
 from harness.records.meta import Meta
 from harness.records.plan import Expectation, Plan
+from harness.records.reading import OtherSchema, Unreadable, journal, record, told
 from harness.records.steady import SteadyBound
 from harness.records.verdict import Property, RunVerdict, Verdict
 
 T = TypeVar("T")
-SCHEMA = 1
 
 
 def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
@@ -33,12 +32,6 @@ def judge_folder(folder: RunFolder, only: tuple[str, ...] = ()) -> RunVerdict:
     """
     if not folder.path.is_dir():
         raise HarnessError(f"{folder.path} is not a folder; give the folder of a run (runs/…)")
-    schema = schema_of(folder.meta)
-    if schema not in (SCHEMA, None):
-        raise HarnessError(
-            f"{folder.meta} has schema {schema!r}, and this version reads {SCHEMA}; "
-            "judge it with the version that made the run (meta.json names it)"
-        )
     meta = _record(Meta, folder.meta)
     histories = _histories(folder)
     plan = _with_all_bots(_record(Plan, folder.plan), histories)
@@ -91,7 +84,11 @@ def violations_so_far(
 def _with_all_bots(plan: Plan, histories: Sequence[HistoryFile]) -> Plan:
     """Add those who came by the user's hand, where the run broke off before its plan could say so."""
     most = max((int(file.events["bot"].max(initial=0)) for file in histories), default=0)
-    return with_bots(plan, most) if plan.by_hand and most > len(plan.bots) else plan
+    if not plan.by_hand or most <= len(plan.bots):
+        return plan
+    if not plan.bots:
+        raise HarnessError("the plan has no bot, so nothing says what those were to do that the history has")
+    return with_bots(plan, most)
 
 
 def _of(expect: Expectation, only: tuple[str, ...]) -> Expectation:
@@ -112,36 +109,29 @@ def _allowed(verdict: RunVerdict, expect: Expectation) -> RunVerdict:
 
 
 def _record(kind: type[T], path: Path) -> T:
-    try:
-        return read_json(kind, path)
-    except FileNotFoundError as error:
-        raise HarnessError(
-            f"{path} is missing: {path.parent} is not the folder of a run, or the run broke off before "
-            "it was written"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise HarnessError(_foreign(path, error)) from error
+    return _or_said(lambda: record(kind, path))
+
+
+def _journal(kind: type[T], path: Path) -> tuple[T, ...]:
+    return _or_said(lambda: journal(kind, path))
 
 
 def _histories(folder: RunFolder) -> tuple[HistoryFile, ...]:
     if not folder.history.is_dir():
         raise HarnessError(f"{folder.history} is missing: there is no history to judge")
-    try:
-        return read_history(folder.history)
-    except (OSError, ValueError) as error:
-        raise HarnessError(_foreign(folder.history, error)) from error
-
-
-def _journal(kind: type[T], path: Path) -> tuple[T, ...]:
-    try:
-        return read_journal(kind, path)
-    except (OSError, ValueError) as error:
-        raise HarnessError(_foreign(path, error)) from error
+    return _or_said(lambda: told(folder.history, read_history))
 
 
 def _generator_lag_ms(path: Path) -> float | None:
     return _record(BotsMetrics, path).p99_lag_ms if path.exists() else None
 
 
-def _foreign(path: Path, error: Exception) -> str:
-    return f"{path} cannot be read: it was damaged, or another version made it ({in_words(error)})"
+def _or_said(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except OtherSchema as error:
+        raise HarnessError(
+            f"{error}: judge it with the version that made the run (meta.json names it)"
+        ) from error
+    except Unreadable as error:
+        raise HarnessError(str(error)) from error

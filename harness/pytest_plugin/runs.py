@@ -16,6 +16,7 @@ from harness.control import Link, Message
 from harness.pytest_plugin import HarnessFailed
 from harness.records.codec import read_json
 from harness.records.folder import RunFolder
+from harness.records.plan import Expectation, Plan
 from harness.records.verdict import RunVerdict, Stats, Verdict
 from reports.sentence import plural, times
 
@@ -81,7 +82,8 @@ class Runs:
         folder = _made(_plain(order), self._shows)
         verdict = read_json(RunVerdict, RunFolder(folder).verdict)
         if not verdict.as_expected or verdict.verdict is Verdict.UNKNOWN:
-            pytest.fail(_told(verdict, RunFolder(folder)), pytrace=False)
+            expect = read_json(Plan, RunFolder(folder).plan).expect
+            pytest.fail(_told(verdict, expect, RunFolder(folder)), pytrace=False)
         return Outcome(folder=folder, verdict=verdict)
 
 
@@ -150,12 +152,12 @@ def _await_end(child: "subprocess.Popen[bytes]") -> None:
 # --- what a bad run tells -----------------------------------------------------------------------------------
 
 
-def _told(verdict: RunVerdict, folder: RunFolder) -> str:
+def _told(verdict: RunVerdict, expect: Expectation, folder: RunFolder) -> str:
     lines = [f"{verdict.scenario}, seed {verdict.seed}, {verdict.backend}: {_lead(verdict)}"]
     if verdict.verdict is Verdict.UNKNOWN:
         lines += _doubts(verdict)
     else:
-        lines += _violations(verdict) or [f"  {sentence}" for sentence in verdict.unexpected]
+        lines += _violations(verdict, expect) or [f"  {sentence}" for sentence in verdict.unexpected]
     return "\n".join([*lines, f"  report: {folder.report}"])
 
 
@@ -166,10 +168,11 @@ def _lead(verdict: RunVerdict) -> str:
     return f"{verdict.verdict.value}{expected}"
 
 
-def _violations(verdict: RunVerdict) -> list[str]:
+def _violations(verdict: RunVerdict, expect: Expectation) -> list[str]:
     """Tell the first violation that was not foretold by its story, the others by their number."""
+    foretold = (*expect.violates, *expect.may_violate) if expect.verdict == "fail" else ()
     failed = [p for p in verdict.properties if p.verdict is Verdict.FAIL]
-    surprising = [p for p in failed if any(p.name in sentence for sentence in verdict.unexpected)]
+    surprising = [p for p in failed if p.name not in foretold]
     if not surprising:
         return []
     first, *others = surprising  # In the published order: losses come first.

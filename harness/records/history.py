@@ -190,7 +190,7 @@ def _read_strings(path: Path, shared: dict[str, str]) -> tuple[str | None, ...]:
 def _decoded(lines: list[bytes]) -> list[str]:
     try:
         found = json.loads(b"[" + b",\n".join(lines) + b"]")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if found is not None and len(found) == len(lines) and all(type(text) is str for text in found):
         return list(found)
@@ -198,7 +198,7 @@ def _decoded(lines: list[bytes]) -> list[str]:
     for line in lines:
         try:
             text = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(text, str):
             break

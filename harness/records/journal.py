@@ -3,7 +3,6 @@
 Every line is synced before the call returns: the journal is what a later `heal` trusts.
 """
 
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -13,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
 
-from harness.records.codec import dump_json, load_json
+from pydantic import ValidationError
+
+from harness.records.codec import dump_json, is_no_json, load_json
 
 T = TypeVar("T")
 
@@ -117,9 +118,9 @@ def _records(kind: type[T], path: Path) -> Iterator[T]:
         if not line:
             continue
         try:
-            json.loads(line)
-        except ValueError:
-            if number == len(lines) - 1:
+            record = load_json(kind, line)
+        except ValidationError as error:
+            if number == len(lines) - 1 and is_no_json(error):
                 return
             raise
-        yield load_json(kind, line)
+        yield record

@@ -104,7 +104,7 @@ def read_lines(name: str, text: Iterable[str]) -> HistoryFile:
             raise NotHistory(f"{name}, line {number - 1}: it is no JSON, and not the last line")
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             torn = len(line.encode("utf-8", "replace"))
             continue
         rows.append(_row(f"{name}, line {number}", value, ids))

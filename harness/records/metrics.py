@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from harness.records.codec import load_json
 
 SUFFIX = ".jsonl"
 
@@ -42,9 +42,6 @@ class Sample:
     node: NodeFigures | None = None
 
 
-_SAMPLE = TypeAdapter(Sample)
-
-
 class SampleWriter:
     """Appends samples. One thread owns it."""
 
@@ -73,4 +70,4 @@ def read_samples(path: Path) -> tuple[Sample, ...]:
 
 def _samples(lines: list[bytes]) -> Iterator[Sample]:
     for line in lines[:-1]:  # What stands behind the last line break is empty, or was cut off.
-        yield _SAMPLE.validate_json(line)
+        yield load_json(Sample, line)

@@ -167,6 +167,15 @@ class Plan:
     steady_state: tuple[SteadyBound, ...] = ()
     by_hand: bool = False  # its bots came and went by the user's hand (`wordaround load`)
 
+    def __post_init__(self) -> None:
+        """Refuse what is no plan.
+
+        Raises:
+            ValueError: it has no phase, so that there is no load.
+        """
+        if not self.phases:
+            raise ValueError("a plan has a phase at least")
+
     @property
     def load_s(self) -> float:
         """Seconds from the start of the load to its stop."""

@@ -4,26 +4,27 @@ Everything is read anew whenever somebody looks. What is not there yet is left o
 told in a sentence; only the end of `live.jsonl` is read: a run of a week costs as much as one of a minute.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from harness import clock
-from harness.records.codec import read_json
 from harness.records.folder import RunFolder
-from harness.records.journal import FaultEntry, MemberEntry, read_journal
+from harness.records.journal import FaultEntry, MemberEntry
 from harness.records.live import Moment, Said, read_live
 from harness.records.meta import Meta
 from harness.records.plan import Plan
+from harness.records.reading import Missing, Unreadable, journal, record, told
 from harness.records.verdict import RunVerdict
 from harness.saved_runs import UNDER_WAY
 from harness.serving.listing import Row
 
 T = TypeVar("T")
 
+Live = tuple[tuple[Moment, ...], tuple[Said, ...]]
+
 LIVE_BYTES = 512 * 1024  # about a quarter of an hour
 SAID_SHOWN = 8
-SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +98,16 @@ def look(row: Row) -> Scene:
     """Read what the folder says now. Never raises on what lies in it."""
     folder = RunFolder(row.run.path)
     reading = _Reading()
-    moments, said = reading.live(folder.live)
+    read: Callable[[], Live] = lambda: told(folder.live, lambda path: read_live(path, last_bytes=LIVE_BYTES))  # noqa: E731
+    moments, said = reading.of(read) or ((), ())
     return Scene(
         row=row,
         now_ns=clock.now_ns(),
-        plan=reading.record(Plan, folder.plan),
-        meta=reading.record(Meta, folder.meta),
-        verdict=reading.record(RunVerdict, folder.verdict),
-        members=reading.journal(MemberEntry, folder.members),
-        faults=reading.journal(FaultEntry, folder.faults),
+        plan=reading.of(lambda: record(Plan, folder.plan)),
+        meta=reading.of(lambda: record(Meta, folder.meta)),
+        verdict=reading.of(lambda: record(RunVerdict, folder.verdict)),
+        members=reading.of(lambda: journal(MemberEntry, folder.members)) or (),
+        faults=reading.of(lambda: journal(FaultEntry, folder.faults)) or (),
         moments=moments,
         said=said[-SAID_SHOWN:],
         troubles=tuple(reading.troubles),
@@ -116,36 +118,12 @@ class _Reading:
     def __init__(self) -> None:
         self.troubles: list[str] = []
 
-    def record(self, kind: type[T], path: Path) -> T | None:
-        if not path.is_file():
-            return None
+    def of(self, read: Callable[[], T]) -> T | None:
+        """Return what is read; nothing of what is not there (yet), or cannot be read, which is told."""
         try:
-            found = read_json(kind, path)
-        except (OSError, ValueError, RecursionError) as error:
-            self._trouble(path, error)
+            return read()
+        except Missing:
             return None
-        if (schema := getattr(found, "schema", SCHEMA)) != SCHEMA:
-            self.troubles.append(
-                f"{path.name} has schema {schema}; this version of WordAround reads {SCHEMA}"
-            )
+        except Unreadable as error:
+            self.troubles.append(f"{error.path.name} {error.what}")
             return None
-        return found
-
-    def journal(self, kind: type[T], path: Path) -> tuple[T, ...]:
-        try:
-            return read_journal(kind, path) if path.is_file() else ()
-        except (OSError, ValueError, RecursionError) as error:
-            self._trouble(path, error)
-            return ()
-
-    def live(self, path: Path) -> tuple[tuple[Moment, ...], tuple[Said, ...]]:
-        try:
-            return read_live(path, last_bytes=LIVE_BYTES) if path.is_file() else ((), ())
-        except (OSError, ValueError, RecursionError) as error:
-            self._trouble(path, error)
-            return (), ()
-
-    def _trouble(self, path: Path, error: Exception) -> None:
-        first = str(error).strip().splitlines()[:1]
-        why = error.strerror if isinstance(error, OSError) else "".join(first)
-        self.troubles.append(f"{path.name} is damaged, or another version of WordAround made it: {why}")

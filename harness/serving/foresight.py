@@ -1,9 +1,12 @@
 """Judges runs that go on, as far as that can be: one at a time, in a thread, only while somebody looks.
 
-The history is judged anew each time, so the price grows with it. Two rules bound that: between two judgements
-lie at least two seconds and four times what the last one took, which is at most a fifth of a core; and a
-history beyond `MOST_BYTES` is not judged before its end, which is said. The thread steps back behind every
-other process of the machine where the system lets it.
+The history is judged anew each time, so the price grows with it. Two rules bound that: between two
+judgements, of whichever runs, lie at least two seconds and four times what the last one took, which is at
+most a fifth of a core; and a history beyond `MOST_BYTES` is not judged before its end, which is said. The
+thread steps back behind every other process of the machine where the system lets it.
+
+A judgement may fail: a file was just being replaced, or a foreign history trips a checker over something that
+no run has. It is tried again in its turn, and said when it has failed several times in a row.
 """
 
 import contextlib
@@ -26,9 +29,11 @@ from harness.serving.following import Scene
 PAUSE_S = 2.0
 SHARE = 4  # times what it took, between two judgements
 MOST_BYTES = 64 << 20  # two million events
+_LOOK_S = 0.1  # how soon it is seen that somebody looks
 INTEREST_S = 10.0  # Who has not asked for so long looks no more.
 STORIES = 3
-_NICE = 10
+FAILURES = 3  # in a row, until it is said
+_NICE = 19  # the lowest priority that there is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +50,7 @@ class Violation:
 class Outlook:
     """What is certain of a run so far; `until_ns` of `None`: nothing was judged yet.
 
-    `silent`: why nothing (more) is judged before the end, a sentence; empty: it goes on.
+    `silent`: why nothing (more) is judged before the end, or for now, a sentence; empty: it goes on.
     """
 
     judged: tuple[str, ...] = ()  # the guarantees that can be certain before the end
@@ -61,8 +66,14 @@ class _Followed:
     plan: Plan
     meta: Meta
     asked_ns: int
-    due_ns: int = 0
+    judged_ns: int = 0  # when it had its last turn
+    failures: int = 0  # of judging it, in a row
     outlook: Outlook = field(default_factory=Outlook)
+
+    @property
+    def over(self) -> bool:
+        """Whether judging it is given up."""
+        return bool(self.outlook.silent) and not self.failures
 
 
 class Foresight:
@@ -103,32 +114,41 @@ class Foresight:
 
     def _run(self) -> None:
         _step_back()
-        while not self._stop.wait(0.1):  # It looks who is due; the pauses are each run's own.
-            for path, followed in self._due():
-                began_ns = clock.now_ns()
-                outlook = self._judged(RunFolder(path), followed)
-                took_ns = clock.now_ns() - began_ns
-                with self._lock:
-                    followed.outlook = outlook
-                    followed.due_ns = clock.now_ns() + max(int(self._pause_s * clock.NS), SHARE * took_ns)
+        pause_s = 0.0
+        while not self._stop.wait(max(pause_s, _LOOK_S)):
+            next_ = self._next()
+            began_ns = clock.now_ns()
+            if next_ is not None:
+                self._take_turn(*next_)
+            took_s = (clock.now_ns() - began_ns) / clock.NS
+            pause_s = max(self._pause_s, SHARE * took_s) if next_ is not None else 0.0
 
-    def _due(self) -> list[tuple[Path, _Followed]]:
-        now_ns, looked_ns = clock.now_ns(), clock.now_ns() - int(INTEREST_S * clock.NS)
+    def _next(self) -> tuple[Path, _Followed] | None:
+        """Return the run that had its turn longest ago, of those that somebody looks at."""
+        looked_ns = clock.now_ns() - int(INTEREST_S * clock.NS)
         with self._lock:
             self._followed = {p: f for p, f in self._followed.items() if f.asked_ns > looked_ns}
-            return [(p, f) for p, f in self._followed.items() if f.due_ns <= now_ns and not f.outlook.silent]
+            due = [(p, f) for p, f in self._followed.items() if not f.over]
+            return min(due, key=lambda each: each[1].judged_ns, default=None)
+
+    def _take_turn(self, path: Path, followed: _Followed) -> None:
+        try:
+            outlook, failures = self._judged(RunFolder(path), followed), 0
+        except Exception as error:  # noqa: BLE001 - a checker may fail in any way on a foreign history; the thread is for all
+            failures = followed.failures + 1
+            why = _failed(error) if failures >= FAILURES else followed.outlook.silent
+            outlook = replace(followed.outlook, silent=why)
+        with self._lock:
+            followed.outlook, followed.failures, followed.judged_ns = outlook, failures, clock.now_ns()
 
     def _judged(self, folder: RunFolder, followed: _Followed) -> Outlook:
         before, until_ns = followed.outlook, clock.now_ns()
         if not before.judged:
             return replace(before, silent="None of its guarantees can be judged for certain before the end.")
-        try:
-            size = sum(file.stat().st_size for file in folder.history.iterdir())
-            if size > self._most_bytes:
-                return replace(before, silent=_too_large(size))
-            found, events = violations_so_far(folder, followed.plan, followed.meta, until_ns=until_ns)
-        except (HarnessError, OSError) as error:
-            return replace(before, silent=f"Nothing more is judged before the end: {error}")
+        size = sum(file.stat().st_size for file in folder.history.iterdir())
+        if size > self._most_bytes:
+            return replace(before, silent=_too_large(size))
+        found, events = violations_so_far(folder, followed.plan, followed.meta, until_ns=until_ns)
         known = {violation.name: violation.stories for violation in before.violations}
         violations = tuple(
             Violation(
@@ -139,7 +159,13 @@ class Foresight:
             )
             for each in found
         )
-        return replace(before, violations=violations, until_ns=until_ns, events=events)
+        return replace(before, violations=violations, until_ns=until_ns, events=events, silent="")
+
+
+def _failed(error: Exception) -> str:
+    if isinstance(error, HarnessError | OSError):
+        return f"Nothing more is judged for the time being: {error}."
+    return f"Nothing more is judged for the time being: judging fails on this history ({error!r})."
 
 
 def _too_large(size: int) -> str:

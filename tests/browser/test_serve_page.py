@@ -195,3 +195,18 @@ def test_the_list_sorts_filters_and_shows_what_is_wrong_with_a_folder(many: str,
         assert page.all(".notice")
         assert page.chrome.title != "taken over"
     assert all(url.startswith(many) for url in page.requested())
+
+
+def test_a_run_that_has_gone_is_said_in_words_until_it_is_back(many: str, page: Page, tmp_path: Path) -> None:
+    def words() -> str:
+        return str(page.run("return getComputedStyle(document.body, '::before').content"))
+
+    page.expect(lambda line: "404" in line)
+    run = tmp_path / "runs" / "20260107T000000Z-leaving-1"
+    run.mkdir()
+    page.open(f"{many}runs/{run.name}/")
+    assert words() == "none"
+    run.rmdir()
+    page.until(lambda: "The folder of this run has gone" in words(), "that the run has gone is said")
+    run.mkdir()
+    page.until(lambda: words() == "none", "it is back, and is followed again")

@@ -73,7 +73,7 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
     assert all((logs / f"{name}.log").stat().st_size for name in ("redis", "node-1", "node-2", "node-3"))
 
 
-def test_with_the_images_built_three_nodes_are_ready_soon(
+def test_with_the_images_built_three_nodes_become_ready_in_that_image(
     images: Images,
     make_backend: Callable[..., DockerBackend],
     plan: Callable[[int], ClusterPlan],
@@ -81,9 +81,7 @@ def test_with_the_images_built_three_nodes_are_ready_soon(
     run_id: str,
 ) -> None:
     backend = make_backend()
-    began = time.monotonic()
-    backend.start(plan(3), run_id=run_id, logs=logs)
-    took = time.monotonic() - began
+    members = backend.start(plan(3), run_id=run_id, logs=logs)
     assert backend.versions()["node image"] == images.node
-    # The aim is 5 s on two idle cores; tests share theirs with others.
-    assert took < 20, f"three nodes took {took:.1f} s to become ready"
+    for node in members[1:]:  # How soon that is, `python -m tests.benchmarks startup` measures.
+        assert get(node.ready_url) == {"ready": True}

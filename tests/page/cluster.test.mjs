@@ -5,6 +5,7 @@ import { mock, test } from "node:test";
 
 import { Cluster, byName, roundTrip, stateOf } from "../../cluster/page/js/cluster.js";
 import { InStep } from "../../cluster/page/js/in_step.js";
+import { Rounds } from "../../cluster/page/js/rounds.js";
 import { TALK_S, Talker } from "../../cluster/page/js/talker.js";
 
 /** Nodes that answer as they are told to, and count what they were asked. */
@@ -96,6 +97,26 @@ test("the cluster – when nobody looks any longer – asks nobody", async (t) =
   const asked = nodes.asked.length;
   await rounds(5);
   assert.equal(nodes.asked.length, asked);
+});
+
+test("rounds – stopped and started again while a look is under way – go on once, not twice", async (t) => {
+  t.after(() => mock.timers.reset());
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const ends = [];
+  let looked = 0;
+  const rounds = new Rounds(() => new Promise((end) => ends.push(end)), () => ++looked && 2000);
+  rounds.start();
+  rounds.stop();
+  rounds.start();
+  for (const end of ends.splice(0)) end();
+  await settled();
+  assert.equal(looked, 1, "the look of before is past");
+  mock.timers.tick(2000);
+  assert.equal(ends.length, 1);
+  rounds.stop();
+  ends[0]();
+  await settled();
+  assert.equal(looked, 1, "nobody watches");
 });
 
 test("a server_info – that says the same again – asks nobody, and another one asks soon", async (t) => {

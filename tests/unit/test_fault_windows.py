@@ -3,7 +3,7 @@
 import pytest
 
 from harness.checkers.fault_windows import FaultWindow, declared_outages, held
-from harness.records.plan import CLIENTS, ClusterPlan, Expectation, FaultPlan, Limits, Plan
+from harness.records.plan import CLIENTS, ClusterPlan, Expectation, FaultPlan, Limits, PhasePlan, Plan
 
 NODES = ("node-1", "node-2", "node-3")
 CLUSTER = ClusterPlan(nodes=NODES, delivery="durable", appendfsync="always")
@@ -25,7 +25,7 @@ def _is_outage(fault: FaultPlan, *, began_ns: int | None = 1) -> bool:
         rooms=(),
         bots=(),
         messages_per_second=0.0,
-        phases=(),
+        phases=(PhasePlan(name="steady", start_s=0.0, end_s=9.0),),
         faults=(fault,),
         checks=(),
         checks_named=False,

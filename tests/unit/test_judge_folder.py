@@ -46,12 +46,12 @@ def test_a_torn_history_is_unknown(made: ModuleType, tmp_path: Path) -> None:
     [
         ("plan.json", None, "plan.json is missing"),
         ("meta.json", None, "meta.json is missing"),
-        ("plan.json", b"{}", "plan.json cannot be read"),
-        ("meta.json", b"\xff\xfe", "meta.json cannot be read"),
-        ("faults.jsonl", b'{"no": "fault"}\n{}\n', "faults.jsonl cannot be read"),
-        ("members.jsonl", b"not json\n\n", "members.jsonl cannot be read"),
-        ("metrics/bots.json", b"[]", "bots.json cannot be read"),
-        ("history/bots-1.strings", None, "history cannot be read"),
+        ("plan.json", b"{}", "plan.json is damaged"),
+        ("meta.json", b"\xff\xfe", "meta.json is damaged"),
+        ("faults.jsonl", b'{"no": "fault"}\n{}\n', "faults.jsonl is damaged"),
+        ("members.jsonl", b"not json\n\n", "members.jsonl is damaged"),
+        ("metrics/bots.json", b"[]", "bots.json is damaged"),
+        ("history/bots-1.strings", None, "history is damaged"),
     ],
 )
 def test_a_missing_or_foreign_file_is_a_clear_error(
@@ -67,7 +67,9 @@ def test_a_missing_or_foreign_file_is_a_clear_error(
 def test_another_schema_is_a_clear_error(made: ModuleType, tmp_path: Path) -> None:
     world = made.quiet()
     world.meta = made.replace(world.meta, schema=99)
-    with pytest.raises(HarnessError, match="schema 99, and this version reads 1"):
+    with pytest.raises(
+        HarnessError, match="has schema 99; this version of WordAround reads schema 1: judge it"
+    ):
         judge_folder(world.save(tmp_path / "run"))
 
 

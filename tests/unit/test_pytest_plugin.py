@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.pytest_plugin.overrides import merged, source_of
 from harness.pytest_plugin.runs import _told
 from harness.records.folder import RunFolder
+from harness.records.plan import Expectation
 from harness.records.verdict import Finding, Property, RunVerdict, Stats, Verdict, Witness
 
 HEAVY = (
@@ -101,13 +102,15 @@ def test_of_an_expected_failure_only_what_was_not_foretold_is_told() -> None:
     bad = verdict(
         Verdict.FAIL,
         expected="fail",
-        properties=(failed("complete-delivery", 3), failed("integrity", 1), failed("presence", 2)),
+        properties=(failed("no-duplicates", 3), failed("integrity", 1), failed("presence", 2)),
         unexpected=(
             "integrity failed, which the scenario does not allow: 1 violation.",
             "presence failed, which the scenario does not allow: 2 violations.",
+            "The scenario expects a violation of total-order, but no-duplicates says otherwise.",
         ),
     )
-    assert _told(bad, RUN).splitlines() == [
+    expect = Expectation(verdict="fail", violates=("total-order",), may_violate=("no-duplicates",))
+    assert _told(bad, expect, RUN).splitlines() == [
         "s, seed 7, process: fail",
         "  integrity, violated once: integrity holds.",
         "    the story of integrity",
@@ -118,13 +121,15 @@ def test_of_an_expected_failure_only_what_was_not_foretold_is_told() -> None:
 
 def test_a_failure_that_did_not_come_is_told() -> None:
     sentence = "The verdict is pass, and the scenario expects fail."
-    told = _told(verdict(Verdict.PASS, expected="fail", unexpected=(sentence,)), RUN)
+    told = _told(
+        verdict(Verdict.PASS, expected="fail", unexpected=(sentence,)), Expectation(verdict="fail"), RUN
+    )
     assert told.splitlines()[:2] == ["s, seed 7, process: pass, expected was fail", f"  {sentence}"]
 
 
 def test_an_unknown_tells_why_shortly() -> None:
     findings = tuple(Finding(name=f"f{i}", verdict=Verdict.UNKNOWN, evidence="not seen") for i in range(6))
-    lines = _told(verdict(Verdict.UNKNOWN, coverage=findings), RUN).splitlines()
+    lines = _told(verdict(Verdict.UNKNOWN, coverage=findings), Expectation(), RUN).splitlines()
     assert lines[0] == "s, seed 7, process: unknown, this run proves nothing"
     assert lines[1:] == [
         *(f"  f{i}: not seen" for i in range(4)),

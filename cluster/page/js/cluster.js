@@ -5,6 +5,8 @@
 // page's connections are pushed. A node that does not answer is asked again when somebody says that it is alive,
 // or now and then: each attempt at a closed port is a line in the browser's console.
 
+import { Rounds } from "./rounds.js";
+
 const EVERY_MS = 2000; // between two rounds, while somebody looks
 const SOON_MS = 400; // after something was pushed: peers have not all noticed yet
 const PATIENCE_MS = 1500; // for one answer; a node that needs longer is as good as silent
@@ -16,9 +18,7 @@ const UNKNOWN = { redis: null, lag: null, connections: null, took_ms: null };
 export class Cluster extends EventTarget {
   #nodes = new Map();
   #ask;
-  #timer = null;
-  #running = false;
-  #round = 0;
+  #rounds = new Rounds(() => this.#look(), () => this.#looked());
   #told = "";
 
   /** `home` is the URL of the node that the page came from; `ask(url)` resolves to JSON, or rejects. */
@@ -35,14 +35,11 @@ export class Cluster extends EventTarget {
 
   /** Look from now on, until `stop`. */
   start() {
-    if (this.#running) return;
-    this.#running = true;
-    this.#look();
+    this.#rounds.start();
   }
 
   stop() {
-    this.#running = false;
-    clearTimeout(this.#timer);
+    this.#rounds.stop();
   }
 
   /** Somebody was pushed a `server_info`: take in what it says, and look soon. */
@@ -54,32 +51,24 @@ export class Cluster extends EventTarget {
     teller.draining = info.draining;
     for (const peer of info.peers) this.#heard(teller.name, peer);
     this.#changed();
-    this.#lookSoon();
+    this.#rounds.soon(SOON_MS);
   }
 
   /** Something happened to a node: look at it, soon, even if it did not answer. */
   lookAt(name) {
     const node = this.#nodes.get(name);
     if (node) node.wait = 0;
-    this.#lookSoon();
-  }
-
-  #lookSoon() {
-    if (this.#running) this.#after(SOON_MS);
-  }
-
-  #after(ms) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), ms);
+    this.#rounds.soon(SOON_MS);
   }
 
   async #look() {
-    const round = ++this.#round;
     if (!this.#nodes.size) await this.#meet();
     await Promise.all(this.nodes.filter((node) => due(node)).map((node) => this.#visit(node)));
-    if (!this.#running || round !== this.#round) return;
+  }
+
+  #looked() {
     this.#changed();
-    this.#after(this.nodes.some((node) => node.answers === null) ? 0 : EVERY_MS); // Some were only just told of.
+    return this.nodes.some((node) => node.answers === null) ? 0 : EVERY_MS; // Some were only just told of.
   }
 
   /** Ask the node that the page came from who it is. */

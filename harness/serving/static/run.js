@@ -11,6 +11,8 @@ const announce = () => {
   if (announced.textContent !== text) announced.textContent = text;
 };
 
+const tell = (trouble) => { document.body.className = trouble; }; // The style sheet has the words.
+
 const keyOf = (part) => part.id || part.textContent;
 
 const replace = (html) => {
@@ -37,9 +39,9 @@ const follow = async () => {
     const answer = await fetch("scene");
     if (answer.ok) replace(await answer.text());
     announce();
-    document.body.classList.remove("away");
+    tell(answer.ok ? "" : answer.status === 404 ? "gone" : "failing");
   } catch {
-    document.body.classList.add("away"); // The server has ended; what is shown is what was.
+    tell("away"); // The server has ended; what is shown is what was.
   }
   if (document.getElementById("state").dataset.over === "no") setTimeout(follow, REFRESH_MS);
 };

@@ -53,9 +53,9 @@ const refresh = async () => {
       arrange();
       if (place) runs.querySelector(place)?.focus();
     }
-    document.body.classList.remove("away");
+    document.body.className = answer.ok ? "" : "failing"; // The style sheet has the words.
   } catch {
-    document.body.classList.add("away"); // The server has ended; what is shown is what was.
+    document.body.className = "away"; // The server has ended; what is shown is what was.
   }
   setTimeout(refresh, REFRESH_MS);
 };

@@ -1,6 +1,7 @@
 """`run --repeat`: every run is made, each with a seed of its own, and summed up."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def test_each_run_has_the_next_seed_and_the_summary_has_them_all(tmp_path: Path)
             *("--repeat", "2", "--seed", "41", "--json"),
         ],
         cwd=tmp_path,
+        env={**os.environ, "GITHUB_ACTIONS": "true"},
         capture_output=True,
         text=True,
         timeout=90,
@@ -40,6 +42,8 @@ def test_each_run_has_the_next_seed_and_the_summary_has_them_all(tmp_path: Path)
     for run in scenario["runs"]:
         verdict = json.loads((tmp_path / run["folder"] / "verdict.json").read_text())
         assert (verdict["verdict"], verdict["seed"]) == (run["verdict"], run["seed"])
+        kind = "notice" if run["exit_code"] == 0 else "error"
+        assert f"\n::{kind} title=short%2C seed {run['seed']}::" in done.stderr
     assert scenario["rates"]["pass"]["of"] == 2
     assert done.returncode == summary["exit_code"] == max(run["exit_code"] for run in scenario["runs"])
     assert "run 1/2" in done.stderr

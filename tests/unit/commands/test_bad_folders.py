@@ -1,6 +1,7 @@
 """`report`, `check`, `history`, `runs`: what is no run, or half of one, is told in a sentence."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,17 @@ import pytest
 
 from harness import judging
 from harness.records.folder import RunFolder
+from harness.serving.app import make_app
+from harness.serving.foresight import Foresight
 
 Command = Callable[..., tuple[int, str, str]]
 Break = Callable[[Path], object]
 
 NAME = "20261101T100000Z-stormy-1"
+BOTTOMLESS = b"[" * 100_000 + b"\n"
+HUGE = "1" + 400 * "0"
 NOISE = bytes(range(256)) * 20
+PORT = 18081
 JUDGED, IN_DOUBT, FAILED = 0, 3, 4
 
 
@@ -58,12 +64,45 @@ def _cut(suffix: str) -> Break:
     return cut
 
 
+def _as_written(name: str, field: str, value: str) -> Break:
+    """Give a field a value that only JSON has."""
+
+    def change(run: Path) -> None:
+        _changed(name, **{field: "HERE"})(run)
+        (run / name).write_text((run / name).read_text().replace('"HERE"', value))
+
+    return change
+
+
+def _more(name: str, lines: bytes) -> Break:
+    def append(run: Path) -> None:
+        with (run / name).open("ab") as file:
+            file.write(lines)
+
+    return append
+
+
+def _bottomless_string(run: Path) -> None:
+    path = _first(run, ".strings")
+    path.write_bytes(BOTTOMLESS + path.read_bytes())
+
+
+def _logged_far_away(run: Path) -> None:
+    (run / "logs").mkdir(exist_ok=True)
+    lines = (
+        "1:M 01 Jan 0001 00:00:00.000 * first",
+        "1:M 31 Dec 9999 23:59:59.000 * last",
+        "0001-01-01T00:00:00",
+    )
+    (run / "logs" / "redis.log").write_text("\n".join((*lines, *reversed(lines), "")))
+
+
 # What is broken, and how; the exit codes of `report`, `check` and `history`; something that they say.
 CASES: dict[str, tuple[Break, int, int, int, str]] = {
     "no verdict": (lambda run: (run / "verdict.json").unlink(), FAILED, JUDGED, JUDGED, "was not judged yet"),
     "half a verdict": (
         lambda run: (run / "verdict.json").write_text((run / "verdict.json").read_text()[:400]),
-        FAILED, JUDGED, JUDGED, "verdict.json is damaged, or was made by another version",
+        FAILED, JUDGED, JUDGED, "verdict.json is damaged, or another version of",
     ),
     "a verdict that is a list": (
         _written("verdict.json", b"[]"), FAILED, JUDGED, JUDGED, "`wordaround check",
@@ -99,6 +138,42 @@ CASES: dict[str, tuple[Break, int, int, int, str]] = {
         lambda run: _first(run, ".events").write_bytes(NOISE), JUDGED, IN_DOUBT, JUDGED, "is torn at its end",
     ),
     "no logs": (lambda run: shutil.rmtree(run / "logs", ignore_errors=True), JUDGED, JUDGED, JUDGED, ""),
+    "a bottomless journal": (
+        _more("faults.jsonl", BOTTOMLESS), FAILED, FAILED, JUDGED, "faults.jsonl is damaged",
+    ),
+    "a bottomless line of members": (
+        _more("members.jsonl", BOTTOMLESS), FAILED, FAILED, JUDGED, "members.jsonl is damaged",
+    ),
+    "a bottomless string": (_bottomless_string, JUDGED, IN_DOUBT, JUDGED, "is torn at its end"),
+    "a plan without phases": (
+        _changed("plan.json", phases=[]), FAILED, FAILED, JUDGED, "a plan has a phase at least",
+    ),
+    "an endless phase": (
+        _changed("plan.json", phases=[{"name": "steady", "start_s": 0, "end_s": float("inf")}]),
+        FAILED, FAILED, JUDGED, "phases.0.end_s: Input should be a finite number",
+    ),
+    "a rate that is no number": (
+        _changed("plan.json", messages_per_second=float("nan")),
+        FAILED, FAILED, JUDGED, "messages_per_second: Input should be a finite number",
+    ),
+    "an end beyond every clock": (
+        _as_written("meta.json", "load_ended_ns", HUGE), FAILED, FAILED, JUDGED, "at load_ended_ns: ",
+    ),
+    "a beginning beyond 64 bits": (
+        _as_written("meta.json", "began_ns", str(-(2**63))), FAILED, FAILED, JUDGED, "at began_ns: ",
+    ),
+    "a latency without end": (
+        _changed("verdict.json", stats={"longest_wait_ms": float("inf")}),
+        FAILED, JUDGED, JUDGED, "stats.longest_wait_ms: Input should be a finite number",
+    ),
+    "bots by hand and none in the plan": (
+        _changed("plan.json", by_hand=True, bots=[]), JUDGED, FAILED, JUDGED, "the plan has no bot",
+    ),
+    "logs of another age": (_logged_far_away, JUDGED, JUDGED, JUDGED, ""),
+    "a pipe for a plan": (
+        lambda run: ((run / "plan.json").unlink(), os.mkfifo(run / "plan.json")),
+        FAILED, FAILED, JUDGED, "it is no file",
+    ),
     "a scenario of noise": (_written("scenario.yaml", NOISE), JUDGED, JUDGED, JUDGED, ""),
 }  # fmt: skip
 
@@ -119,6 +194,16 @@ def test_a_broken_folder_ends_with_a_sentence_and_the_documented_code(
         assert "the machine refused" not in err
         said += err
     assert sentence in said
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_folder_is_a_page_that_says_so(case: str, run: Path) -> None:
+    CASES[case][0](run)
+    app = make_app(run.parent, Foresight(), port=PORT)
+    app.testing = True  # An exception would come out of here.
+    for path in ("/", f"/runs/{NAME}/"):
+        answer = app.test_client().get(path, headers={"Host": f"127.0.0.1:{PORT}"})
+        assert (answer.status_code, "Traceback" in answer.text) == (200, False)
 
 
 @pytest.mark.parametrize("name", ["report", "check", "history"])

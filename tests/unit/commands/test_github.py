@@ -55,7 +55,11 @@ def test_a_part_of_the_checks_is_not_annotated(broken: Path, summary: Path, comm
     assert not summary.exists()
 
 
-def test_a_summary_that_is_full_is_left_as_it_is(broken: Path, summary: Path, command: Command) -> None:
+def test_a_summary_that_is_full_is_left_as_it_is_and_the_log_says_so(
+    broken: Path, summary: Path, command: Command
+) -> None:
     summary.write_bytes(b"x" * github.MOST_BYTES)
-    assert command("check", broken)[0] == 1
+    code, _, err = command("check", broken)
+    assert code == 1
+    assert f"the job's summary is full; that of this run is in {broken / 'summary.md'} alone" in err
     assert summary.stat().st_size == github.MOST_BYTES

@@ -132,6 +132,70 @@ def test_a_broken_folder_is_told_as_such(
     assert (code, said.startswith("broken "), said.endswith(f"{judged}: {why}\n")) == (0, True, True)
 
 
+HUGE = "1" + 400 * "0"
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value"),
+    [
+        ("plan.json", "seed", "1e999"), ("plan.json", "seed", HUGE), ("plan.json", "seed", "null"),
+        ("plan.json", "scenario", "[7]"), ("meta.json", "began_ns", "1e999"), ("meta.json", "ended_ns", HUGE),
+        ("meta.json", "ended_ns", "NaN"), ("meta.json", "backend", "{}"),
+        ("meta.json", "aborted", "[]"), ("verdict.json", "verdict", "[[]]"),
+    ],
+)  # fmt: skip
+def test_what_no_run_can_say_is_told_beside_the_good_runs(
+    file: str, field: str, value: str, judged: Path, runs: Path, command: Command
+) -> None:
+    other = Path(shutil.copytree(judged, runs / name_of(timedelta(hours=2), "strange-1")))
+    found = json.loads((other / file).read_text())
+    text = json.dumps({**found, field: "HERE"}).replace('"HERE"', value)
+    (other / file).write_text(text)
+    aged(other)
+    good, strange = told(command, runs)
+    assert (good["verdict"], strange["verdict"]) == ("pass", "broken")
+    assert field in str(strange["why"])
+
+
+def test_a_folder_that_is_not_ours_to_read_is_told_as_broken(
+    judged: Path, runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(judged, runs / name_of(timedelta(hours=2), "secret-1")))
+    refuse(other, monkeypatch)
+    good, secret = told(command, runs)
+    assert (good["verdict"], secret["verdict"]) == ("pass", "broken")
+    assert "Permission denied" in str(secret["why"])
+
+
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_told_as_broken(
+    judged: Path, runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = half(runs, timedelta(hours=2))
+    listed = os.listdir
+
+    def vanishing(path: Path) -> list[str]:
+        if path == other:
+            shutil.rmtree(other)
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", vanishing)
+    good, gone = told(command, runs)
+    assert (good["verdict"], gone["verdict"]) == ("pass", "broken")
+    assert "No such file or directory" in str(gone["why"])
+
+
+def refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look into a folder: permissions themselves would not stop root."""
+    asked = os.stat
+
+    def stat(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, Path) and folder in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return asked(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+
+
 def test_what_is_no_run_folder_is_not_told(runs: Path, command: Command) -> None:
     (runs / "notes").mkdir()
     (runs / name_of(timedelta(), "file")).write_text("")

@@ -16,6 +16,7 @@ from harness.records.folder import RunFolder
 from harness.records.history import FLAG_FROM_HISTORY, Op, Row, write_history
 from harness.records.journal import FaultEntry, Journal, MemberEntry, MemberState
 from harness.records.meta import Meta
+from harness.records.metrics import NodeFigures, Sample, SampleWriter
 from harness.records.plan import (
     AfterPlan,
     BotPlan,
@@ -318,7 +319,7 @@ def passing(runs: Path) -> Made:
     """A durable run in which nothing was lost."""
     plan = make_plan()
     simulated = Simulated(plan)
-    return save(runs, plan, simulated, _verdict(plan, simulated, Verdict.PASS, properties()))
+    return sampled(save(runs, plan, simulated, _verdict(plan, simulated, Verdict.PASS, properties())))
 
 
 def many_faults(runs: Path) -> Made:
@@ -394,7 +395,7 @@ def unexpected_failing(runs: Path) -> Made:
     found = properties(complete_delivery=lost_messages(simulated))
     verdict = _verdict(plan, simulated, Verdict.FAIL, found)
     why = ("complete-delivery was violated; the scenario expects every guarantee to hold",)
-    return save(runs, plan, simulated, replace(verdict, as_expected=False, unexpected=why))
+    return sampled(save(runs, plan, simulated, replace(verdict, as_expected=False, unexpected=why)))
 
 
 def unknown(runs: Path) -> Made:
@@ -478,6 +479,41 @@ def save(
         lines = [f"14:02:{i:02} INFO {member} line {i} of its log" for i in range(30)]
         (folder.logs / f"{member}.log").write_text("\n".join(lines) + "\n")
     return Made(folder=folder, plan=plan, meta=meta, verdict=verdict, rows=tuple(simulated.rows))
+
+
+def sampled(made: Made) -> Made:
+    """Give every member samples, one a second; the killed node has none while it is down."""
+    whole = samples("pid 4710 started 123456", -2, 27)
+    write_samples(made.folder, "redis", [replace(one, node=None) for one in whole])
+    for node, cpu in zip(NODES, (0.21, 0.34, 0.27), strict=True):
+        name = f"pid 47{NODES.index(node) + 11} started 123456"
+        found = samples(name, -2, 27, cpu)
+        if node == "node-2":
+            found = [*samples(name, -2, 11, cpu), *samples("pid 4790 started 124111", 17, 27, cpu * 2)]
+        write_samples(made.folder, node, found)
+    return made
+
+
+def samples(identity: str, first_s: int, last_s: int, cpu: float = 0.2) -> list[Sample]:
+    """Return what one incarnation of a node used, second by second."""
+    return [
+        Sample(
+            t_ns=at(second),
+            identity=identity,
+            cpu=None if second == first_s else cpu,
+            memory=50_000_000 + second,
+            node=NodeFigures(connections=max(0, second), tail_lag=0, buffered_bytes=2_000),
+        )
+        for second in range(first_s, last_s)
+    ]
+
+
+def write_samples(folder: RunFolder, member: str, found: list[Sample]) -> None:
+    """Write them as the harness would."""
+    writer = SampleWriter(folder.metrics, member)
+    for sample in found:
+        writer.append(sample)
+    writer.close()
 
 
 def _write_journals(folder: RunFolder) -> None:

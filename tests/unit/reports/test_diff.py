@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.records.codec import dump_json
-from harness.records.verdict import Verdict
+from harness.records.verdict import Finding, Verdict
 from reports import diff_html, diff_text
 from reports.diff import Comparison, Diff, NothingToCompare, diff
 from reports.diff_findings import FindingChange, chance
@@ -282,6 +282,40 @@ def test_the_terminal_tells_it_without_cutting_anything(run: Kinds) -> None:
     (row,) = [line.split() for line in text.splitlines() if "apart: worse" in line]
     assert row == ["p99", "11", "ms", "(10–12)", "26", "ms", "(22–30)", "×", "2.4", "apart:", "worse"]
     assert "…" not in text
+
+
+def repeated(run: Run, times: int) -> Run:
+    """Return a run with a fault repeated so often, and a finding for each injection, the last one bad."""
+    fault = run.plan.faults[0]
+    faults = [
+        dataclasses.replace(fault, id=f"{name}{i}", at_s=float(i + times))
+        for i in range(1, times + 1)
+        for name in ("storm#", "single-")
+    ]
+    found = [Finding(name=f"proven:{fault.id}", verdict=Verdict.PASS, evidence="") for fault in faults]
+    found[-1] = dataclasses.replace(found[-1], verdict=Verdict.FAIL)
+    return changed(
+        dataclasses.replace(run, plan=dataclasses.replace(run.plan, faults=tuple(faults))),
+        coverage=tuple(found),
+        properties=run.verdict.properties[1:],
+    )
+
+
+def test_a_thousand_repetitions_are_told_in_a_page_or_two(run: Kinds, parse: Any) -> None:
+    found = compared([repeated(run("passing"), 10)], [repeated(run("passing"), 1000)])
+    assert len(one(found).findings) > 2000
+    keys = [setting.key for setting in one(found).plan.differing]
+    assert keys.count("faults.storm#*.at_s") == 1
+    assert not [key for key in keys if "storm#1" in key]
+    text = printed(found)
+    assert "faults.storm#*.at_s: …  →  differs in 1,000 injections" in text
+    assert "more keys, in --json" in text
+    assert "proven:single-1000" in text  # The bad one is not among those that are left out.
+    assert "more findings, in --json" in text
+    assert len(text.splitlines()) < 130
+    page = parse(diff_html.render(found))
+    assert len(page.all("tr")) < 330
+    assert "proven:single-1000" in page.text
 
 
 def test_json_has_all_of_it(run: Kinds) -> None:

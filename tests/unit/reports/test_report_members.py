@@ -9,31 +9,11 @@ from typing import Any
 import pytest
 
 from harness.records.codec import write_json
-from harness.records.metrics import NodeFigures, Sample, SampleWriter
+from harness.records.metrics import Sample
 from reports import html, sparklines
 from reports.run import load
 
 S = 10**9
-
-
-def samples(runs: ModuleType, identity: str, first_s: int, last_s: int, cpu: float = 0.2) -> list[Sample]:
-    return [
-        Sample(
-            t_ns=runs.at(second),
-            identity=identity,
-            cpu=None if second == first_s else cpu,
-            memory=50_000_000 + second,
-            node=NodeFigures(connections=second, tail_lag=0, buffered_bytes=2_000),
-        )
-        for second in range(first_s, last_s)
-    ]
-
-
-def write(folder: Any, member: str, found: list[Sample]) -> None:
-    writer = SampleWriter(folder.metrics, member)
-    for sample in found:
-        writer.append(sample)
-    writer.close()
 
 
 @pytest.fixture
@@ -43,9 +23,11 @@ def made(runs: ModuleType, tmp_path: Path) -> Any:
 
 def sampled(runs: ModuleType, folder: Path) -> Any:
     """A run in which node-2 was down from 11 s to 17 s, with samples of two members."""
-    made = runs.passing(folder)
-    write(made.folder, "node-2", [*samples(runs, "one", 0, 11), *samples(runs, "two", 17, 26, cpu=0.9)])
-    write(made.folder, "redis", [Sample(t_ns=runs.at(1), identity="r", cpu=0.05, memory=9_000_000)])
+    made = runs.unknown(folder)
+    found = [*runs.samples("one", 0, 11), *runs.samples("two", 17, 26, cpu=0.9)]
+    runs.write_samples(made.folder, "node-2", found)
+    one = Sample(t_ns=runs.at(1), identity="r", cpu=0.05, memory=9_000_000)
+    runs.write_samples(made.folder, "redis", [one])
     return made
 
 
@@ -80,10 +62,10 @@ def test_the_curve_is_interrupted_where_the_member_was_down_and_where_another_be
     points = sparklines.points(load(made.folder).usage_of("node-2").samples, cpu)
     assert [runs.at(18) == t for t, _, anew in points if anew] == [False, True]
     # One that was out of sight for a while, and is the same that it was:
-    away = [*samples(runs, "one", 0, 4), *samples(runs, "one", 9, 12)]
+    away = [*runs.samples("one", 0, 4), *runs.samples("one", 9, 12)]
     assert [t for t, _, anew in sparklines.points(away, sparklines.FIGURES[1]) if anew][1:] == [runs.at(9)]
     # Another incarnation without any gap in time:
-    close = [*samples(runs, "one", 0, 4), *samples(runs, "two", 4, 8)]
+    close = [*runs.samples("one", 0, 4), *runs.samples("two", 4, 8)]
     assert sum(anew for _, _, anew in sparklines.points(close, sparklines.FIGURES[1])) == 2
 
 
@@ -94,17 +76,29 @@ def test_a_long_run_has_few_points_and_keeps_its_peaks() -> None:
     assert max(value for _, value, _ in few) == 9.0
     assert sparklines.words(points, "cores") == "1 to 9, last 1 cores"
     assert sparklines.thinned([]) == []
+    # One that was paused again and again:
+    pieces = [(at * S, 1.0, at % 3 == 0) for at in range(10_000)]
+    assert len(sparklines.thinned(pieces)) <= sparklines.POINTS
+    assert all(anew for _, _, anew in sparklines.thinned(pieces))
 
 
 def test_all_members_share_the_scale_of_a_figure(shown: str) -> None:
     redis = shown.partition("<title>CPU of redis")[2].partition("</svg>")[0]
     # 0.05 of 0.9 cores lies near the ground, though it is all that Redis ever used.
-    height = float(redis.partition(' cy="')[2].partition('"')[0])
+    height = float(redis.partition('<path d="M')[2].partition('"')[0].split()[1])
     assert height > sparklines.HEIGHT * 0.85
 
 
 def test_faults_are_shaded_in_every_curve(shown: str) -> None:
-    assert shown.count('class="shade"') == shown.count('class="spark"') > 5
+    assert shown.count('<use href="#fault-times" class="shade"/>') == shown.count('class="spark"') > 5
+    assert shown.count('id="fault-times"') == 1
+    box = shown.partition('<path d="M')[2].partition('" id="fault-times"')[0]
+    left, right = (
+        float(part.partition(until)[0]) for part, until in ((box, " "), (box.partition("H")[2], "V"))
+    )
+    # From 11 s to 16.9 s of what the axis shows, -2 s to 27.3 s or so.
+    assert 0.4 < left / sparklines.WIDTH < 0.5
+    assert 0.6 < right / sparklines.WIDTH < 0.7
 
 
 def test_the_log_stands_around_the_fault(made: Any, runs: ModuleType) -> None:
@@ -123,14 +117,14 @@ def test_the_log_stands_around_the_fault(made: Any, runs: ModuleType) -> None:
 def test_damaged_samples_are_told_and_the_rest_of_the_report_is_there(made: Any) -> None:
     (made.folder.metrics / "node-2.jsonl").write_text("{}\n" * 3)
     found = section(html.render(load(made.folder)))
-    assert "node-2.jsonl is damaged, or was made by another version of WordAround" in found
+    assert "node-2.jsonl is damaged, or another version of WordAround made it" in found
     assert "9 to 9, last 9 MB" in found
 
 
 def test_a_folder_without_metrics_and_logs_has_a_section_that_says_so(
     runs: ModuleType, tmp_path: Path
 ) -> None:
-    made = runs.passing(tmp_path)
+    made = runs.unknown(tmp_path)
     for path in made.folder.logs.glob("*"):
         path.unlink()
     found = section(html.render(load(made.folder)))

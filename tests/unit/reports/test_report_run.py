@@ -33,7 +33,7 @@ def test_a_run_that_was_not_judged_says_how_to_judge_it(made: Any) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match=r"meta\.json is missing: the folder is not that of a run"):
+    with pytest.raises(ReportError, match=r"meta\.json is missing: .* is not the folder of a run"):
         write_reports(RunFolder(tmp_path))
 
 
@@ -46,7 +46,9 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '"\\ud800"'])
 def test_a_foreign_file_is_named(name: str, content: str, made: Any) -> None:
     getattr(made.folder, name).write_text(content)
-    with pytest.raises(ReportError, match=rf"{name}\.json is damaged, or was made by another version"):
+    with pytest.raises(
+        ReportError, match=rf"{name}\.json is damaged, or another version of WordAround made it"
+    ):
         write_reports(made.folder)
 
 

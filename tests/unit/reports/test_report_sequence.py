@@ -105,6 +105,7 @@ def test_the_drawing_has_every_lane_moment_and_word_and_tells_itself(
     assert lanes == ["bot-05", "node-1", "node-2", "node-3", "Redis", "bot-14", "bot-30", "bot-04"]
     labels = [label.text for label in svg.all("text", "label")]
     assert labels.count("never came") == 2
+    assert [more.text for more in svg.all("text", "more")] == ["1 more step of this story is not drawn"]
     assert "⚡ kill node-2" in labels
     assert "published" in labels
     assert [when.text for when in svg.all("text", "when")][:2] == ["11.000 s", "11.010 s"]

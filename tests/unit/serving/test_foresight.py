@@ -1,10 +1,12 @@
 """Violations of a run that goes on: seen as its history grows, at a bounded price, while somebody looks."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -106,26 +108,93 @@ def test_a_history_that_cannot_be_read_is_said(world: Any, runs_dir: Any, foresi
     assert "members.jsonl" in foresight.of(scene_of(runs_dir)).silent
 
 
-def test_judging_takes_a_fifth_of_the_time_at_most(
+Judge = Callable[..., tuple[tuple[()], int]]
+
+
+def test_judging_takes_a_fifth_of_the_time_at_most_however_many_look(
     world: Any, runs_dir: Any, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.save(runs_dir / NAME)
-    began, spans = time.monotonic(), []
+    began, spans, judged = time.monotonic(), [], []
 
-    def slowly(*_: Any, **__: Any) -> tuple[tuple[()], int]:
+    def slowly(folder: RunFolder, *_: Any, **__: Any) -> tuple[tuple[()], int]:
         start = time.monotonic()
         time.sleep(0.1)  # what a long history takes
         spans.append((start, time.monotonic()))
+        judged.append(folder.path.name)
         return (), 1
 
     monkeypatch.setattr(foresight_module, "violations_so_far", slowly)
-    scene = scene_of(runs_dir)
+    one = scene_of(runs_dir)
+    other = replace(one, row=replace(one.row, run=replace(one.row.run, path=copied(one.row.run.path))))
     while len(spans) < 4:
-        foresight.of(scene)
+        foresight.of(one)
+        foresight.of(other)
         assert time.monotonic() < began + 20
         time.sleep(0.01)
     gaps = [after[0] - before[1] for before, after in pairwise(spans)]
     assert min(gaps) >= 4 * 0.1
+    assert judged in ([NAME, "other"] * 2, ["other", NAME] * 2)  # they take turns
+
+
+def copied(path: Path) -> Path:
+    return Path(shutil.copytree(path, path.with_name("other")))
+
+
+def failing(times: int | None, error: Exception) -> tuple[Judge, list[int]]:
+    """Return a judge that fails so many times (`None`: always), and when it was asked."""
+    calls: list[int] = []
+
+    def judge(*_: Any, **__: Any) -> tuple[tuple[()], int]:
+        calls.append(now_ns())
+        if times is None or len(calls) <= times:
+            raise error
+        return (), 7
+
+    return judge, calls
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), RecursionError("deep"), KeyError("bot")])
+def test_a_checker_that_trips_over_a_history_is_said_and_others_are_judged_on(
+    world: Any, runs_dir: Any, foresight: Foresight, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    world.save(runs_dir / NAME)
+    one = scene_of(runs_dir)
+    other = replace(one, row=replace(one.row, run=replace(one.row.run, path=copied(one.row.run.path))))
+    real = foresight_module.violations_so_far
+
+    def trips(folder: RunFolder, *arguments: Any, **options: Any) -> Any:
+        if folder.path.name == NAME:
+            raise error
+        return real(folder, *arguments, **options)
+
+    monkeypatch.setattr(foresight_module, "violations_so_far", trips)
+    until(lambda: foresight.of(one).silent != "" and foresight.of(other).until_ns is not None)
+    assert f"judging fails on this history ({error!r})" in foresight.of(one).silent
+    assert foresight.of(other).silent == ""
+
+
+def test_what_fails_once_is_not_said_and_judged_again(
+    world: Any, runs_dir: Any, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.save(runs_dir / NAME)
+    judge, calls = failing(2, OSError(24, "Too many open files"))
+    monkeypatch.setattr(foresight_module, "violations_so_far", judge)
+    scene, said = scene_of(runs_dir), set()
+    until(lambda: said.add(foresight.of(scene).silent) or foresight.of(scene).until_ns is not None)
+    assert (len(calls) >= 3, said) == (True, {""})
+
+
+def test_what_failed_several_times_is_said_until_it_is_judged_again(
+    world: Any, runs_dir: Any, foresight: Foresight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.save(runs_dir / NAME)
+    judge, _ = failing(6, OSError(24, "Too many open files"))
+    monkeypatch.setattr(foresight_module, "violations_so_far", judge)
+    scene = scene_of(runs_dir)
+    until(lambda: "Too many open files" in foresight.of(scene).silent)
+    until(lambda: foresight.of(scene).until_ns is not None)
+    assert foresight.of(scene).silent == ""
 
 
 def test_nobody_looks_and_nothing_is_judged(

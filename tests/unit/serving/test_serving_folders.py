@@ -1,7 +1,9 @@
 """Folders that are broken, foreign or under way: a clear page, whatever lies in them, never a stack trace."""
 
+import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from harness.clock import now_ns
 from harness.records.folder import RunFolder
 from harness.records.journal import MemberState
 from harness.records.live import LiveWriter, Moment, Said
+from harness.saved_runs import SavedRun
+from harness.serving import listing as listing_module
+from harness.serving.listing import Listing
 
 Get = Callable[..., tuple[int, str, dict[str, str]]]
 NAME = "20260101T000000Z-passing-4711"
@@ -50,6 +55,102 @@ def test_what_is_no_run_is_listed_with_the_reason(get: Get, runs_dir: Path) -> N
     assert body.count("its name is not that of a run folder") == 2
     assert "it is a link, and links are not followed" in body
     assert "plan.json is missing" in body or "meta.json is missing" in body
+
+
+def not_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look into a folder: permissions themselves would not stop root."""
+    asked = os.stat
+
+    def stat(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, Path) and folder in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return asked(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+
+
+def test_a_folder_that_is_not_ours_to_read_is_listed_as_broken_beside_the_others(
+    get: Get, run: RunFolder, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = Path(shutil.copytree(run.path, runs_dir / "20260102T000000Z-secret-1"))
+    not_ours(secret, monkeypatch)
+    body = get("/")[1]
+    assert ">pass</span>" in body
+    assert "cannot be read: Permission denied" in body
+    status, body, _ = get(f"/runs/{secret.name}/")
+    assert status == 200
+    assert "Permission denied" in body
+
+
+def test_a_folder_that_vanishes_takes_nothing_down_with_it(
+    get: Get, run: RunFolder, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = runs_dir / "20260102T000000Z-gone-1"
+    gone.mkdir()
+    seen = listing_module.saved_run
+
+    def vanishing(path: Path, *, claimed: bool) -> SavedRun:
+        found = seen(path, claimed=claimed)
+        if path == gone:
+            gone.rmdir()
+        return found
+
+    monkeypatch.setattr(listing_module, "saved_run", vanishing)
+    status, body, _ = get("/runs")
+    assert status == 200
+    assert ">pass</span>" in body
+    assert not gone.exists()
+
+
+@pytest.mark.parametrize("value", ["1e999", "NaN", "1" + 400 * "0", "true", "[]"])
+@pytest.mark.parametrize(("file", "field"), [("plan.json", "seed"), ("meta.json", "ended_ns")])
+def test_a_number_that_no_run_has_makes_one_row_broken(
+    get: Get, run: RunFolder, runs_dir: Path, file: str, field: str, value: str
+) -> None:
+    strange = Path(shutil.copytree(run.path, runs_dir / "20260102T000000Z-strange-1")) / file
+    found = json.loads(strange.read_text())
+    strange.write_text(json.dumps({**found, field: "HERE"}).replace('"HERE"', value))
+    body = get("/")[1]
+    assert ">pass</span>" in body
+    assert (">broken</span>" in body, f"{field}&#39; in it is no whole number" in body) == (True, True)
+
+
+def test_a_name_that_is_not_utf_8_is_no_run_s(get: Get, run: RunFolder, runs_dir: Path) -> None:
+    os.mkdir(os.fsencode(runs_dir) + b"/20260102T000000Z-\xff-1")  # noqa: PTH102 - such a name is bytes
+    status, body, _ = get("/")
+    assert status == 200
+    assert ">pass</span>" in body
+    assert "its name is not UTF-8" in body
+
+
+def test_a_name_that_is_longer_than_any_is_not_found(get: Get) -> None:
+    assert get(f"/runs/20260101T000000Z-{'x' * 300}/")[0] == 404
+
+
+def test_many_may_look_while_runs_come_and_go(run: RunFolder, runs_dir: Path) -> None:
+    listing = Listing(runs_dir)
+    names = [f"20260102T0000{second:02}Z-other-1" for second in range(20)]
+    trouble: list[BaseException] = []
+    over = threading.Event()
+
+    def look() -> None:
+        try:
+            while not over.is_set():
+                listing.read()
+        except BaseException as error:  # noqa: BLE001 - a thread's errors are told below
+            trouble.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for name in names:
+        shutil.copytree(run.path, runs_dir / name)
+    for name in names:
+        shutil.rmtree(runs_dir / name)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert trouble == []
 
 
 def test_a_verdict_that_changes_is_shown_anew(get: Get, run: RunFolder) -> None:

@@ -1,5 +1,6 @@
 // The buttons that kill and restart members, for as long as somebody is there who does that (`Control`).
 
+import { Rounds } from "../rounds.js";
 import { guardedButton } from "./guarded_button.js";
 import { h } from "./dom.js";
 
@@ -13,8 +14,7 @@ export class MemberButtons {
   #control;
   #slots = []; // {name, slot, state}
   #states = new Map();
-  #timer = null;
-  #running = false;
+  #rounds = new Rounds(() => this.#look(), () => EVERY_MS);
   #silent = false; // whether whoever kills and restarts has not answered last
   #tell;
 
@@ -29,14 +29,11 @@ export class MemberButtons {
   }
 
   start() {
-    if (this.#running) return;
-    this.#running = true;
-    this.#look();
+    this.#rounds.start();
   }
 
   stop() {
-    this.#running = false;
-    clearTimeout(this.#timer);
+    this.#rounds.stop();
   }
 
   /** Keep a fitting button for a member in an element. */
@@ -46,7 +43,6 @@ export class MemberButtons {
   }
 
   async #look() {
-    clearTimeout(this.#timer);
     try {
       this.#take(await this.#control.members());
       if (this.#silent) this.#tell.fail(""); // Other sentences stay until the next press.
@@ -57,9 +53,6 @@ export class MemberButtons {
       this.#draw();
       this.#tell.fail("Whoever started this cluster no longer answers, so nothing can be killed or restarted from here.");
     }
-    if (!this.#running) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), EVERY_MS);
   }
 
   #take(members) {
