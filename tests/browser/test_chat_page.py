@@ -74,9 +74,7 @@ def sees(person: Person, *texts: str) -> None:
 
 def come_as_stranger(page: Page, node: Node, room: str) -> None:
     """Follow a link to a room in a browser that knows no name yet."""
-    page.chrome.execute_cdp_cmd(
-        "Storage.clearDataForOrigin", {"origin": node.url, "storageTypes": "local_storage"}
-    )
+    page.forget(node.url)
     page.open(f"{node.url}/#/room/{room}")
 
 
