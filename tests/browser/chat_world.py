@@ -59,7 +59,7 @@ class Person:
     def enter(self, node: Node, room: str) -> None:
         """Open the page of a node, in a room, and begin to witness what is shown.
 
-        The browser has kept nothing from tests before: a page goes back to all rooms in which its user has been.
+        The browser has kept nothing from tests before: a page goes back to all rooms of its user.
         """
         self.page.forget(node.url)
         self.page.open_until(
