@@ -57,7 +57,11 @@ class Person:
         self.sent: list[str] = []
 
     def enter(self, node: Node, room: str) -> None:
-        """Open the page of a node, in a room, and begin to witness what is shown."""
+        """Open the page of a node, in a room, and begin to witness what is shown.
+
+        The browser has kept nothing from tests before: a page goes back to all rooms of its user.
+        """
+        self.page.forget(node.url)
         self.page.open_until(
             f"{node.url}/?user={self.user}#/room/{room}",
             lambda: self.connection == f"Connected to {node.name}",

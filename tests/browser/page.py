@@ -57,6 +57,10 @@ class Page:
         self.chrome.refresh()
         self._loaded(condition, what)
 
+    def forget(self, origin: str) -> None:
+        """Have the browser forget what pages of an origin have kept."""
+        self._command("Storage.clearDataForOrigin", origin=origin, storageTypes="local_storage")
+
     def _loaded(self, condition: Callable[[], T], what: str) -> None:
         for _ in range(5):
             self.until(lambda: condition() or self._was_cut(), what)
