@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -171,14 +171,14 @@ def test_a_folder_that_vanishes_while_it_is_looked_at_is_told_as_broken(
     judged: Path, runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = half(runs, timedelta(hours=2))
-    listed = os.listdir
+    listed = Path.iterdir
 
-    def vanishing(path: Path) -> list[str]:
+    def vanishing(path: Path) -> Iterator[Path]:
         if path == other:
             shutil.rmtree(other)
         return listed(path)
 
-    monkeypatch.setattr(os, "listdir", vanishing)
+    monkeypatch.setattr(Path, "iterdir", vanishing)
     good, gone = told(command, runs)
     assert (good["verdict"], gone["verdict"]) == ("pass", "broken")
     assert "No such file or directory" in str(gone["why"])
