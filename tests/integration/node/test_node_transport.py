@@ -6,6 +6,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -175,33 +177,34 @@ def test_send__unusual_spelling_of_its_frame__the_same_answer(pair: Any, room: s
     client.close()
 
 
-def test_pong__unasked_and_many__no_ping_for_each(pair: Any) -> None:
-    client = RawClient(pair[0].port)
+# --- silence: each kind is seconds of waiting, so all of them are silent at the same time ------------------
+
+
+def only_unasked_pongs(port: int) -> str | None:
+    client = RawClient(port)
     for _ in range(500):
         client.say("3")
-    began = time.monotonic()
-    while time.monotonic() - began < 5:
-        client._hear(0.5)
+    client.hear_for(5)
     client.say('425["leave",{"room":"nowhere"}]')
-    assert client.answer(5) is not None, "it is still connected, having answered its ping"
+    answer = client.answer(5)
     client.close()
+    return answer
 
 
-def test_silence__no_pong__ended_within_two_intervals(pair: Any) -> None:
-    client = RawClient(pair[0].port)
+def no_pong(port: int) -> tuple[bytes, float]:
+    client = RawClient(port)
     client.sock.settimeout(10)
     heard = b""
     began = time.monotonic()
     while data := client.sock.recv(65_536):
         heard += data
-    assert heard.count(b"\x81\x012") == 1, "it was asked first, and once"
-    assert 3.5 < time.monotonic() - began < 8
+    took_s = time.monotonic() - began
     client.close()
+    return heard, took_s
 
 
-def test_silence__no_pong_but_other_words__stays(pair: Any) -> None:
-    client = RawClient(pair[0].port)
-    client.sock.settimeout(1)
+def other_words_than_pongs(port: int) -> bytes:
+    client = RawClient(port)
     heard = b""
     for number in range(10, 20):
         client.say(f'42{number}["leave",{{"room":"nowhere"}}]')
@@ -210,21 +213,63 @@ def test_silence__no_pong_but_other_words__stays(pair: Any) -> None:
             client.sock.settimeout(left)
             with contextlib.suppress(TimeoutError):
                 heard += client.sock.recv(65_536)
+    client.close()
+    return heard
+
+
+def pongs_and_no_connect(port: int) -> tuple[bool, int | None, float]:
+    client = RawClient(port, user=None)
+    began = time.monotonic()
+    client.hear_for(20)
+    took_s = time.monotonic() - began
+    client.close()
+    return client.closed, client.code, took_s
+
+
+def pongs_and_a_connect(port: int) -> str | None:
+    client = RawClient(port)
+    client.hear_for(18)
+    client.say('425["leave",{"room":"nowhere"}]')
+    answer = client.answer(5)
+    client.close()
+    return answer
+
+
+KINDS = (only_unasked_pongs, no_pong, other_words_than_pongs, pongs_and_no_connect, pongs_and_a_connect)
+
+
+@pytest.fixture(scope="module")
+def silence(pair: Any) -> Iterator[Callable[[Callable[[int], Any]], Any]]:
+    """Waits for the end of a kind of silence, and returns or raises what came of it."""
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        ends = {kind: pool.submit(kind, pair[0].port) for kind in KINDS}
+        yield lambda kind: ends[kind].result()
+
+
+def test_pong__unasked_and_many__no_ping_for_each(silence: Any) -> None:
+    assert silence(only_unasked_pongs) is not None, "it is still connected, having answered its ping"
+
+
+def test_silence__no_pong__ended_within_two_intervals(silence: Any) -> None:
+    heard, took_s = silence(no_pong)
+    assert heard.count(b"\x81\x012") == 1, "it was asked first, and once"
+    assert 3.5 < took_s < 8
+
+
+def test_silence__no_pong_but_other_words__stays(silence: Any) -> None:
+    heard = silence(other_words_than_pongs)
     assert heard.count(b"\x81\x012") >= 3, "it was asked, and answered with something else"
     assert b"4319[" in heard, "the last of what it said was answered"
-    client.close()
 
 
-def test_silence__websocket_without_a_socketio_connect__ended_though_it_answers_pings(
-    pair: Any, world: Any
-) -> None:
-    nobody, somebody = RawClient(pair[0].port, user=None), world.client(pair[0])
-    began = time.monotonic()
-    nobody.hear_for(20)
-    assert (nobody.closed, nobody.code) == (True, 1008)
-    assert time.monotonic() - began > 10, "a slow network has its time"
-    assert somebody.call("leave", {"room": "nowhere"})["ok"], "who has said who it is stays"
-    nobody.close()
+def test_silence__websocket_without_a_socketio_connect__ended_though_it_answers_pings(silence: Any) -> None:
+    closed, code, took_s = silence(pongs_and_no_connect)
+    assert (closed, code) == (True, 1008)
+    assert took_s > 10, "a slow network has its time"
+
+
+def test_silence__pongs_alone_after_a_socketio_connect__stays(silence: Any) -> None:
+    assert silence(pongs_and_a_connect) is not None, "who has said who it is stays"
 
 
 def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair: Any) -> None:
