@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -181,58 +182,49 @@ def test_send__unusual_spelling_of_its_frame__the_same_answer(pair: Any, room: s
 
 
 def only_unasked_pongs(port: int) -> str | None:
-    client = RawClient(port)
-    for _ in range(500):
-        client.say("3")
-    client.hear_for(5)
-    client.say('425["leave",{"room":"nowhere"}]')
-    answer = client.answer(5)
-    client.close()
-    return answer
+    with closing(RawClient(port)) as client:
+        for _ in range(500):
+            client.say("3")
+        client.hear_for(5)
+        client.say('425["leave",{"room":"nowhere"}]')
+        return client.answer(5)
 
 
 def no_pong(port: int) -> tuple[bytes, float]:
-    client = RawClient(port)
-    client.sock.settimeout(10)
-    heard = b""
-    began = time.monotonic()
-    while data := client.sock.recv(65_536):
-        heard += data
-    took_s = time.monotonic() - began
-    client.close()
-    return heard, took_s
+    with closing(RawClient(port)) as client:
+        client.sock.settimeout(10)
+        heard = b""
+        began = time.monotonic()
+        while data := client.sock.recv(65_536):
+            heard += data
+        return heard, time.monotonic() - began
 
 
 def other_words_than_pongs(port: int) -> bytes:
-    client = RawClient(port)
-    heard = b""
-    for number in range(10, 20):
-        client.say(f'42{number}["leave",{{"room":"nowhere"}}]')
-        ends = time.monotonic() + 0.8
-        while (left := ends - time.monotonic()) > 0:
-            client.sock.settimeout(left)
-            with contextlib.suppress(TimeoutError):
-                heard += client.sock.recv(65_536)
-    client.close()
-    return heard
+    with closing(RawClient(port)) as client:
+        heard = b""
+        for number in range(10, 20):
+            client.say(f'42{number}["leave",{{"room":"nowhere"}}]')
+            ends = time.monotonic() + 0.8
+            while (left := ends - time.monotonic()) > 0:
+                client.sock.settimeout(left)
+                with contextlib.suppress(TimeoutError):
+                    heard += client.sock.recv(65_536)
+        return heard
 
 
 def pongs_and_no_connect(port: int) -> tuple[bool, int | None, float]:
-    client = RawClient(port, user=None)
-    began = time.monotonic()
-    client.hear_for(20)
-    took_s = time.monotonic() - began
-    client.close()
-    return client.closed, client.code, took_s
+    with closing(RawClient(port, user=None)) as client:
+        began = time.monotonic()
+        client.hear_for(20)
+        return client.closed, client.code, time.monotonic() - began
 
 
 def pongs_and_a_connect(port: int) -> str | None:
-    client = RawClient(port)
-    client.hear_for(18)
-    client.say('425["leave",{"room":"nowhere"}]')
-    answer = client.answer(5)
-    client.close()
-    return answer
+    with closing(RawClient(port)) as client:
+        client.hear_for(18)  # longer than who never connects is borne
+        client.say('425["leave",{"room":"nowhere"}]')
+        return client.answer(5)
 
 
 KINDS = (only_unasked_pongs, no_pong, other_words_than_pongs, pongs_and_no_connect, pongs_and_a_connect)
