@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.backends.abilities import Evidence, Impairment
+from harness.backends.abilities import GONE, Evidence, Impairment
 from harness.backends.docker_container import Slot
 from harness.backends.docker_helper import Helper
 from harness.backends.docker_iptables import apply_rules, iptables_kind
@@ -131,7 +131,7 @@ class DockerLinks:
                     packets, size = known.total(side.name)
                     found[f"packets {word}"] = f"{packets} ({size} bytes)"
             if known.placed and known.ruling.shaped:
-                found["shaper"] = "runs" if self._shaper_runs(known.ruling) else "gone: packets pass at once"
+                found["shaper"] = "runs" if self._shaper_runs(known.ruling) else GONE
             return {"rules": f"chains {handle}-* at {known.ruling.impairment.member}", **found}
 
     def _shaper_runs(self, ruling: Ruling) -> bool:
