@@ -25,11 +25,17 @@ from harness.records.plan import CLIENTS
 
 _MARK_BITS = 32
 
-# Prints the rules with what they hit; removes them, if they are there, and ends their shaper, if it runs.
+# Prints the rules with what they hit; removes them, if they are there, and looks again; ends their shaper, if
+# it runs.
 _END = """
 saved=$(iptables-{kind}-save --counters --table {table}) || exit
 printf '%s\\n' "$saved"
-case $saved in *:{handle}-*) printf %s "$1" | iptables-{kind}-restore --noflush --wait || exit ;; esac
+there() {{ case $1 in *:{handle}-*) true ;; *) false ;; esac; }}
+if there "$saved"; then
+    printf %s "$1" | iptables-{kind}-restore --noflush --wait || exit
+    left=$(iptables-{kind}-save --table {table}) || exit
+    if there "$left"; then echo "the rules of {handle} are still there" >&2; exit 1; fi
+fi
 life=/run/shaper-{handle}
 [ ! -e $life ] || flock --nonblock $life true || {{ kill "$(cat $life)" && flock --timeout 5 $life true; }}
 """
