@@ -37,6 +37,13 @@ def test_the_example_fault_passes_the_example_test(backend_name, clusters, monke
         run(cluster)
 
 
+@pytest.mark.parametrize("name", registry.FAULTS)
+def test_a_fault_has_a_test_file_that_runs_it_on_each_backend_that_it_claims(name):
+    tests = Path(__file__).with_name(f"test_{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+    assert f'\nFAULT = "{name}"\n' in tests
+    assert re.search(r"^def test_\w+\(cluster\b", tests, re.MULTILINE)
+
+
 def verbs_of_the_example() -> list[ast.FunctionDef]:
     (made,) = [node for node in ast.parse(FAULT_SOURCE).body if isinstance(node, ast.ClassDef)]
     return [node for node in made.body if isinstance(node, ast.FunctionDef)]
