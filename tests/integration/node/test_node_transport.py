@@ -222,7 +222,7 @@ def pongs_and_no_connect(port: int) -> tuple[bool, int | None, float]:
 
 def pongs_and_a_connect(port: int) -> str | None:
     with closing(RawClient(port)) as client:
-        client.hear_for(18)  # longer than who never connects is borne
+        client.hear_for(16)  # longer than who never connects is borne
         client.say('425["leave",{"room":"nowhere"}]')
         return client.answer(5)
 
