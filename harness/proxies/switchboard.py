@@ -105,7 +105,7 @@ class Switchboard:
             case "drop":
                 return self._stalled(rule)
             case "reject":
-                closed = sum(not listener.is_open for listener in self._listeners)
+                closed = sum(listener.closed_by(rule) for listener in self._listeners)
                 return _spoken(
                     connections_reset=rule.reset, connections_refused=rule.refused, listeners_closed=closed
                 )
