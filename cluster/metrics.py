@@ -5,7 +5,7 @@ asks, from the counters and from the node's parts. This module is imported with 
 prometheus-client costs a start of the node nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
@@ -137,14 +137,18 @@ METRICS = (
 )
 
 
-def exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
-    """Return all metrics and their content type, in the format that an `Accept` header asks for."""
-    registry = CollectorRegistry()
+def exposition(parts: Parts, accept: str, only: Collection[str] = ()) -> tuple[bytes, str]:
+    """Return metrics and their content type, in the format that an `Accept` header asks for.
+
+    `only` are names of samples, where not all are wanted: the whole is 12 kB.
+    """
+    registry = CollectorRegistry(auto_describe=bool(only))
     registry.register(_Collector(parts))
     ProcessCollector(registry=registry)  # CPU, memory and files; there on Linux
     GCCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    asked = registry.restricted_registry(only) if only else registry
+    return encode(asked), content_type
 
 
 def table() -> str:

@@ -92,10 +92,11 @@ class Rest:
         )
 
     def metrics(self) -> Response:
-        """All figures, for Prometheus."""
+        """All figures, for Prometheus; with `name[]`, once for each, only these."""
         from cluster.metrics import exposition  # Late: it need not delay the start of a node.
 
-        text, content_type = exposition(self._parts, request.headers.get("Accept", ""))
+        accept, only = request.headers.get("Accept", ""), request.args.getlist("name[]")
+        text, content_type = exposition(self._parts, accept, only)
         return Response(text, content_type=content_type)
 
     def ready(self) -> Response:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,6 +18,7 @@ from cluster.protocol import Code, Refusal
 from cluster.rate import TokenBucket
 from cluster.storage.link import Health
 from cluster.transport.outbox import Outbox
+from harness.sampling import PAGE, parsed
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -98,6 +100,22 @@ def test_exposition__for_openmetrics__in_its_format() -> None:
     text, content_type = metrics.exposition(parts(), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
+
+
+def test_exposition__for_names__these_samples_alone() -> None:
+    asked = ("wordaround_tail_lag", "process_resident_memory_bytes", "wordaround_commit_seconds_sum", "x")
+    text = metrics.exposition(parts(), "", asked)[0].decode()
+    samples = [line.partition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert set(samples) == {*asked} - {"x"}
+    assert len(samples) == 3
+
+
+def test_exposition__for_the_names_that_a_run_records__a_fraction_of_the_whole() -> None:
+    """It passes every second over the links that faults make narrow."""
+    recorded = parse_qs(urlsplit(PAGE).query)["name[]"]
+    text = metrics.exposition(parts(), "", recorded)[0]
+    assert set(recorded) == {*parsed(text)}
+    assert 5 * len(text) < len(exposed())
 
 
 def test_histogram__values_around_a_bound__the_bound_is_inclusive() -> None:

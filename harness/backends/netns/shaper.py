@@ -5,9 +5,12 @@
 Rules hand packets to the queues `--out` (what the member sends) and `--in` (what it gets). Each is let go
 when its time has come, with the bit in its mark by which the rules know it.
 
-What the member gets waits in the kernel. What it sends must not: TCP sends no third packet while two of a
-connection wait on its own machine, so that it would come late by what those still had to wait. It is taken
-out of the kernel at once, and sent anew from here when its time has come.
+What the member gets waits in the kernel, and so does what it sends at a rate: TCP sends no third packet while
+two of a connection wait on its own machine (TCP small queues), and so waits itself, as before a network card
+that is busy, instead of losing packets.
+
+What it sends with a delay must not wait there: a third packet would come late by what those two still had to
+wait. It is taken out of the kernel at once, and sent anew from here when its time has come.
 
 It goes into the background when the queues are bound. Told to stop, it lets go of everything at once. When
 it dies, packets pass as if it had never been there (`--queue-bypass`), but for those that it held.
@@ -38,6 +41,7 @@ class Shaper:
     def __init__(self, shape: Shape, *, bit: int, queue_in: int | None, queue_out: int | None) -> None:
         self._shape = shape
         self._bit = bit
+        self._taken_out = queue_out if not shape.bytes_per_s else None
         self._out = queue_out
         self._held: list[tuple[float, int, Packet]] = []  # a heap: when, which came first, what
         self._count = 0
@@ -47,7 +51,8 @@ class Shaper:
             # Only the delay of a large segment is that of its parts; a rate must cut it.
             self._queues.bind(queue_in, copy=_IP_HEADER, whole=not shape.bytes_per_s)
         if queue_out is not None:
-            self._queues.bind(queue_out, copy=_WHOLE_PACKET, whole=False)
+            copy = _WHOLE_PACKET if queue_out == self._taken_out else _IP_HEADER
+            self._queues.bind(queue_out, copy=copy, whole=False)
 
     def run(self, stop: int) -> None:
         """Hold and release until the descriptor `stop` has something to read; then release all."""
@@ -69,7 +74,7 @@ class Shaper:
             if at is not None:
                 self._count += 1
                 heapq.heappush(self._held, (at, self._count, packet))
-            if at is None or packet.queue == self._out:
+            if at is None or packet.queue == self._taken_out:
                 decided.append((packet, DROP, packet.mark))
         self._queues.decide(decided)
 
@@ -81,7 +86,7 @@ class Shaper:
         decided: list[tuple[Packet, int, int]] = []
         while self._held and self._held[0][0] <= until:
             packet = heapq.heappop(self._held)[2]
-            if packet.queue == self._out:
+            if packet.queue == self._taken_out:
                 self._send(packet)
             else:
                 decided.append((packet, REPEAT, packet.mark | self._bit))

@@ -92,8 +92,8 @@ _NODES = {
                 if self.path == "/work":
                     held.append(bytearray(os.urandom(1)) * 80_000_000)
                     threading.Thread(target=burn, daemon=True).start()
-                found = self.path == "/metrics" and NAME == "node-1"
-                self.send_response(200 if found or self.path != "/metrics" else 404)
+                asked = self.path.partition("?")[0] == "/metrics"
+                self.send_response(404 if asked and NAME != "node-1" else 200)
                 self.end_headers()
                 self.wfile.write(b"wordaround_connections 3.0\\nwordaround_tail_lag NaN\\nother 1\\n")
 

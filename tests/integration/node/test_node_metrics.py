@@ -51,6 +51,16 @@ def test_names__of_a_running_node__all_documented(node: Any) -> None:
     assert len(names) > 40
 
 
+def test_names__some_are_asked_for__only_these_come(node: Any) -> None:
+    path = "/metrics?name[]=wordaround_tail_lag&name[]=wordaround_connections"
+    with urllib.request.urlopen(f"{node.url}{path}", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    assert {line.split()[0] for line in lines if not line.startswith("#")} == {
+        "wordaround_tail_lag",
+        "wordaround_connections",
+    }
+
+
 def test_messages__sent_joined_and_left__each_figure_moves_by_what_happened(
     own_world: Any, node: Any, until: Any
 ) -> None:
