@@ -2,7 +2,7 @@
 
 Heals run side by side, since one may wait for another: a node that goes on after a pause is ready only when
 its links to Redis serve again. A hit waits until nobody works on any of its targets, and then has them all at
-once. While it waits it keeps no heal from anything, and of the hits those alone that came later to one of them.
+once. While it waits it keeps no heal from anything, and of the hits those that came later to one of them.
 """
 
 import contextlib
