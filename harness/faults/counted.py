@@ -36,10 +36,5 @@ class CountedLinkFault(LinkFault):
             HarnessError: a link could not be restored; the others were.
         """
         evidence = super().heal()
-        first = self.counts_by_member()
-        for _ in range(EXCHANGES):
-            self._ends.trips(self._ends.links, timeout_s=ANSWER_S)
-            if changed := first.keys() - set(self.uncounted_since(first)):
-                members = ", ".join(sorted(changed))
-                raise NotProven(f"after the heal an exchange is still counted at {members}")
+        self.see_uncounted(exchanges=EXCHANGES)
         return evidence
