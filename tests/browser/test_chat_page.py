@@ -2,23 +2,18 @@
 
 import contextlib
 import json
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import websocket
-from flask import Flask
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from werkzeug.serving import make_server
 
-from cluster.page import FOLDER, PageFiles
 from harness.backends.redis_binary import find_redis_binary
 from tests.browser.chat_world import ChatWorld, Person
 from tests.browser.page import Page
@@ -755,21 +750,3 @@ def test_reduced_motion__nothing_moves_by_itself(ann: Person) -> None:
         "}).length"
     )
     assert moving == 0
-
-
-def test_without_the_official_client__one_sentence_says_how_to_get_it(page: Page, tmp_path: Path) -> None:
-    shutil.copytree(FOLDER, tmp_path / "page", ignore=shutil.ignore_patterns("vendor"))
-    app = Flask("bare", static_folder=None)
-    PageFiles(tuple, tmp_path / "page").register(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        page.open(f"http://127.0.0.1:{server.server_port}/")
-        page.until(lambda: page.all("#refusal:not([hidden])"), "it is said")
-        assert "install npm, run “make setup”" in page.texts("#refusal")[0]
-        assert not page.all("#app:not([hidden]), #welcome:not([hidden])"), "and nothing else is there"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
