@@ -273,6 +273,69 @@ test("a join – left and joined anew before it is answered – its answer is no
   assert.deepEqual([room.joined, room.cursor.seq], [true, 4]);
 });
 
+test("very many rooms – a lost node – few joins at once, what one looks at first, and all in the end", async () => {
+  const names = Array.from({ length: 30 }, (_, i) => `r${i}`);
+  const client = await world.joined();
+  for (const name of names) client.join(name);
+  const asked = () => world.socket.all("join").map(({ payload }) => payload.room);
+  const answered = new Set();
+  const admitAll = async () => {
+    while (asked().length > answered.size) {
+      const open = asked().filter((name) => !answered.has(name));
+      assert.ok(open.length <= 8, `${open}`);
+      answered.add(open[0]);
+      world.socket.admit(open[0]);
+      await world.settle();
+    }
+  };
+  ["room", inboxRoom("ann")].forEach((name) => answered.add(name));
+  await admitAll();
+  assert.deepEqual(asked().slice(2), names, "in order");
+  client.look("r20");
+  for (const again of [false, true]) {
+    world.socket.lose();
+    await world.pass(400);
+    world.socket.accept();
+    await world.settle();
+    assert.deepEqual([asked().length, asked()[0]], [8, "r20"], again ? "also where others waited" : "");
+  }
+  client.look("r25");
+  client.leave("r24"); // Its turn has not come: nobody is asked for it.
+  world.socket.admit("r20");
+  assert.equal(asked()[8], "r25");
+  client.leave("room"); // It is not waited for any longer.
+  assert.equal(asked().length, 10);
+  answered.clear();
+  ["r20", "room"].forEach((name) => answered.add(name));
+  await admitAll();
+  assert.deepEqual([asked().length, new Set(asked()).size, asked().includes("r24")], [31, 31, false]);
+  assert.equal([...client.rooms.values()].filter(({ joined }) => joined).length, 29);
+});
+
+test("very many rooms – one is refused for the moment – its pause holds nobody up", async () => {
+  const client = await world.joined();
+  const names = Array.from({ length: 9 }, (_, i) => `r${i}`);
+  for (const name of names) client.join(name);
+  const asked = (name) => world.socket.all("join").filter(({ payload }) => payload.room === name);
+  assert.equal(asked("r8").length, 0);
+  asked("r0")[0].answer(no("store_unavailable", { retry_after_ms: 400 }));
+  assert.equal(asked("r8").length, 1);
+  for (const name of names.slice(1)) world.socket.admit(name);
+  await world.pass(700);
+  assert.equal(asked("r0").length, 2);
+});
+
+test("very many rooms – a slow node – a join's patience begins when it is asked for", async () => {
+  const client = await world.joined();
+  for (let i = 0; i < 12; i += 1) client.join(`r${i}`);
+  for (let i = 0; i < 12; i += 1) {
+    await world.pass(900);
+    world.socket.admit(`r${i}`);
+  }
+  assert.equal(world.sockets.length, 1, "each was answered within 8 s");
+  assert.equal(client.state.status, "connected");
+});
+
 test("a send – not_joined – joined again by the cursor, then resent", async () => {
   const client = await world.joined();
   world.socket.say("message", message(1));

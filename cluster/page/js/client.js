@@ -51,6 +51,7 @@ export class ChatClient extends EventTarget {
   #all = new Map(); // name -> Room: `rooms`, and inboxes
   #heads = new Map(); // name -> head, as of the last `refreshRooms`
   #invited = new Set(); // direct rooms of which this life has left a notice
+  #looked = null; // at which room one looks
   #lostAt = null;
   #timers = {};
   #prefills = new WeakMap(); // Room -> timer
@@ -138,6 +139,12 @@ export class ChatClient extends EventTarget {
     this.#keeping.keepRoomSoon(room);
     this.#enter(room);
     return room;
+  }
+
+  /** Tell at which room one looks: it is joined before others. */
+  look(name) {
+    this.#looked = name;
+    this.#joining.hurry(name);
   }
 
   /** Leave a room for good. What is pending there is given up. */
@@ -261,6 +268,8 @@ export class ChatClient extends EventTarget {
   }
 
   #enterAll() {
+    const looked = this.#all.get(this.#looked);
+    if (looked) this.#enter(looked);
     for (const room of this.#all.values()) this.#enter(room);
   }
 
