@@ -63,13 +63,14 @@ export class ChatClient extends EventTarget {
    * @param {string} options.node  the URL of the first node
    * @param {Function} options.io  the official client's `io`
    * @param {Storage} [options.storage]  what outlives a reload; without it nothing does
+   * @param {LockManager} [options.locks]  of all pages that have this storage
    * @param {boolean} [options.fixed]  stay on this node, whatever happens, and have no inbox (for panes)
    * @param {() => number} [options.now]  ms, by default Date.now
    * @param {string} [options.token]  where the cluster wants one
    * @param {Function} [options.fetch]
    * @param {() => number} [options.random]  from 0 to 1
    */
-  constructor({ user, node, io, storage, fixed = false, now = Date.now, token, fetch, random = Math.random }) {
+  constructor({ user, node, io, storage, locks, fixed = false, now = Date.now, token, fetch, random = Math.random }) {
     super();
     Object.assign(this, { user, fixed, now });
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
@@ -78,7 +79,7 @@ export class ChatClient extends EventTarget {
     this.#inbox = inboxRoom(user);
     const life = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
     this.#outbox = new Outbox(life);
-    this.#keeping = new Keeping({ storage, user, life, now });
+    this.#keeping = new Keeping({ storage, locks, user, life, now });
     this.#nodes = new Nodes({ first: node, fetch: this.#fetch, fixed, clock: () => performance.now() });
     this.#connection = new Connection({
       nodes: this.#nodes, first: node, io, now, random, auth: { user, ...(token && { token }) },
@@ -323,6 +324,7 @@ export class ChatClient extends EventTarget {
     if (this.#connection.isOpen) this.#measure();
     if (this.state.draining && !this.fixed) this.#moveSoon();
     this.#sending.beat();
+    this.#sending.flush();
     this.#adoptLeftOvers();
     if (this.state.persistent !== this.#keeping.works) this.#setState({ persistent: this.#keeping.works });
   }
@@ -438,11 +440,13 @@ export class ChatClient extends EventTarget {
   }
 
   #adoptLeftOvers() {
-    for (const name of this.#sending.adoptLeftOvers()) {
-      if (!this.#all.has(name)) this.#enter(this.#add(name));
-      this.#note(name, ["pending"]);
-    }
-    this.#sending.flush();
+    this.#sending.adoptLeftOvers((rooms) => {
+      for (const name of rooms) {
+        if (!this.#all.has(name)) this.#enter(this.#add(name));
+        this.#note(name, ["pending"]);
+      }
+      this.#sending.flush();
+    });
   }
 
   #leaveForeignInbox(room) {

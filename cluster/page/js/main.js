@@ -82,7 +82,9 @@ class Session {
   constructor(io, user, token) {
     this.#io = io;
     this.#token = token;
-    this.#client = new ChatClient({ user, node: location.origin, io, token, storage: storage() });
+    this.#client = new ChatClient({
+      user, node: location.origin, io, token, storage: storage(), locks: navigator.locks,
+    });
     this.#chat = new ChatView(find("chat"), this.#client, {
       drafts: new Drafts(storage(), user),
       go: (hash) => this.#go(hash),

@@ -272,7 +272,7 @@ export class Outbox {
     for (const room of this.rooms()) for (const item of this.shown(room)) item.clean = false;
   }
 
-  /** Take over what another life has written down; `over`: it is known to be over, and sends nothing of it any more. */
+  /** Take over what another life has written down; `over`: it is known that nobody else sends anything of it any more. */
   adopt(written, { over = false } = {}) {
     const lanes = new Map();
     for (const old of written) {
