@@ -1,4 +1,4 @@
-"""The chat page where not all of its files are to be had: it says so, and what to do."""
+"""The chat page before one is in: where not all files are to be had, and where a token is asked for."""
 
 import contextlib
 import shutil
@@ -8,10 +8,15 @@ from threading import Thread
 
 import pytest
 from flask import Flask, abort, request
+from selenium.webdriver.common.keys import Keys
 from werkzeug.serving import make_server
 
 from cluster.page import FOLDER, PageFiles
+from harness.backends.redis_binary import find_redis_binary
+from tests.browser.chat_steps import sees
+from tests.browser.chat_world import Person
 from tests.browser.page import Page
+from tests.integration.node.conftest import Node, Redis
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -97,3 +102,29 @@ def test_without_the_official_client__one_sentence_says_how_to_get_it(page: Page
         assert "install npm, run “make setup”" in page.texts("#refusal")[0]
         page.until(lambda: not page.all("#loading"), "all files have come")
         assert not page.all("#app:not([hidden]), #welcome:not([hidden])"), "and nothing else is there"
+
+
+def test_token__asked_for_where_the_cluster_has_one__and_told_that_it_is_wrong(
+    page: Page, tmp_path: Path, room: str
+) -> None:
+    page.expect(lambda line: "401 (UNAUTHORIZED)" in line)
+    redis = Redis(tmp_path, find_redis_binary())
+    node = Node(redis, tmp_path, "node-1", TOKEN="open sesame")
+    try:
+        redis.start()
+        node.start()
+        asked = "#welcome:not([hidden]) #welcome-form input"
+        url = f"{node.url}/?user=ann#/room/{room}"
+        page.open_until(url, lambda: page.all(asked), "the token is asked for")
+        for token, wrong in (("please", ""), ("open sesame", "That is not the token of this cluster.")):
+            page.until(lambda w=wrong: page.texts("#welcome-form .wrong") == [w], "the token is asked for")
+            page.one(asked).send_keys(token + Keys.ENTER)
+        ann = Person(page, "ann")
+        page.until(lambda: ann.connection == "Connected to node-1", "it opens")
+        page.until(lambda: page.all(".people-pane .person"), "she is in the room")
+        ann.say("inside")
+        sees(ann, "inside")
+        page.open("about:blank")
+    finally:
+        node.process.kill()
+        redis.process.kill()
