@@ -22,7 +22,7 @@ SCREENSHOTS = "WORDAROUND_SCREENSHOTS"  # The folder in which screenshots are ke
 # Chromium cuts what it loads, from loopback too, when the machine gets or loses an interface: Docker's tests,
 # which may run beside, make some. That tells nothing of a page.
 CUT = "net::ERR_NETWORK_CHANGED"
-_CUT_MODULE = "Failed to fetch dynamically imported module"  # How the chat page sees it, and loads itself anew.
+_CUT_MODULE = "Failed to fetch dynamically imported module"  # So the chat page tells, and loads itself anew.
 
 _AXE = "const done = arguments[arguments.length - 1]; axe.run(document).then(r => done(r.violations));"
 

@@ -16,6 +16,7 @@ import { Keeping } from "./keeping.js";
 import { directRoom, inboxRoom, isNotice, isPrivate, notice } from "./names.js";
 import { News } from "./news.js";
 import { Nodes } from "./nodes.js";
+import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { Reading } from "./reading.js";
 import { Room } from "./room.js";
@@ -24,9 +25,6 @@ import { Typing } from "./typing.js";
 
 const ANSWER_MS = 8_000;
 const LONG_AWAY_MS = 30_000;
-const PAGE = 100;
-const A_SCREENFUL = 40;
-const PREFILL_AGAIN_MS = 1_000;
 const TICK_MS = 5_000;
 
 /**
@@ -46,6 +44,7 @@ export class ChatClient extends EventTarget {
   #sending;
   #keeping;
   #reading;
+  #older;
   #typing;
   #news = new News(this, () => this.state);
   #all = new Map(); // name -> Room: `rooms`, and inboxes
@@ -54,7 +53,6 @@ export class ChatClient extends EventTarget {
   #looked = null; // at which room one looks
   #lostAt = null;
   #timers = {};
-  #prefills = new WeakMap(); // Room -> timer
   #over = false;
 
   /**
@@ -108,9 +106,17 @@ export class ChatClient extends EventTarget {
       },
     });
     this.#reading = new Reading((room, position, answer) => this.#tell("read", { room, ...position }, answer));
+    this.#older = new Older({
+      get: (path) => this.#get(path),
+      isIn: (room) => this.#all.get(room.name) === room,
+      on: {
+        changed: (room, what) => this.#note(room.name, what),
+        came: (message) => this.#sending.cameBack(message),
+      },
+    });
     this.#typing = new Typing({
       tell: (room, typing) => this.#tell("typing", { room, typing }),
-      show: (room, users) => this.#change(room, ["typing"], (found) => (found.typing = users)),
+      show: (name, users) => this.#showTyping(name, users),
     });
     /** @type {State} */
     this.state = {
@@ -203,20 +209,9 @@ export class ChatClient extends EventTarget {
    *
    * @returns {Promise<number>} how many came; rejected where the node does not answer
    */
-  async loadOlder(name, { limit = PAGE } = {}) {
+  async loadOlder(name, { limit } = {}) {
     const room = this.rooms.get(name);
-    if (!room?.hasOlder || room.loadingOlder) return 0;
-    const before = room.firstSeq ?? room.head + 1;
-    this.#change(name, ["older"], () => (room.loadingOlder = true));
-    try {
-      const page = await this.#get(`/rooms/${name}/messages?before=${before}&limit=${limit}`);
-      if (before !== (room.firstSeq ?? room.head + 1)) return 0; // A snapshot has come meanwhile.
-      const came = room.older(page.messages, page.first);
-      came.forEach((message) => this.#sending.cameBack(message));
-      return came.length;
-    } finally {
-      this.#change(name, ["older", "unread"], () => (room.loadingOlder = false));
-    }
+    return room ? this.#older.load(room, limit) : 0;
   }
 
   /** Ask for all rooms of the cluster, with heads; fills `directory`. Rejected where the node does not answer. */
@@ -243,6 +238,7 @@ export class ChatClient extends EventTarget {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#typing.close();
     this.#reading.close();
+    this.#older.close();
     this.#keeping.keepRooms();
     this.#connection.close();
     this.#sending.close();
@@ -367,18 +363,9 @@ export class ChatClient extends EventTarget {
     this.#note(room.name, ["joined", "pending", "unread", "dividers"]);
     this.#keeping.keepRoomSoon(room);
     if (!room.hidden) this.#reading.entered(room);
-    this.#prefill(room);
+    this.#older.fill(room);
     this.#sending.flush();
     this.#leaveForeignInbox(room);
-  }
-
-  /** A short history is no picture: fetch what lies before it, and try again where the node fails. */
-  #prefill(room) {
-    clearTimeout(this.#prefills.get(room));
-    if (room.hidden || !room.joined || this.#all.get(room.name) !== room) return;
-    if (room.messages.length >= A_SCREENFUL || !room.hasOlder) return;
-    const again = () => this.#prefills.set(room, setTimeout(() => this.#prefill(room), PREFILL_AGAIN_MS));
-    this.loadOlder(room.name).catch(() => this.#over || again());
   }
 
   #takeHistory(room, history) {
@@ -392,7 +379,7 @@ export class ChatClient extends EventTarget {
       this.#sending.reached(room, { complete: false });
       this.#note(room.name, ["pending", "reads"]);
       this.#reading.entered(room);
-      this.#prefill(room);
+      this.#older.fill(room);
     }
   }
 
@@ -407,6 +394,13 @@ export class ChatClient extends EventTarget {
       this.#keeping.keepRoomSoon(room);
     }
     if (room.torn && room.joined) this.#enter(room);
+  }
+
+  #showTyping(name, typing) {
+    const room = this.#all.get(name);
+    if (!room) return;
+    room.typing = typing;
+    this.#note(name, ["typing"]);
   }
 
   #takeReads(room, { reads }) {
@@ -474,13 +468,6 @@ export class ChatClient extends EventTarget {
   #setState(change) {
     this.state = { ...this.state, ...change };
     this.#news.state();
-  }
-
-  #change(name, what, change) {
-    const room = this.#all.get(name);
-    if (!room) return;
-    change(room);
-    this.#note(name, what);
   }
 
   #note(name, what) {
