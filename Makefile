@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 TESTS :=
-WORKERS := 2# that run tests side by side
+WORKERS := 3# that run tests side by side: they wait for most of their time
 DIST := loadfile# what shares a cluster stays together
 PYTEST = $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist $(DIST)
 BENCH := all
@@ -14,7 +14,7 @@ INPUTS := pyproject.toml constraints.txt
 NPM_OPTIONS := --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
 PAGE_CLIENT := cluster/page/vendor/socket.io.esm.min.js
 
-.PHONY: demo setup check test bench lint matrix reference clean wheel help
+.PHONY: demo setup check fast test bench lint matrix reference clean wheel help
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -24,14 +24,16 @@ demo: $(VENV)/.installed  ## Start a cluster, kill a node, judge what the client
 
 setup: $(VENV)/.installed-dev $(PAGE_CLIENT)  ## Make the virtual environment with all that development needs
 
-check: setup lint  ## What CI checks first: lint, types, imports, fast tests
-	$(BIN)/python -m pytest -q -m "not process and not slow" --numprocesses $(WORKERS) --dist loadfile tests/unit tests/contract
+check: lint fast  ## What CI checks first: lint, types, imports, fast tests
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fast: setup
+	$(BIN)/python -m pytest -q -m "not process and not slow" --numprocesses $(WORKERS) --dist loadfile tests/unit tests/contract
 
 # The browser's tests have a turn of their own: Chromium gives up what it loads whenever a network interface comes
 # or goes, and with containers they do all the time.

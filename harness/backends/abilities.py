@@ -13,6 +13,9 @@ Evidence = Mapping[str, str]  # what was seen, for people and for the receipt
 Effect = Literal["drop", "reject", "delay", "loss", "rate"]
 Direction = Literal["both", "to", "from"]
 
+# What the evidence of an impairment says that is in force by its rules, and does nothing any more.
+GONE = "gone: packets pass at once"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Impairment:
@@ -47,7 +50,10 @@ class Links(Protocol):
         """
 
     def evidence(self, handle: str) -> Evidence:
-        """Return what it has done so far: packets or bytes that it hit, connections that it refused."""
+        """Return what it has done so far: packets or bytes that it hit, connections that it refused.
+
+        `GONE` is among it when it does nothing any more although nobody ended it.
+        """
 
     def restore(self, handle: str) -> None:
         """End it. Idempotent, also after the member was restarted or has died."""

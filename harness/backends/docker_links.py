@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.backends.abilities import Evidence, Impairment
+from harness.backends.abilities import GONE, Evidence, Impairment
 from harness.backends.docker_container import Slot
 from harness.backends.docker_helper import Helper
 from harness.backends.docker_iptables import apply_rules, iptables_kind
@@ -25,11 +25,17 @@ from harness.records.plan import CLIENTS
 
 _MARK_BITS = 32
 
-# Prints the rules with what they hit; removes them, if they are there, and ends their shaper, if it runs.
+# Prints the rules with what they hit; removes them, if they are there, and looks again; ends their shaper, if
+# it runs.
 _END = """
 saved=$(iptables-{kind}-save --counters --table {table}) || exit
 printf '%s\\n' "$saved"
-case $saved in *:{handle}-*) printf %s "$1" | iptables-{kind}-restore --noflush --wait || exit ;; esac
+there() {{ case $1 in *:{handle}-*) true ;; *) false ;; esac; }}
+if there "$saved"; then
+    printf %s "$1" | iptables-{kind}-restore --noflush --wait || exit
+    left=$(iptables-{kind}-save --table {table}) || exit
+    if there "$left"; then echo "the rules of {handle} are still there" >&2; exit 1; fi
+fi
 life=/run/shaper-{handle}
 [ ! -e $life ] || flock --nonblock $life true || {{ kill "$(cat $life)" && flock --timeout 5 $life true; }}
 """
@@ -131,7 +137,7 @@ class DockerLinks:
                     packets, size = known.total(side.name)
                     found[f"packets {word}"] = f"{packets} ({size} bytes)"
             if known.placed and known.ruling.shaped:
-                found["shaper"] = "runs" if self._shaper_runs(known.ruling) else "gone: packets pass at once"
+                found["shaper"] = "runs" if self._shaper_runs(known.ruling) else GONE
             return {"rules": f"chains {handle}-* at {known.ruling.impairment.member}", **found}
 
     def _shaper_runs(self, ruling: Ruling) -> bool:

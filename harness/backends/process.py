@@ -23,12 +23,21 @@ from harness.backends.process_slot import Slot
 from harness.backends.readiness import NotReady, tail_lines
 from harness.backends.redis_binary import RedisBinary, find_redis_binary
 from harness.clock import deadline_ns, left_s
-from harness.errors import HarnessError, MemberError
+from harness.errors import BackendUnavailable, HarnessError, MemberError
 from harness.interrupts import undisturbed
 from harness.labels import temporary_folder
 from harness.records.plan import ClusterPlan, Role
 
 _POLL_S = 0.02  # How often members that were asked to end are looked at.
+
+
+def available() -> str | None:
+    """Return `None` where there is a Redis to run, else why not."""
+    try:
+        find_redis_binary()
+    except BackendUnavailable as error:
+        return str(error)
+    return None
 
 
 class ProcessBackend(Prepared):

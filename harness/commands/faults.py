@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.backends import docker as docker_backend
+from harness.backends import process as process_backend
 from harness.commands import complete
 from harness.commands.console import stdout
 from harness.errors import UsageError
@@ -24,8 +25,8 @@ def faults(
 ) -> None:
     """List the faults, and for each backend whether this machine can have it; why not, where not."""
     wanted = _wanted(names)
-    no_docker = docker_backend.available()
-    found = [_able(fault, backend, no_docker) for fault in wanted for backend in BACKENDS]
+    unusable = {"docker": docker_backend.available(), "process": process_backend.available()}
+    found = [_able(fault, backend, unusable.get(backend)) for fault in wanted for backend in BACKENDS]
     if as_json:
         typer.echo(json.dumps([asdict(able) for able in found], indent=2))
         return
@@ -44,10 +45,11 @@ def _wanted(names: list[str] | None) -> tuple[str, ...]:
     return tuple(fault for fault in FAULTS if not names or fault in names)
 
 
-def _able(fault: str, backend: str, no_docker: str | None) -> Ability:
-    spec = FAULTS[fault].spec
-    if backend == "docker" and no_docker is not None and "docker" in spec.mechanisms:
-        return Ability(fault=fault, backend=backend, mechanism=spec.mechanisms[backend], missing=no_docker)
+def _able(fault: str, backend: str, unusable: str | None) -> Ability:
+    """Return the answer for a fault on a backend; `unusable` is why the whole backend cannot be used."""
+    mechanism = FAULTS[fault].spec.mechanisms.get(backend)
+    if unusable is not None and mechanism is not None:
+        return Ability(fault=fault, backend=backend, mechanism=mechanism, missing=unusable)
     return ability(fault, backend)
 
 

@@ -17,14 +17,15 @@ class CountedLinkFault(LinkFault):
         Raises:
             NotProven: those of one have not.
         """
-        deadline, first = deadline_ns(COUNTED_S), self._by_member()
+        deadline, first = deadline_ns(COUNTED_S), self.counts_by_member()
         during: Trips = {}
         while left_s(deadline):
-            seen = self._ends.trips(before, timeout_s=2 * ANSWER_S)
+            # Its answer is not needed: what is narrow keeps it longer than the fault is to last.
+            seen = self._ends.trips(before, timeout_s=ANSWER_S)
             during = {link: trip if trip is not None else during.get(link) for link, trip in seen.items()}
-            if not self._unchanged(first):
+            if not self.uncounted_since(first):
                 return during
-        members = ", ".join(self._unchanged(first))
+        members = ", ".join(self.uncounted_since(first))
         raise NotProven(f"{COUNTED_S:g} s of exchanges, and nothing of them was counted at {members}")
 
     def heal(self) -> Evidence | None:
@@ -35,16 +36,10 @@ class CountedLinkFault(LinkFault):
             HarnessError: a link could not be restored; the others were.
         """
         evidence = super().heal()
-        first = self._by_member()
+        first = self.counts_by_member()
         for _ in range(EXCHANGES):
             self._ends.trips(self._ends.links, timeout_s=ANSWER_S)
-            if changed := first.keys() - set(self._unchanged(first)):
+            if changed := first.keys() - set(self.uncounted_since(first)):
                 members = ", ".join(sorted(changed))
                 raise NotProven(f"after the heal an exchange is still counted at {members}")
         return evidence
-
-    def _unchanged(self, first: dict[str, dict[str, str]]) -> list[str]:
-        return [member for member, counts in self._by_member().items() if counts == first[member]]
-
-    def _by_member(self) -> dict[str, dict[str, str]]:
-        return {m: dict(self._backend.links.evidence(handle)) for m, handle in self._handles.items()}

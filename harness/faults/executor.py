@@ -1,9 +1,9 @@
 """Carries out a plan's faults at their times, keeps the journal, and guarantees the heals.
 
 Each fault has a lane: a thread that waits for its times and calls the fault's verbs. So faults overlap
-freely, and a heal that takes long delays nobody. Lanes meet in one place only: who works on a member
-holds that member's lock. A second fault on a member therefore waits until the heal before it is over
-(its stamps say so), instead of hitting something that is half started.
+freely, and a heal that takes long delays no other one. Lanes meet in one place only: they take turns on a
+member (`turns.py`). A second fault on a member therefore waits until a heal under way is over (its stamps
+say so), instead of hitting something that is half started.
 
 The life of a fault in the journal:
 
@@ -19,9 +19,8 @@ proven, or until it is over. Where the other one fails before that, this one is 
 says so, and coverage will.
 """
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from harness.backends.base import Backend
@@ -29,6 +28,7 @@ from harness.clock import NS, deadline_ns, left_s, now_ns
 from harness.errors import HarnessError
 from harness.faults.base import Cancellable, Evidence, Fault
 from harness.faults.registry import FAULTS
+from harness.faults.turns import Turns
 from harness.records.journal import FaultEntry, Journal
 from harness.records.plan import FaultPlan
 
@@ -59,14 +59,13 @@ class FaultExecutor:
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
         self._ledger = _Ledger(journal, on_event)
-        locks = {target: threading.Lock() for plan in faults for target in plan.targets}
+        turns = Turns()
         events = {plan.id: _Events() for plan in faults}
         self._lanes = tuple(
             _Lane(
                 plan=plan,
                 fault=_made(plan, backend),
-                # In one order for all lanes, so that no two wait for each other.
-                locks=[locks[target] for target in sorted(set(plan.targets))],
+                turns=turns,
                 ledger=self._ledger,
                 began_ns=load_began_ns,
                 stopping=self._stopping,
@@ -241,7 +240,7 @@ class _Lane:
         *,
         plan: FaultPlan,
         fault: Fault,
-        locks: list[threading.Lock],
+        turns: Turns,
         ledger: _Ledger,
         began_ns: int,
         stopping: threading.Event,
@@ -252,7 +251,8 @@ class _Lane:
         self.outlasts_the_cluster = False  # Known from its undo on.
         self.thread = threading.Thread(target=self._run, name=f"fault {plan.id}", daemon=True)
         self._fault = fault
-        self._locks = locks
+        self._turns = turns
+        self._heals = threading.Lock()  # Never twice at a time.
         self._ledger = ledger
         self._at_ns = began_ns + int(plan.at_s * NS)
         self._stopping = stopping
@@ -263,7 +263,7 @@ class _Lane:
         at_ns = self._moment()
         if at_ns is None or self._stopped_before(at_ns):
             return
-        with self._targets():
+        with self._turns.hit(self.plan.targets):
             if self._stopping.is_set():
                 return
             injected_ns = self._inject()
@@ -286,13 +286,6 @@ class _Lane:
 
     def _stopped_before(self, moment_ns: int) -> bool:
         return self._stopping.wait(left_s(moment_ns))
-
-    @contextlib.contextmanager
-    def _targets(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for lock in self._locks:
-                stack.enter_context(lock)
-            yield
 
     def _inject(self) -> int:
         """Do it and prove it; return when the inject began."""
@@ -324,7 +317,7 @@ class _Lane:
 
     def heal(self) -> None:
         """End the fault if it is open; it is open no more when its end was seen."""
-        with self._targets():
+        with self._heals, self._turns.heal(self.plan.targets):
             if self not in self._ledger.open:
                 return
             began = now_ns()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
-from harness.backends.abilities import Effect, Evidence, Impairment
+from harness.backends.abilities import GONE, Effect, Evidence, Impairment
 from harness.backends.base import Backend
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
@@ -139,33 +139,46 @@ class LinkFault:
         """See it on every link that answered before.
 
         Raises:
-            NotProven: it is not to be seen on one, or none answered before.
+            NotProven: it is not to be seen on one, none answered before, or it has ended by itself.
         """
         answered = {link: trip for link, trip in self._before.items() if trip is not None}
         if not answered:
             raise NotProven(f"nobody answered over {self._ends} before, so nothing can be seen of the fault")
-        during = self.check(dict(answered))
-        return {"before": spoken_trips(self._before), "during": spoken_trips(during), **self.counts()}
+        during, counted = self.check(dict(answered)), self.counts()
+        if GONE in counted.values():
+            raise NotProven(f"{self._ends} is not impaired any more: {GONE}")
+        return {"before": spoken_trips(self._before), "during": spoken_trips(during), **counted}
 
     def heal(self) -> Evidence | None:
         """End it on all links, and see that they are as before.
 
         Raises:
-            NotProven: one is not, in time.
+            NotProven: one is not, in time; or it had ended by itself before.
             HarnessError: one could not be restored; the others were.
         """
         if not self._handles:
             return None
         counted = self.counts()
         self._restore()
-        return {"after": spoken_trips(self._ends.wait(self.is_back)), **counted}
+        after = spoken_trips(self._ends.wait(self.is_back))
+        if GONE in counted.values():
+            raise NotProven(f"{self._ends} was not impaired to the end: {GONE}")
+        return {"after": after, **counted}
 
     def counts(self) -> Evidence:
         """Return what the impairments have done so far; of several members each after its name."""
-        found = {m: self._backend.links.evidence(handle) for m, handle in self._handles.items()}
+        found = self.counts_by_member()
         if len(found) == 1:
             return dict(next(iter(found.values())))
         return {f"{member}: {name}": said for member, of in found.items() for name, said in of.items()}
+
+    def counts_by_member(self) -> dict[str, Evidence]:
+        """Return the same, of each member by itself."""
+        return {m: dict(self._backend.links.evidence(handle)) for m, handle in self._handles.items()}
+
+    def uncounted_since(self, first: dict[str, Evidence]) -> list[str]:
+        """Return the members whose counts are what they were."""
+        return [member for member, counts in self.counts_by_member().items() if counts == first[member]]
 
     def _restore(self) -> None:
         errors: list[HarnessError] = []

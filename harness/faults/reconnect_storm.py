@@ -9,6 +9,7 @@ from harness.backends.base import Backend
 from harness.clock import NS, now_ns
 from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.downtime import READY_TIMEOUT_S
+from harness.faults.link_fault import lacking
 from harness.faults.together import spoken, together
 from harness.records.plan import CLIENTS, FaultPlan
 from harness.scenario.keys import OneShot
@@ -30,8 +31,8 @@ class ReconnectStorm:
 
     @classmethod
     def available(cls, backend: str) -> str | None:
-        """Wherever links can be had their connections can be reset."""
-        return None
+        """Try what links of the backend need."""
+        return lacking(backend)
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         self._targets = plan.targets

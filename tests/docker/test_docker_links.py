@@ -21,6 +21,7 @@ from harness.backends.docker import DockerBackend
 from harness.backends.docker_engine import MEMBER_LABEL, RUN_LABEL
 from harness.backends.docker_helper import HELPER_LABEL
 from harness.backends.docker_iptables import links_lacking
+from harness.backends.docker_rules import Ruling
 from harness.backends.images import cluster_source
 from harness.errors import HarnessError
 from harness.records.plan import CLIENTS, ClusterPlan
@@ -435,6 +436,18 @@ def test_rules_outlive_their_helper_and_are_restored_by_another(
     assert hit(cluster, handle)["packets sent"] > 0
     cluster.links.restore(handle)
     assert inside("node-1", try_it) == "0"
+
+
+def test_rules_that_stay_after_all_are_not_said_to_be_removed(
+    cluster: DockerBackend, impair: Impair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = impair("node-1", "redis", effect="drop")
+    with monkeypatch.context() as broken:
+        broken.setattr(Ruling, "removed", lambda ruling: "*filter\nCOMMIT\n")
+        with pytest.raises(HarnessError, match=f"the rules of {handle} are still there"):
+            cluster.links.restore(handle)
+    cluster.links.restore(handle)
+    assert works(cluster, "node-1", "redis")
 
 
 def test_a_delay_ends_with_its_helper_and_the_evidence_says_so(

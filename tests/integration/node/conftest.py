@@ -410,11 +410,26 @@ def world(shared_redis: Redis, tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, shared_redis, stack)
 
 
+@contextlib.contextmanager
+def _own_world(folder: Path, binary: RedisBinary) -> Iterator[World]:
+    with _redis(folder, binary) as redis, contextlib.ExitStack() as stack:
+        yield World(folder, redis, stack)
+
+
 @pytest.fixture
 def own_world(tmp_path: Path, redis_binary: RedisBinary) -> Iterator[World]:
     """The same with a Redis of its own, to be stopped and spoilt: once with each that the product runs on."""
-    with _redis(tmp_path, redis_binary) as redis, contextlib.ExitStack() as stack:
-        yield World(tmp_path, redis, stack)
+    with _own_world(tmp_path, redis_binary) as world:
+        yield world
+
+
+@pytest.fixture
+def other_world(tmp_path: Path, redis_binary: RedisBinary) -> Iterator[World]:
+    """Another such world, for what takes its time in two ways."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with _own_world(folder, redis_binary) as world:
+        yield world
 
 
 @pytest.fixture

@@ -123,42 +123,72 @@ def test_node_stopped_past_its_lease__reaped_then_back_with_nobody_disconnected(
     bob.wait_for(lambda: bob.users(room) == {"bob": "online"}, "her leaving counts under the new incarnation")
 
 
-@pytest.mark.one_redis  # It takes a lease, and that twice.
-@pytest.mark.parametrize("how", ["killed", "silent"])
-def test_redis_away_for_longer_than_a_lease__nobody_vanishes(own_world: Any, until: Any, how: str) -> None:
-    nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
-    ann, bob = own_world.client(nodes[0], "ann"), own_world.client(nodes[1], "bob")
-    for client in (ann, bob):
-        client.join("r")
-    both = {"ann": "online", "bob": "online"}
-    for client in (ann, bob):
-        client.wait_for(lambda c=client: c.users("r") == both, "both online")
-    if how == "killed":
-        own_world.redis.process.kill()
-    else:
-        own_world.redis.process.signal(signal.SIGSTOP)
-    try:
-        until(lambda: nodes[0].get("/ready")[0] == 503, "the outage is noticed")
-        time.sleep(LEASE_S + 2.5)  # The outage is to last longer than any lease.
-    finally:
-        if how == "killed":
-            own_world.redis.start()
+BOTH = {"ann": "online", "bob": "online"}
+
+
+class Outage:
+    """Two nodes, a user on each, and their Redis, which is away for a while."""
+
+    def __init__(self, world: Any, *, killed: bool) -> None:
+        self.world = world
+        self._killed = killed
+        self.nodes = [world.node(f"node-{i}") for i in (1, 2)]
+        self.users = [world.client(node, user) for node, user in zip(self.nodes, ("ann", "bob"), strict=True)]
+        for user in self.users:
+            user.join("r")
+        for user in self.users:
+            user.wait_for(lambda user=user: user.users("r") == BOTH, "both online")
+
+    def begin(self) -> None:
+        if self._killed:
+            self.world.redis.process.kill()
         else:
-            own_world.redis.process.signal(signal.SIGCONT)
-    until(lambda: ann.call("join", {"room": "r"})["ok"], "Redis is back")
-    # A third node, which knows nothing of an outage, comes first or last: the hold-off is in Redis.
-    own_world.node("node-3")
-    cid = own_world.client(nodes[0], "cid")
-    cid.join("r")
+            self.world.redis.process.signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        if self._killed:
+            self.world.redis.start()
+        else:
+            self.world.redis.process.signal(signal.SIGCONT)
+
+    def is_noticed(self) -> bool:
+        return bool(self.nodes[0].get("/ready")[0] == 503)
+
+    def is_over(self) -> bool:
+        return bool(self.users[0].call("join", {"room": "r"})["ok"])
+
+
+@pytest.mark.one_redis  # It takes a lease, and that twice.
+def test_redis_away_for_longer_than_a_lease__killed_or_silent__nobody_vanishes(
+    own_world: Any, other_world: Any, until: Any
+) -> None:
+    outages = [Outage(own_world, killed=True), Outage(other_world, killed=False)]
+    for outage in outages:
+        outage.begin()
+    try:
+        for outage in outages:
+            until(outage.is_noticed, "the outage is noticed")
+        time.sleep(LEASE_S + 2.5)  # The outages are to last longer than any lease.
+    finally:
+        for outage in outages:
+            outage.end()
+    for outage in outages:
+        until(outage.is_over, "Redis is back")
+        # A third node, which knows nothing of an outage, comes first or last: the hold-off is in Redis.
+        outage.world.node("node-3")
+        cid = outage.world.client(outage.nodes[0], "cid")
+        cid.join("r")
+        outage.users.append(cid)
     time.sleep(LEASE_S + 1)  # If anybody were reaped, it would be within the lease after the outage.
-    for client in (ann, bob, cid):
-        assert client.users("r") == both | {"cid": "online"}
-        lists = [{user["user"] for user in payload["users"]} for payload in client.payloads("user_list")]
-        assert all(lists[i] <= lists[i + 1] for i in range(len(lists) - 1)), "nobody ever vanished"
-        assert client.io.connected
-    for node in nodes:
-        events = [line["event"] for line in node.process.lines()]
-        assert not {"reaped", "reaped_alive", "draining"} & set(events)
+    for outage in outages:
+        for client in outage.users:
+            assert client.users("r") == BOTH | {"cid": "online"}
+            lists = [{user["user"] for user in payload["users"]} for payload in client.payloads("user_list")]
+            assert all(lists[i] <= lists[i + 1] for i in range(len(lists) - 1)), "nobody ever vanished"
+            assert client.io.connected
+        for node in outage.nodes:
+            events = [line["event"] for line in node.process.lines()]
+            assert not {"reaped", "reaped_alive", "draining"} & set(events)
 
 
 def test_redis_emptied__everybody_is_registered_again(own_world: Any, until: Any) -> None:

@@ -41,6 +41,7 @@ def test_redis_killed_and_back__refused_at_once_then_goes_on(own_world: Any, unt
     assert bob.join("r", {"epoch": epoch, "seq": 1})["recovered"]
 
 
+@pytest.mark.one_redis  # What it keeps makes no difference: the connection to it does.
 def test_redis_silent__commit_in_flight__never_definite_and_resolved_by_resend(
     own_world: Any, until: Any
 ) -> None:
@@ -112,6 +113,7 @@ def test_scripts_flushed__in_the_middle__nobody_notices(own_world: Any) -> None:
         assert ann.send("r", f"{n}", producer="p", n=n)["seq"] == n
 
 
+@pytest.mark.one_redis  # What it keeps makes no difference: the connection to it does.
 def test_connections_to_redis_cut__within_a_second__deliveries_go_on(own_world: Any, until: Any) -> None:
     node = own_world.node("node-1")
     ann = own_world.client(node, "ann")

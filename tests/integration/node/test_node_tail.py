@@ -87,6 +87,7 @@ def lag(node: Any) -> dict[str, Any]:
     return dict(node.get("/health")[1]["tail_lag"])
 
 
+@pytest.mark.one_redis  # What it keeps makes no difference: the connection to it does.
 def test_redis_silent_and_back__old_connections_dead__first_delivery_within_three_seconds(
     own_world: Any, gate: Gate, until: Any
 ) -> None:
@@ -116,6 +117,7 @@ def test_redis_silent_and_back__old_connections_dead__first_delivery_within_thre
     assert [history["epoch"] for history in bob.payloads("message_history")] == [ann.join("r")["epoch"]]
 
 
+@pytest.mark.one_redis  # What it keeps makes no difference: the connection to it does.
 def test_redis_silent_for_a_moment__nobody_is_told_anything(own_world: Any, until: Any) -> None:
     node = own_world.node("node-1")
     ann = own_world.client(node, "ann")
@@ -127,6 +129,7 @@ def test_redis_silent_for_a_moment__nobody_is_told_anything(own_world: Any, unti
     assert "redis_down" not in {line["event"] for line in node.process.lines()}
 
 
+@pytest.mark.one_redis  # What it keeps makes no difference: the connection to it does.
 def test_redis_reset__first_delivery_within_a_second(own_world: Any, until: Any) -> None:
     nodes = [own_world.node(f"node-{i}") for i in (1, 2)]
     ann, bob = own_world.client(nodes[0], "ann"), own_world.client(nodes[1], "bob")

@@ -6,6 +6,9 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -175,56 +178,90 @@ def test_send__unusual_spelling_of_its_frame__the_same_answer(pair: Any, room: s
     client.close()
 
 
-def test_pong__unasked_and_many__no_ping_for_each(pair: Any) -> None:
-    client = RawClient(pair[0].port)
-    for _ in range(500):
-        client.say("3")
-    began = time.monotonic()
-    while time.monotonic() - began < 5:
-        client._hear(0.5)
-    client.say('425["leave",{"room":"nowhere"}]')
-    assert client.answer(5) is not None, "it is still connected, having answered its ping"
-    client.close()
+# --- silence: each kind is seconds of waiting, so all of them are silent at the same time ------------------
 
 
-def test_silence__no_pong__ended_within_two_intervals(pair: Any) -> None:
-    client = RawClient(pair[0].port)
-    client.sock.settimeout(10)
-    heard = b""
-    began = time.monotonic()
-    while data := client.sock.recv(65_536):
-        heard += data
+def only_unasked_pongs(port: int) -> str | None:
+    with closing(RawClient(port)) as client:
+        for _ in range(500):
+            client.say("3")
+        client.hear_for(5)
+        client.say('425["leave",{"room":"nowhere"}]')
+        return client.answer(5)
+
+
+def no_pong(port: int) -> tuple[bytes, float]:
+    with closing(RawClient(port)) as client:
+        client.sock.settimeout(10)
+        heard = b""
+        began = time.monotonic()
+        while data := client.sock.recv(65_536):
+            heard += data
+        return heard, time.monotonic() - began
+
+
+def other_words_than_pongs(port: int) -> bytes:
+    with closing(RawClient(port)) as client:
+        heard = b""
+        for number in range(10, 20):
+            client.say(f'42{number}["leave",{{"room":"nowhere"}}]')
+            ends = time.monotonic() + 0.8
+            while (left := ends - time.monotonic()) > 0:
+                client.sock.settimeout(left)
+                with contextlib.suppress(TimeoutError):
+                    heard += client.sock.recv(65_536)
+        return heard
+
+
+def pongs_and_no_connect(port: int) -> tuple[bool, int | None, float]:
+    with closing(RawClient(port, user=None)) as client:
+        began = time.monotonic()
+        client.hear_for(20)
+        return client.closed, client.code, time.monotonic() - began
+
+
+def pongs_and_a_connect(port: int) -> str | None:
+    with closing(RawClient(port)) as client:
+        client.hear_for(18)  # longer than who never connects is borne
+        client.say('425["leave",{"room":"nowhere"}]')
+        return client.answer(5)
+
+
+KINDS = (only_unasked_pongs, no_pong, other_words_than_pongs, pongs_and_no_connect, pongs_and_a_connect)
+
+
+@pytest.fixture(scope="module")
+def silence(pair: Any) -> Iterator[Callable[[Callable[[int], Any]], Any]]:
+    """Waits for the end of a kind of silence, and returns or raises what came of it."""
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        ends = {kind: pool.submit(kind, pair[0].port) for kind in KINDS}
+        yield lambda kind: ends[kind].result()
+
+
+def test_pong__unasked_and_many__no_ping_for_each(silence: Any) -> None:
+    assert silence(only_unasked_pongs) is not None, "it is still connected, having answered its ping"
+
+
+def test_silence__no_pong__ended_within_two_intervals(silence: Any) -> None:
+    heard, took_s = silence(no_pong)
     assert heard.count(b"\x81\x012") == 1, "it was asked first, and once"
-    assert 3.5 < time.monotonic() - began < 8
-    client.close()
+    assert 3.5 < took_s < 8
 
 
-def test_silence__no_pong_but_other_words__stays(pair: Any) -> None:
-    client = RawClient(pair[0].port)
-    client.sock.settimeout(1)
-    heard = b""
-    for number in range(10, 20):
-        client.say(f'42{number}["leave",{{"room":"nowhere"}}]')
-        ends = time.monotonic() + 0.8
-        while (left := ends - time.monotonic()) > 0:
-            client.sock.settimeout(left)
-            with contextlib.suppress(TimeoutError):
-                heard += client.sock.recv(65_536)
+def test_silence__no_pong_but_other_words__stays(silence: Any) -> None:
+    heard = silence(other_words_than_pongs)
     assert heard.count(b"\x81\x012") >= 3, "it was asked, and answered with something else"
     assert b"4319[" in heard, "the last of what it said was answered"
-    client.close()
 
 
-def test_silence__websocket_without_a_socketio_connect__ended_though_it_answers_pings(
-    pair: Any, world: Any
-) -> None:
-    nobody, somebody = RawClient(pair[0].port, user=None), world.client(pair[0])
-    began = time.monotonic()
-    nobody.hear_for(20)
-    assert (nobody.closed, nobody.code) == (True, 1008)
-    assert time.monotonic() - began > 10, "a slow network has its time"
-    assert somebody.call("leave", {"room": "nowhere"})["ok"], "who has said who it is stays"
-    nobody.close()
+def test_silence__websocket_without_a_socketio_connect__ended_though_it_answers_pings(silence: Any) -> None:
+    closed, code, took_s = silence(pongs_and_no_connect)
+    assert (closed, code) == (True, 1008)
+    assert took_s > 10, "a slow network has its time"
+
+
+def test_silence__pongs_alone_after_a_socketio_connect__stays(silence: Any) -> None:
+    assert silence(pongs_and_a_connect) is not None, "who has said who it is stays"
 
 
 def test_close__by_the_client__its_code_comes_back_and_the_connection_ends(pair: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from harness.clock import NS, now_ns
 from harness.errors import HarnessError
+from harness.faults.base import NotProven, Spec, Undo
 from harness.faults.executor import FaultExecutor
 from harness.faults.kill import Kill
 from harness.faults.registry import FAULTS
 from harness.records.plan import FaultPlan
+from harness.scenario.keys import Reversible
 
 ALL = ["undo", "injected", "proved", "healed", "heal_proved"]
 LATE_S = 2.0  # What a busy machine may add; how exact the executor itself is has a test of its own.
@@ -60,6 +62,48 @@ def slow(monkeypatch) -> type[Slow]:
     Slow.gates, Slow.log = {}, []
     monkeypatch.setitem(FAULTS, "kill", Slow)
     return Slow
+
+
+class Lasting:
+    """Does nothing but last. Its heal is over when that of the fault is that it waits for, if any."""
+
+    spec = Spec(name="lasting", summary="", keys=Reversible, mechanisms={"process": ""})
+    over: dict[str, threading.Event]
+    waits_for: dict[str, str]
+
+    def __init__(self, plan, backend) -> None:
+        self._id = plan.id
+
+    def undo(self):
+        return Undo(evidence={})
+
+    def inject(self):
+        return {}
+
+    def prove(self):
+        return {}
+
+    def heal(self):
+        other = self.waits_for.get(self._id)
+        if other is not None and not self.over[other].wait(5):
+            raise NotProven(f"{other} was not over")
+        self.over[self._id].set()
+        return {}
+
+
+@pytest.fixture
+def lasting(monkeypatch) -> Callable[..., FaultPlan]:
+    """Return a maker of planned faults that last: `lasting("a", "node-1", lasts=0.1, waits_for="b")`."""
+    Lasting.over, Lasting.waits_for = {}, {}
+    monkeypatch.setitem(FAULTS, "lasting", Lasting)
+
+    def planned(fault_id: str, *targets: str, lasts: float, waits_for: str | None = None) -> FaultPlan:
+        Lasting.over[fault_id] = threading.Event()
+        if waits_for is not None:
+            Lasting.waits_for[fault_id] = waits_for
+        return FaultPlan(id=fault_id, fault="lasting", at_s=0.0, targets=targets, duration_s=lasts)
+
+    return planned
 
 
 def test_a_fault_goes_through_its_steps_at_its_times(run, kill):
@@ -166,6 +210,30 @@ def test_a_second_kill_waits_for_a_heal_that_is_under_way(run, kill):
     assert run.steps("one") == ALL
     assert run.steps("two") == ALL
     assert at_s(run, "two", "injected") >= 1.0
+
+
+def test_a_heal_is_not_kept_waiting_by_another_one_on_its_member(run, lasting):
+    """As of a node that was paused, and is not ready before a partition from Redis is over as well."""
+    executor = run.start(
+        lasting("pause", "node-1", lasts=0.1, waits_for="cut"), lasting("cut", "node-1", lasts=0.5)
+    )
+
+    assert executor.wait(timeout_s=20)
+    assert executor.stop() == ()
+    assert run.steps("pause") == run.steps("cut") == ALL
+
+
+def test_who_waits_for_a_heal_before_it_injects_keeps_no_other_heal_waiting(run, kill, lasting):
+    executor = run.start(
+        lasting("pause", "node-2", lasts=0.1, waits_for="cut"),
+        lasting("cut", "node-1", "node-2", lasts=0.6),
+        kill("k", "node-1", "node-2", at=0.3, back=0.1),
+    )
+
+    assert executor.wait(timeout_s=20)
+    assert executor.stop() == ()
+    assert run.steps("pause") == run.steps("cut") == run.steps("k") == ALL
+    assert at_s(run, "k", "injected") >= 0.6
 
 
 def test_a_kill_of_a_member_that_is_down_fails_and_leaves_the_first_alone(run, kill):
