@@ -184,8 +184,12 @@ class ProcessLinks:
         deadline = deadline_ns(timeout_s)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.bind((LOOPBACK, 0))
-            self._ask("announce", port=sock.getsockname()[1], member=caller)
-            return _exchange(sock, port, question, deadline)
+            own = sock.getsockname()[1]
+            self._ask("announce", port=own, member=caller)
+            try:
+                return _exchange(sock, port, question, deadline)
+            finally:
+                self._ask("withdraw", port=own)  # Refused, it did not use it up: another may get the port.
 
     def _require_links(self, member: str, peers: tuple[str, ...]) -> None:
         if not peers:

@@ -1,9 +1,11 @@
 """clock-skew: the wall clock of a member is wrong by some time; its monotonic clock runs on."""
 
+import time
 from typing import Annotated, ClassVar
 
 from harness.backends import process_clock
 from harness.backends.base import Backend
+from harness.clock import deadline_ns, left_s
 from harness.faults.base import Evidence, NotProven, Spec, Undo
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
@@ -12,6 +14,8 @@ from harness.scenario.values import offset
 
 # Reading a clock from outside takes a process, and so some time, on a busy machine up to this.
 TOLERANCE_S = 0.5
+GOES_ON_S = 30.0  # For a member that stands still: in a frozen container nobody can read a clock.
+_POLL_S = 0.05
 
 
 class ClockSkewKeys(Reversible):
@@ -72,7 +76,7 @@ class ClockSkew:
         return {"clock": spoken(self._read(self._offset_s))}
 
     def heal(self) -> Evidence | None:
-        """Set the clocks right.
+        """Set the clocks right, and read them; that of a member that another fault pauses, when it goes on.
 
         Raises:
             NotProven: one still is wrong.
@@ -80,7 +84,13 @@ class ClockSkew:
         if not self._shifted:
             return None
         together(lambda member: self._backend.clock.shift(member, 0.0), self._targets)
+        together(self._wait_going, self._targets)
         return {"clock": spoken(self._read(0.0))}
+
+    def _wait_going(self, member: str) -> None:
+        deadline = deadline_ns(GOES_ON_S)
+        while self._backend.paused(member) and left_s(deadline):
+            time.sleep(_POLL_S)
 
     def _read(self, wanted_s: float) -> dict[str, str]:
         read = together(self._backend.clock.offset, self._targets)

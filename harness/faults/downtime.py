@@ -4,6 +4,7 @@ The proof is the identity: what lived before is gone, and what lives after the h
 `before` and `after` in the evidence are identities, or `down`.
 """
 
+import threading
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -15,6 +16,8 @@ from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan
 
 READY_TIMEOUT_S = 30.0  # For a member that was started again; long, since the judge has its own limits.
+
+_STARTING = threading.Lock()  # Heals run side by side; a member that two of them miss is started once.
 
 NOT_OURS = {"attach": "the members of an attached cluster are not ours to end"}
 
@@ -125,8 +128,9 @@ def bring_back(backend: Backend, members: Iterable[str]) -> None:
         HarnessError: one could not be started, or did not become ready.
     """
     wanted = tuple(members)
-    for member in wanted:
-        if backend.identity(member) is None:
-            backend.restart(member)
+    with _STARTING:
+        for member in wanted:
+            if backend.identity(member) is None:
+                backend.restart(member)
     for member in wanted:
         backend.wait_ready(member, timeout_s=READY_TIMEOUT_S)

@@ -92,10 +92,15 @@ class Latency(LinkFault):
         return during
 
     def heal(self) -> Evidence | None:
-        """End it; what is measured right before tells how much must be gone, also below another delay."""
-        if self._handles:
+        """End it; what is measured right before tells how much must be gone, also below another delay.
+
+        With much jitter an answer may be early all the same: so nothing may be counted any more, either.
+        """
+        if self._handles and not self._last:  # Who tries again finds nothing delayed any more.
             self._last = self._ends.trips(self._ends.links, timeout_s=self._patience_s)
-        return super().heal()
+        evidence = super().heal()
+        self.see_uncounted(exchanges=1)
+        return evidence
 
     def is_back(self, link: Link, trip: float | None) -> bool:
         """Tell whether half of the delay is gone at least; the rest is left to a busy machine."""

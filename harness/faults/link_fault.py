@@ -180,6 +180,19 @@ class LinkFault:
         """Return the members whose counts are what they were."""
         return [member for member, counts in self.counts_by_member().items() if counts == first[member]]
 
+    def see_uncounted(self, *, exchanges: int) -> None:
+        """Exchange something, and see that no member counts it any more.
+
+        Raises:
+            NotProven: one does.
+        """
+        first = self.counts_by_member()
+        for _ in range(exchanges):
+            self._ends.trips(self._ends.links, timeout_s=ANSWER_S)
+            if changed := first.keys() - set(self.uncounted_since(first)):
+                members = ", ".join(sorted(changed))
+                raise NotProven(f"after the heal an exchange is still counted at {members}")
+
     def _restore(self) -> None:
         errors: list[HarnessError] = []
         for handle in self._handles.values():

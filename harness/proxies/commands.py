@@ -16,7 +16,7 @@ from harness.backends.abilities import Impairment
 from harness.proxies.loop import READ, Loop
 from harness.proxies.switchboard import Switchboard
 
-COMMANDS = ("listen", "serving", "started", "announce", "impair", "evidence", "restore", "reset")
+COMMANDS = ("listen", "serving", "started", "announce", "withdraw", "impair", "evidence", "restore", "reset")
 
 
 def encoded(command: str, **arguments: Any) -> bytes:

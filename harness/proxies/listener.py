@@ -12,7 +12,7 @@ from harness.clock import NS, now_ns
 from harness.proxies.connection import Connection
 from harness.proxies.loop import READ, WRITE, Loop
 from harness.proxies.owners import Owners
-from harness.proxies.pipes import Pipe, Pipes
+from harness.proxies.pipes import Pipe, Pipes, Rule
 from harness.proxies.sides import Side, bounded, close, dial
 from harness.records.plan import CLIENTS
 
@@ -98,10 +98,20 @@ class Listener:
 
     def refresh(self) -> None:
         """The rules have changed, or the target was seen to be up or down."""
-        links = [self._link(caller) for caller in self._callers]
-        cut = any(there.cut or back.cut for there, back in links)
-        refused = all(there.refused or back.refused for there, back in links)
-        self._be_open(cut or (self._target.up and not refused))
+        cut = any(there.cut or back.cut for there, back in self._links())
+        self._be_open(cut or (self._target.up and not self._refuses_all))
+
+    def closed_by(self, rule: Rule) -> bool:
+        """Tell whether it is closed since all who may call are to be refused, some of them by this rule."""
+        ruled = any(rule in there.rules or rule in back.rules for there, back in self._links())
+        return ruled and not self.is_open and self._refuses_all
+
+    @property
+    def _refuses_all(self) -> bool:
+        return all(there.refused or back.refused for there, back in self._links())
+
+    def _links(self) -> list[tuple[Pipe, Pipe]]:
+        return [self._link(caller) for caller in self._callers]
 
     def close(self) -> None:
         """Accept no more."""

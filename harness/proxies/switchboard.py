@@ -46,6 +46,10 @@ class Switchboard:
         """Whoever connects next from the port speaks for the member."""
         self._owners.announce(port, member)
 
+    def withdraw(self, *, port: int) -> None:
+        """Nobody is to come from the port any more. Idempotent."""
+        self._owners.announced(port)
+
     def impair(self, *, handle: str, impairment: Impairment) -> None:
         """Put an impairment in force, for all connections that there are and for those to come."""
         rule = self._pipes.add(handle, impairment)
@@ -105,7 +109,7 @@ class Switchboard:
             case "drop":
                 return self._stalled(rule)
             case "reject":
-                closed = sum(not listener.is_open for listener in self._listeners)
+                closed = sum(listener.closed_by(rule) for listener in self._listeners)
                 return _spoken(
                     connections_reset=rule.reset, connections_refused=rule.refused, listeners_closed=closed
                 )

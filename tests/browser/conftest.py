@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from tests.browser.chat_world import ChatWorld
+from tests.browser.chat_steps import entered
+from tests.browser.chat_world import ChatWorld, Person
 from tests.browser.page import Page
+from tests.integration.node.conftest import Client
 from tests.npm import installed
 
 _PATIENCE_S = 90
@@ -172,3 +174,24 @@ def world(shared_world: ChatWorld) -> ChatWorld:
 def room() -> str:
     """A room that no other test uses."""
     return f"room-{time.monotonic_ns()}"
+
+
+@pytest.fixture
+def ann(page: Page, world: ChatWorld, room: str) -> Person:
+    """Ann, on node-1."""
+    return entered(page, "ann", world.nodes[0], room)
+
+
+@pytest.fixture
+def bob(second_page: Page, world: ChatWorld, room: str) -> Person:
+    """Bob, on node-2, in a browser of his own."""
+    return entered(second_page, "bob", world.nodes[1], room)
+
+
+@pytest.fixture
+def cid(world: ChatWorld, room: str) -> Iterator[Client]:
+    """Cid, on node-3, who needs no page."""
+    client = Client(world.nodes[2], "cid").connect()
+    client.join(room)
+    yield client
+    client.close()

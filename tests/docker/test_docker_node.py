@@ -57,7 +57,7 @@ def test_a_message_sent_to_one_node_is_delivered_by_the_others_and_outlives_its_
         see_each_other(url, {node.name for node in nodes} - {get(f"{url}/info")["server_id"]})
     text = say_hello(one, other, f"room.{run_id}")
 
-    assert b"page/js/main.js" in read(f"{one}/")
+    assert b"page/js/start.js" in read(f"{one}/")
 
     backend.kill("node-1")
     served = get(f"{third}/rooms/room.{run_id}/messages?source=tail")["messages"]

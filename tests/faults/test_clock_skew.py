@@ -1,6 +1,7 @@
 """clock-skew: the member's own word for the time is off, its monotonic clock is not; later it is right."""
 
 import json
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -69,6 +70,21 @@ def test_who_is_not_a_target_keeps_the_right_time(cluster):
     assert set(evidence["clock"].replace(";", "").split()) >= {"node-1:", "node-2:"}
     assert abs(redis_is_off(cluster)) < 1
     fault.heal()
+
+
+def test_the_clock_of_a_member_that_stands_still_is_read_when_it_goes_on(cluster):
+    fault = cluster.fault("clock-skew", "node-2", duration=1.0, offset=60.0)
+    fault.inject()
+    fault.prove()
+    cluster.backend.pause("node-2")
+    going_on = threading.Timer(1.0, cluster.backend.resume, ["node-2"])
+    going_on.start()
+
+    healed = fault.heal()
+
+    assert not cluster.backend.paused("node-2")
+    assert abs(float(healed["clock"].split()[0])) < 1
+    going_on.join()
 
 
 def test_a_clock_that_does_not_show_the_offset_proves_nothing(cluster):

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { directRoom, inboxRoom, notice } from "../../cluster/page/js/names.js";
-import { FakeStorage, World, url } from "./fakes.mjs";
+import { FakeLocks, FakeStorage, World, url } from "./fakes.mjs";
 
 const message = (seq, more = {}) => ({
   room: "room", epoch: "e1", seq, producer: null, n: null, user: "bob", text: `${seq}`, sent_at: 1, node: "node-1", ...more,
@@ -273,6 +273,69 @@ test("a join – left and joined anew before it is answered – its answer is no
   assert.deepEqual([room.joined, room.cursor.seq], [true, 4]);
 });
 
+test("very many rooms – a lost node – few joins at once, what one looks at first, and all in the end", async () => {
+  const names = Array.from({ length: 30 }, (_, i) => `r${i}`);
+  const client = await world.joined();
+  for (const name of names) client.join(name);
+  const asked = () => world.socket.all("join").map(({ payload }) => payload.room);
+  const answered = new Set();
+  const admitAll = async () => {
+    while (asked().length > answered.size) {
+      const open = asked().filter((name) => !answered.has(name));
+      assert.ok(open.length <= 8, `${open}`);
+      answered.add(open[0]);
+      world.socket.admit(open[0]);
+      await world.settle();
+    }
+  };
+  ["room", inboxRoom("ann")].forEach((name) => answered.add(name));
+  await admitAll();
+  assert.deepEqual(asked().slice(2), names, "in order");
+  client.look("r20");
+  for (const again of [false, true]) {
+    world.socket.lose();
+    await world.pass(400);
+    world.socket.accept();
+    await world.settle();
+    assert.deepEqual([asked().length, asked()[0]], [8, "r20"], again ? "also where others waited" : "");
+  }
+  client.look("r25");
+  client.leave("r24"); // Its turn has not come: nobody is asked for it.
+  world.socket.admit("r20");
+  assert.equal(asked()[8], "r25");
+  client.leave("room"); // It is not waited for any longer.
+  assert.equal(asked().length, 10);
+  answered.clear();
+  ["r20", "room"].forEach((name) => answered.add(name));
+  await admitAll();
+  assert.deepEqual([asked().length, new Set(asked()).size, asked().includes("r24")], [31, 31, false]);
+  assert.equal([...client.rooms.values()].filter(({ joined }) => joined).length, 29);
+});
+
+test("very many rooms – one is refused for the moment – its pause holds nobody up", async () => {
+  const client = await world.joined();
+  const names = Array.from({ length: 9 }, (_, i) => `r${i}`);
+  for (const name of names) client.join(name);
+  const asked = (name) => world.socket.all("join").filter(({ payload }) => payload.room === name);
+  assert.equal(asked("r8").length, 0);
+  asked("r0")[0].answer(no("store_unavailable", { retry_after_ms: 400 }));
+  assert.equal(asked("r8").length, 1);
+  for (const name of names.slice(1)) world.socket.admit(name);
+  await world.pass(700);
+  assert.equal(asked("r0").length, 2);
+});
+
+test("very many rooms – a slow node – a join's patience begins when it is asked for", async () => {
+  const client = await world.joined();
+  for (let i = 0; i < 12; i += 1) client.join(`r${i}`);
+  for (let i = 0; i < 12; i += 1) {
+    await world.pass(900);
+    world.socket.admit(`r${i}`);
+  }
+  assert.equal(world.sockets.length, 1, "each was answered within 8 s");
+  assert.equal(client.state.status, "connected");
+});
+
 test("a send – not_joined – joined again by the cursor, then resent", async () => {
   const client = await world.joined();
   world.socket.say("message", message(1));
@@ -312,6 +375,7 @@ test("a reload – rooms, cursor and pending are there, under the same keys", as
   const after = world.client({ storage });
   assert.deepEqual([...after.rooms.keys()], ["room"]);
   after.start();
+  await world.settle();
   assert.deepEqual(after.rooms.get("room").pending.map(({ text }) => text), ["unanswered"]);
   world.socket.accept();
   await world.settle();
@@ -412,6 +476,106 @@ test("a tab that crashed – silent for two minutes – another one takes over w
   assert.deepEqual(other.rooms.get("room").pending, []);
   await world.pass(126_000);
   assert.deepEqual(other.rooms.get("room").pending.map(({ text }) => text), ["left"]);
+});
+
+/** What a life has left that ended before it had tried to send: its `n` is 2, and nothing will ever be sent under 1. */
+const untried = () => JSON.stringify({ beat: Date.now(), over: true, items: [{
+  key: "dead-2", room: "room", text: "never tried", replyTo: null, at: Date.now(), state: "pending", error: null,
+  attempts: 0, clean: true, doubtAt: null, producer: "dead.1", n: 2,
+}] });
+
+/** Two tabs that find it in the same instant: what one of them takes away, the other still sees. */
+async function twoTabsFind(left, options) {
+  const tabs = [];
+  for (let i = 0; i < 2; i += 1) {
+    const storage = new FakeStorage();
+    const client = await world.joined("room", { storage, ...options });
+    tabs.push({ client, storage, socket: world.socket });
+  }
+  for (const { storage } of tabs) storage.setItem("wordaround:ann:outbox:dead", left);
+  await world.pass(5_100);
+  return tabs;
+}
+
+/** Let a node say that it has not got what comes before; returns the keys of all that tabs send after it. */
+async function refuseGap(tabs) {
+  const before = tabs.map(({ socket }) => keys(socket).length);
+  for (const { socket } of tabs) for (const { answer } of socket.all("send_message")) answer(no("out_of_order", { expected: 1 }));
+  await world.settle();
+  return tabs.flatMap(({ socket }, i) => keys(socket).slice(before[i]));
+}
+
+test("two tabs – find what a third has never tried in one instant – one of them takes it, and gives it another key", async () => {
+  const tabs = await twoTabsFind(untried(), { locks: new FakeLocks() });
+  assert.deepEqual(tabs.map(({ client }) => client.rooms.get("room").pending.length), [1, 0]);
+  assert.deepEqual(keys(tabs[0].socket), [["dead.1", 2, "never tried"]]);
+  const moved = await refuseGap(tabs);
+  assert.deepEqual(moved.map(([, n, text]) => [n, text]), [[1, "never tried"]]);
+  await world.pass(5_100);
+  assert.deepEqual(keys(tabs[1].socket), [], "the claim lasts");
+});
+
+const forbidden = { request: async () => { throw new Error("SecurityError"); } };
+for (const [which, locks] of Object.entries({ "without": undefined, "with forbidden": forbidden })) {
+  test(`two tabs – the same ${which} locks – both repeat its key, neither gives it another, a person decides`, async () => {
+    const tabs = await twoTabsFind(untried(), { locks });
+    for (const { socket } of tabs) assert.deepEqual(keys(socket), [["dead.1", 2, "never tried"]]);
+    assert.deepEqual(await refuseGap(tabs), []);
+    for (const { client } of tabs) {
+      const [{ state, error }] = client.rooms.get("room").pending;
+      assert.deepEqual([state, error.definite], ["failed", false]);
+    }
+  });
+}
+
+test("two tabs – one has taken over and is gone – the other takes what that one has left, once", async () => {
+  const locks = new FakeLocks();
+  const tabs = await twoTabsFind(untried(), { locks });
+  tabs[0].client.close();
+  const left = tabs[0].storage.items;
+  locks.release(); // Its page is gone. The other sees now what it has written, and not what it has removed.
+  tabs[1].storage.items = new Map(left);
+  await world.pass(5_100);
+  assert.deepEqual(keys(tabs[1].socket), [["dead.1", 2, "never tried"]]);
+  assert.deepEqual([...tabs[1].storage.items.keys()].filter((key) => key.includes(":outbox:")).length, 1);
+});
+
+test("a tab that slept – was taken over, woke, and ended – who has its claim takes the rest, too", async () => {
+  const storage = new FakeStorage();
+  const client = await world.joined("room", { storage, locks: new FakeLocks() });
+  for (const n of [2, 3]) {
+    const left = JSON.parse(untried());
+    Object.assign(left.items[0], { key: `dead-${n}`, text: `${n}`, n });
+    storage.setItem("wordaround:ann:outbox:dead", JSON.stringify(left));
+    await world.pass(5_100);
+  }
+  assert.deepEqual(client.rooms.get("room").pending.map(({ text }) => text), ["2", "3"]);
+});
+
+/** A client that claims what a dead one has left, and what lets the claim be its own. */
+async function claiming(storage) {
+  let grant;
+  const locks = { request: (_, __, got) => new Promise(() => (grant = () => got({}))) };
+  const client = await world.joined("room", { storage, locks });
+  storage.setItem("wordaround:ann:outbox:dead", untried());
+  await world.pass(5_100);
+  return { client, grant: () => (grant(), world.settle()) };
+}
+
+test("a claim – answered after the page was closed – takes nothing: it stays for others", async () => {
+  const storage = new FakeStorage();
+  const { client, grant } = await claiming(storage);
+  client.close();
+  await grant();
+  assert.ok(storage.getItem("wordaround:ann:outbox:dead"));
+});
+
+test("a claim – answered after another tab had it and went – takes nothing: it is done", async () => {
+  const storage = new FakeStorage();
+  const { client, grant } = await claiming(storage);
+  storage.removeItem("wordaround:ann:outbox:dead");
+  await grant();
+  assert.deepEqual(client.rooms.get("room").pending, []);
 });
 
 test("two tabs – one has slept, and both have its messages – neither gives one another key", async () => {

@@ -106,6 +106,25 @@ export class FakeStorage {
   }
 }
 
+/** `navigator.locks` of the pages of one browser. */
+export class FakeLocks {
+  #held = new Set();
+
+  async request(name, { ifAvailable }, got) {
+    if (!ifAvailable) throw new Error("a page that waits for another may wait for ever");
+    await null;
+    const lock = this.#held.has(name) ? null : { name };
+    if (lock) this.#held.add(name);
+    await got(lock);
+    if (lock) this.#held.delete(name);
+  }
+
+  /** All pages are gone. */
+  release() {
+    this.#held.clear();
+  }
+}
+
 export const url = (n) => `http://node-${n}`;
 
 /** Nodes 1, 2, …; a client of them; and a clock that only the test moves. */

@@ -14,8 +14,9 @@ import { isPrivate, validRoom, validUser } from "./names.js";
 export function placeOf(hash) {
   const [view, ...rest] = hash.replace(/^#\/?/, "").split("/");
   const name = decoded(rest.join("/"));
-  if (view === "room" && name !== null && validRoom(name) && !isInbox(name)) return { view, room: name };
-  if (view === "with" && name !== null && validUser(name)) return { view, user: name };
+  if (name === null) return null;
+  if (view === "room" && validRoom(name) && !isInbox(name)) return { view, room: name };
+  if (view === "with" && validUser(name)) return { view, user: name };
   if (view === "cluster" && (name === "" || validRoom(name))) return { view, room: name || "in-step" };
   return null;
 }

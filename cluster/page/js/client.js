@@ -16,6 +16,7 @@ import { Keeping } from "./keeping.js";
 import { directRoom, inboxRoom, isNotice, isPrivate, notice } from "./names.js";
 import { News } from "./news.js";
 import { Nodes } from "./nodes.js";
+import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { Reading } from "./reading.js";
 import { Room } from "./room.js";
@@ -24,9 +25,6 @@ import { Typing } from "./typing.js";
 
 const ANSWER_MS = 8_000;
 const LONG_AWAY_MS = 30_000;
-const PAGE = 100;
-const A_SCREENFUL = 40;
-const PREFILL_AGAIN_MS = 1_000;
 const TICK_MS = 5_000;
 
 /**
@@ -46,14 +44,15 @@ export class ChatClient extends EventTarget {
   #sending;
   #keeping;
   #reading;
+  #older;
   #typing;
   #news = new News(this, () => this.state);
   #all = new Map(); // name -> Room: `rooms`, and inboxes
   #heads = new Map(); // name -> head, as of the last `refreshRooms`
   #invited = new Set(); // direct rooms of which this life has left a notice
+  #looked = null; // at which room one looks
   #lostAt = null;
   #timers = {};
-  #prefills = new WeakMap(); // Room -> timer
   #over = false;
 
   /**
@@ -62,13 +61,14 @@ export class ChatClient extends EventTarget {
    * @param {string} options.node  the URL of the first node
    * @param {Function} options.io  the official client's `io`
    * @param {Storage} [options.storage]  what outlives a reload; without it nothing does
+   * @param {LockManager} [options.locks]  of all pages that have this storage
    * @param {boolean} [options.fixed]  stay on this node, whatever happens, and have no inbox (for panes)
    * @param {() => number} [options.now]  ms, by default Date.now
    * @param {string} [options.token]  where the cluster wants one
    * @param {Function} [options.fetch]
    * @param {() => number} [options.random]  from 0 to 1
    */
-  constructor({ user, node, io, storage, fixed = false, now = Date.now, token, fetch, random = Math.random }) {
+  constructor({ user, node, io, storage, locks, fixed = false, now = Date.now, token, fetch, random = Math.random }) {
     super();
     Object.assign(this, { user, fixed, now });
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
@@ -77,7 +77,7 @@ export class ChatClient extends EventTarget {
     this.#inbox = inboxRoom(user);
     const life = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
     this.#outbox = new Outbox(life);
-    this.#keeping = new Keeping({ storage, user, life, now });
+    this.#keeping = new Keeping({ storage, locks, user, life, now });
     this.#nodes = new Nodes({ first: node, fetch: this.#fetch, fixed, clock: () => performance.now() });
     this.#connection = new Connection({
       nodes: this.#nodes, first: node, io, now, random, auth: { user, ...(token && { token }) },
@@ -106,9 +106,17 @@ export class ChatClient extends EventTarget {
       },
     });
     this.#reading = new Reading((room, position, answer) => this.#tell("read", { room, ...position }, answer));
+    this.#older = new Older({
+      get: (path) => this.#get(path),
+      isIn: (room) => this.#all.get(room.name) === room,
+      on: {
+        changed: (room, what) => this.#note(room.name, what),
+        came: (message) => this.#sending.cameBack(message),
+      },
+    });
     this.#typing = new Typing({
       tell: (room, typing) => this.#tell("typing", { room, typing }),
-      show: (room, users) => this.#change(room, ["typing"], (found) => (found.typing = users)),
+      show: (name, users) => this.#showTyping(name, users),
     });
     /** @type {State} */
     this.state = {
@@ -138,6 +146,12 @@ export class ChatClient extends EventTarget {
     this.#keeping.keepRoomSoon(room);
     this.#enter(room);
     return room;
+  }
+
+  /** Tell at which room one looks: it is joined before others. */
+  look(name) {
+    this.#looked = name;
+    this.#joining.hurry(name);
   }
 
   /** Leave a room for good. What is pending there is given up. */
@@ -195,20 +209,9 @@ export class ChatClient extends EventTarget {
    *
    * @returns {Promise<number>} how many came; rejected where the node does not answer
    */
-  async loadOlder(name, { limit = PAGE } = {}) {
+  async loadOlder(name, { limit } = {}) {
     const room = this.rooms.get(name);
-    if (!room?.hasOlder || room.loadingOlder) return 0;
-    const before = room.firstSeq ?? room.head + 1;
-    this.#change(name, ["older"], () => (room.loadingOlder = true));
-    try {
-      const page = await this.#get(`/rooms/${name}/messages?before=${before}&limit=${limit}`);
-      if (before !== (room.firstSeq ?? room.head + 1)) return 0; // A snapshot has come meanwhile.
-      const came = room.older(page.messages, page.first);
-      came.forEach((message) => this.#sending.cameBack(message));
-      return came.length;
-    } finally {
-      this.#change(name, ["older", "unread"], () => (room.loadingOlder = false));
-    }
+    return room ? this.#older.load(room, limit) : 0;
   }
 
   /** Ask for all rooms of the cluster, with heads; fills `directory`. Rejected where the node does not answer. */
@@ -235,6 +238,7 @@ export class ChatClient extends EventTarget {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#typing.close();
     this.#reading.close();
+    this.#older.close();
     this.#keeping.keepRooms();
     this.#connection.close();
     this.#sending.close();
@@ -261,6 +265,8 @@ export class ChatClient extends EventTarget {
   }
 
   #enterAll() {
+    const looked = this.#all.get(this.#looked);
+    if (looked) this.#enter(looked);
     for (const room of this.#all.values()) this.#enter(room);
   }
 
@@ -314,6 +320,7 @@ export class ChatClient extends EventTarget {
     if (this.#connection.isOpen) this.#measure();
     if (this.state.draining && !this.fixed) this.#moveSoon();
     this.#sending.beat();
+    this.#sending.flush();
     this.#adoptLeftOvers();
     if (this.state.persistent !== this.#keeping.works) this.#setState({ persistent: this.#keeping.works });
   }
@@ -356,18 +363,9 @@ export class ChatClient extends EventTarget {
     this.#note(room.name, ["joined", "pending", "unread", "dividers"]);
     this.#keeping.keepRoomSoon(room);
     if (!room.hidden) this.#reading.entered(room);
-    this.#prefill(room);
+    this.#older.fill(room);
     this.#sending.flush();
     this.#leaveForeignInbox(room);
-  }
-
-  /** A short history is no picture: fetch what lies before it, and try again where the node fails. */
-  #prefill(room) {
-    clearTimeout(this.#prefills.get(room));
-    if (room.hidden || !room.joined || this.#all.get(room.name) !== room) return;
-    if (room.messages.length >= A_SCREENFUL || !room.hasOlder) return;
-    const again = () => this.#prefills.set(room, setTimeout(() => this.#prefill(room), PREFILL_AGAIN_MS));
-    this.loadOlder(room.name).catch(() => this.#over || again());
   }
 
   #takeHistory(room, history) {
@@ -381,7 +379,7 @@ export class ChatClient extends EventTarget {
       this.#sending.reached(room, { complete: false });
       this.#note(room.name, ["pending", "reads"]);
       this.#reading.entered(room);
-      this.#prefill(room);
+      this.#older.fill(room);
     }
   }
 
@@ -396,6 +394,13 @@ export class ChatClient extends EventTarget {
       this.#keeping.keepRoomSoon(room);
     }
     if (room.torn && room.joined) this.#enter(room);
+  }
+
+  #showTyping(name, typing) {
+    const room = this.#all.get(name);
+    if (!room) return;
+    room.typing = typing;
+    this.#note(name, ["typing"]);
   }
 
   #takeReads(room, { reads }) {
@@ -429,11 +434,13 @@ export class ChatClient extends EventTarget {
   }
 
   #adoptLeftOvers() {
-    for (const name of this.#sending.adoptLeftOvers()) {
-      if (!this.#all.has(name)) this.#enter(this.#add(name));
-      this.#note(name, ["pending"]);
-    }
-    this.#sending.flush();
+    this.#sending.adoptLeftOvers((rooms) => {
+      for (const name of rooms) {
+        if (!this.#all.has(name)) this.#enter(this.#add(name));
+        this.#note(name, ["pending"]);
+      }
+      this.#sending.flush();
+    });
   }
 
   #leaveForeignInbox(room) {
@@ -461,13 +468,6 @@ export class ChatClient extends EventTarget {
   #setState(change) {
     this.state = { ...this.state, ...change };
     this.#news.state();
-  }
-
-  #change(name, what, change) {
-    const room = this.#all.get(name);
-    if (!room) return;
-    change(room);
-    this.#note(name, what);
   }
 
   #note(name, what) {

@@ -5,6 +5,7 @@
 
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const PATIENCE_MS = 30_000; // a restart returns when the member was launched
+const NO_ANSWER = "whoever started this cluster did not answer, so whether it was done is not known: see its state";
 
 /** Kills and restarts members. `null` comes from `reach` where nobody does that. */
 export class Control {
@@ -42,11 +43,19 @@ export class Control {
   }
 
   async #send(method, path) {
+    const { ok, body } = await this.#ask(method, path);
+    if (!ok) throw new Error(body.error);
+    return body;
+  }
+
+  async #ask(method, path) {
     const headers = { Authorization: `Bearer ${this.#token}` };
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    const answer = await fetch(this.#url + path, { method, headers, cache: "no-store", signal });
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.error);
-    return body;
+    try {
+      const answer = await fetch(this.#url + path, { method, headers, cache: "no-store", signal });
+      return { ok: answer.ok, body: await answer.json() };
+    } catch (cause) {
+      throw new Error(NO_ANSWER, { cause }); // Of its own reasons a browser tells little, and that in its own words.
+    }
   }
 }

@@ -1,10 +1,14 @@
 /**
  * Joins, and resumes: a join that carries a cursor, also a second one on the same connection.
  *
+ * Few are under way at once: who is in very many rooms would else have a node that has just got all users of a lost one
+ * read all of these rooms in one moment, and wait for the one that is looked at until all others were read.
+ *
  * One that the node refuses for the moment is repeated; one that is not answered ends the connection. Who is too far
  * behind asks for a snapshot instead of thousands of messages: what lies between is there on scrolling.
  */
 
+const AT_ONCE = 8;
 const PATIENCE_MS = 8_000;
 const AGAIN = new Set(["store_unavailable", "rate_limited", "draining"]);
 const PAUSE_MS = 200;
@@ -14,7 +18,9 @@ export class Joining {
   #connection;
   #random;
   #on;
-  #timers = new Map(); // name -> of the join that is under way, or is to be repeated
+  #waiting = new Map(); // name -> {room, head}, in the order of their turns
+  #asked = new Set(); // names of rooms whose join is not answered
+  #timers = new Map(); // name -> of the join that is not answered, or is to be repeated
 
   /**
    * @param {{connection: object, random: () => number, on: {entered: Function, refused: Function, draining: Function}}}
@@ -26,32 +32,57 @@ export class Joining {
     this.#on = on;
   }
 
-  /** Join a room, unless that is under way. `head`: where it ends, as far as is known. */
+  /** Join a room when it is its turn, unless that is under way. `head`: where it ends, as far as is known. */
   enter(room, head) {
-    if (!this.#connection.isOpen || this.#timers.has(room.name)) return;
+    const { name } = room;
+    if (!this.#connection.isOpen || this.#timers.has(name)) return;
+    this.#waiting.set(name, { room, head });
+    this.#askNext();
+  }
+
+  /** Let the room be the next one, if it waits. */
+  hurry(name) {
+    const turn = this.#waiting.get(name);
+    if (turn) this.#waiting = new Map([[name, turn], ...this.#waiting]);
+  }
+
+  /** A room was left. @returns {boolean} whether a join was under way */
+  forget(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#asked.delete(name);
+    const found = this.#waiting.delete(name) || this.#timers.delete(name);
+    this.#askNext();
+    return found;
+  }
+
+  /** The connection is gone. */
+  cutOff() {
+    this.#waiting.clear();
+    for (const name of [...this.#timers.keys()]) this.forget(name);
+  }
+
+  #askNext() {
+    while (this.#waiting.size && this.#asked.size < AT_ONCE) {
+      const [[name, { room, head }]] = this.#waiting;
+      this.#waiting.delete(name);
+      this.#ask(room, head);
+    }
+  }
+
+  #ask(room, head) {
     const tooFar = room.cursor && head - room.cursor.seq > FARTHEST_RESUME;
     if (tooFar) room.forgetCursor();
     const { cursor } = room;
     room.torn = false;
     const timer = setTimeout(() => this.#connection.hangUp("has not answered a join"), PATIENCE_MS);
     this.#timers.set(room.name, timer);
+    this.#asked.add(room.name);
     this.#connection.emit("join", { room: room.name, ...(cursor && { cursor }) }, (answer) => {
       if (this.#timers.get(room.name) !== timer) return; // It was left meanwhile, and perhaps joined anew.
       this.forget(room.name);
       if (answer?.ok) this.#entered(room, answer);
       else this.#refused(room, answer?.error ?? {});
     });
-  }
-
-  /** A room was left. @returns {boolean} whether a join was under way */
-  forget(name) {
-    clearTimeout(this.#timers.get(name));
-    return this.#timers.delete(name);
-  }
-
-  /** The connection is gone. */
-  cutOff() {
-    for (const name of [...this.#timers.keys()]) this.forget(name);
   }
 
   #entered(room, answer) {

@@ -5,8 +5,11 @@
  *     wordaround:<user>:outbox:<life>    {beat, over, items}                  what a life of a page has not resolved
  *
  * A life takes over what others have left: those that have ended (`over`), and those that have shown no sign of
- * life for two minutes. (A browser lets a page in the background act at least once a minute.)
+ * life for two minutes. (A browser lets a page in the background act at least once a minute.) See `claims.js` for what
+ * happens where two do it at once.
  */
+
+import { Claims } from "./claims.js";
 
 const DEAD_AFTER_MS = 120_000;
 const BEAT_MS = 30_000;
@@ -17,18 +20,24 @@ export class Keeping {
   #prefix;
   #life;
   #now;
+  #claims;
+  #ended = false;
   #written = "";
   #beatAt = 0;
   #unkept = new Map(); // name -> Room
   #timer = null;
   works;
 
-  /** @param {{storage: Storage|undefined, user: string, life: string, now: () => number}} options */
-  constructor({ storage, user, life, now }) {
+  /**
+   * @param {{storage: Storage|undefined, locks: LockManager|undefined, user: string, life: string, now: () => number}}
+   *     options
+   */
+  constructor({ storage, locks, user, life, now }) {
     this.#storage = storage;
     this.#prefix = `wordaround:${encodeURIComponent(user)}:`;
     this.#life = life;
     this.#now = now;
+    this.#claims = new Claims({ locks, prefix: `${this.#prefix}outbox:` });
     this.works = Boolean(storage);
   }
 
@@ -75,6 +84,7 @@ export class Keeping {
 
   /** This life is over: another may take what is left at once. */
   end(items) {
+    this.#ended = true;
     if (items.length) this.#write(`outbox:${this.#life}`, { beat: this.#now(), over: true, items });
     else this.keepOutbox(items);
   }
@@ -85,17 +95,23 @@ export class Keeping {
   }
 
   /**
-   * Take what lives have left that are over, or seem so: `adopt` gets the items and whether it is known, and they are
-   * dropped once that has returned.
+   * Take what lives have left that are over, or seem so. `adopt` gets the items, and whether it is known that nobody else
+   * sends them any more; they are dropped once that has returned.
    */
-  takeOver(adopt) {
-    const left = this.#under("outbox:").filter(
-      ([life, { beat, over, items }]) =>
-        life !== this.#life && Array.isArray(items) && (over || this.#now() - beat > DEAD_AFTER_MS),
-    );
-    if (!left.length) return;
-    for (const [, { items, over }] of left) adopt(items, { over });
-    for (const [life] of left) this.#remove(`outbox:${life}`);
+  async takeOver(adopt) {
+    for (const life of this.#left().keys()) {
+      const claimed = await this.#claims.claim(life);
+      const left = this.#left().get(life); // As it is now: another one may have had it before the claim.
+      if (claimed === false || !left || this.#ended) continue;
+      adopt(left.items, { over: left.over && claimed === true });
+      this.#remove(`outbox:${life}`);
+    }
+  }
+
+  #left() {
+    const silent = ({ beat }) => this.#now() - beat > DEAD_AFTER_MS;
+    const isLeft = ([life, left]) => life !== this.#life && Array.isArray(left.items) && (left.over || silent(left));
+    return new Map(this.#under("outbox:").filter(isLeft));
   }
 
   #under(kind) {

@@ -1,4 +1,4 @@
-// The page's beginning: who one is, where one goes, and what is shown there.
+// The page, once it is loaded (start.js): who one is, where one goes, and what is shown there.
 
 import { placeOf, toRoom, userOf, withUser } from "./address.js";
 import { ChatClient } from "./client.js";
@@ -22,17 +22,12 @@ const NO_CLIENT =
 
 const find = (id) => document.getElementById(id);
 
-async function begin() {
-  const io = await officialClient();
+/** Begin; `io` is the official client's, or null where it was not installed. */
+export function begin(io) {
   if (io === null) return refuse(NO_CLIENT);
   const user = userOf(location.search) ?? userOf(`?user=${encodeURIComponent(kept(storage(), NAME) ?? "")}`);
   if (user === null) welcome((name) => enter(io, name));
   else enter(io, user);
-}
-
-/** The official client's `io`; null where it was not installed. A node that is away is not that. */
-async function officialClient() {
-  return (await import("../vendor/socket.io.esm.min.js")).io ?? null;
 }
 
 function refuse(sentence) {
@@ -87,7 +82,9 @@ class Session {
   constructor(io, user, token) {
     this.#io = io;
     this.#token = token;
-    this.#client = new ChatClient({ user, node: location.origin, io, token, storage: storage() });
+    this.#client = new ChatClient({
+      user, node: location.origin, io, token, storage: storage(), locks: navigator.locks,
+    });
     this.#chat = new ChatView(find("chat"), this.#client, {
       drafts: new Drafts(storage(), user),
       go: (hash) => this.#go(hash),
@@ -193,8 +190,3 @@ async function copyLink() {
   find("copy").replaceChildren(icon("check"));
   setTimeout(() => find("copy").replaceChildren(icon("link")), COPIED_MS);
 }
-
-begin().catch((error) => {
-  refuse("The page could not load all of its files from this node: reload it, or open it at another node.");
-  throw error;
-});

@@ -18,6 +18,8 @@
  * new producer.
  */
 
+import { Item, Lane } from "./lane.js";
+
 export const WINDOW = 64; // sends in flight that the protocol allows
 const PATIENCE_MS = 5_000;
 const REMEMBERED_MS = 80 * 60_000; // the cluster keeps what a producer has sent for 90 minutes at least
@@ -27,54 +29,6 @@ const TAKES_ITS_N = new Set(["key_reused", "result_expired"]); // the log has us
 
 const SILENT = { code: "unknown", message: "Whether it was sent is not known.", definite: false };
 const LOST = { code: "lost", message: "It was in the log, and the store has lost it." };
-
-/** An own message; the fields up to `at` are the client's `Pending`. */
-class Item {
-  state = "pending";
-  epoch = null;
-  seq = null;
-  duplicate = false; // an attempt before the acknowledged one has worked
-  error = null;
-  attempts = 0; // under the present key
-  open = 0; // of these, how many are not answered on this connection
-  sentAt = 0; // the last of them
-  clean = true; // all others were definitely refused
-  doubtAt = null; // the first of those that may have worked
-  failures = 0;
-  retryAt = 0;
-  lane = null;
-  n = 0;
-
-  constructor({ key, room, text, replyTo, at }) {
-    Object.assign(this, { key, room, text, replyTo, at });
-  }
-}
-
-/** The unresolved messages of one room and producer, in the order of `n`. */
-class Lane {
-  items = [];
-  last = 0;
-  broken = false; // there is a gap before what is left
-
-  constructor(room, producer) {
-    Object.assign(this, { room, producer });
-  }
-
-  take(item, n = this.last + 1) {
-    this.last = Math.max(this.last, n);
-    Object.assign(item, { lane: this, producer: this.producer, n, attempts: 0, failures: 0, retryAt: 0 });
-    this.items.push(item);
-  }
-
-  drop(item) {
-    this.items.splice(this.items.indexOf(item), 1);
-    item.lane = null;
-  }
-
-  get isOpen() {
-    return this.items.some((item) => item.open);
-  }
-}
 
 export class Outbox {
   #producer;
@@ -272,7 +226,7 @@ export class Outbox {
     for (const room of this.rooms()) for (const item of this.shown(room)) item.clean = false;
   }
 
-  /** Take over what another life has written down; `over`: it is known to be over, and sends nothing of it any more. */
+  /** Take over what another life has written down; `over`: it is known that nobody else sends anything of it any more. */
   adopt(written, { over = false } = {}) {
     const lanes = new Map();
     for (const old of written) {

@@ -66,15 +66,13 @@ export class Sending {
     if (this.#outbox.reached(room.name, room.epoch, room.head, { complete })) this.#changed(room.name);
   }
 
-  /** Take over what other lives of this user's pages have left. @returns {string[]} the rooms that have something */
-  adoptLeftOvers() {
-    let rooms = [];
-    this.#keeping.takeOver((items, { over }) => {
+  /** Take over what other lives of this user's pages have left. `found` gets the rooms that have something then. */
+  async adoptLeftOvers(found) {
+    await this.#keeping.takeOver((items, { over }) => {
       this.#outbox.adopt(items, { over });
       this.#write();
-      rooms = this.#outbox.rooms();
+      found(this.#outbox.rooms());
     });
-    return rooms;
   }
 
   /** A room was left. */

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from harness.backends import process_links
 from harness.backends.abilities import Impairment
 from harness.backends.process import ProcessBackend
+from harness.backends.process_links import _exchange
 from harness.clock import NS, now_ns
 from harness.errors import HarnessError
 from harness.http_get import get
@@ -124,6 +126,31 @@ def test_a_delay_is_measured_once_a_way_and_is_gone_afterwards(cluster, impaired
     assert int(cluster.links.evidence(handle)["bytes_delayed"]) > 0
     cluster.links.restore(handle)
     until(lambda: quicker(cluster, DELAY_S), "after: no delay")
+
+
+def test_who_comes_later_from_the_port_of_a_probe_that_was_refused_does_not_speak_for_it(
+    cluster, impaired, monkeypatch
+):
+    ports = []
+
+    def exchange(sock, port, question, deadline):
+        ports.append(sock.getsockname()[1])
+        return _exchange(sock, port, question, deadline)
+
+    monkeypatch.setattr(process_links, "_exchange", exchange)
+    handle = impaired("reject", peers=("redis",))
+    assert trip(cluster, ("node-1", "redis")) is None  # It was to speak for node-1.
+    cluster.links.restore(handle)
+    impaired("drop", peers=(CLIENTS,))
+
+    url = urlsplit(next(member.url for member in cluster.members() if member.name == "node-1"))
+    with socket.create_connection(
+        (url.hostname, url.port), source_address=(url.hostname, ports[0])
+    ) as client:
+        client.settimeout(0.5)
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            client.recv(1)
 
 
 def test_a_rate_holds_back_what_a_node_answers_its_clients(cluster, impaired):

@@ -93,15 +93,17 @@ class Lasting:
 
 @pytest.fixture
 def lasting(monkeypatch) -> Callable[..., FaultPlan]:
-    """Return a maker of planned faults that last: `lasting("a", "node-1", lasts=0.1, waits_for="b")`."""
+    """Return a maker of faults that last: `lasting("a", "node-1", at=0.1, lasts=0.1, waits_for="b")`."""
     Lasting.over, Lasting.waits_for = {}, {}
     monkeypatch.setitem(FAULTS, "lasting", Lasting)
 
-    def planned(fault_id: str, *targets: str, lasts: float, waits_for: str | None = None) -> FaultPlan:
+    def planned(
+        fault_id: str, *targets: str, at: float = 0.0, lasts: float, waits_for: str | None = None
+    ) -> FaultPlan:
         Lasting.over[fault_id] = threading.Event()
         if waits_for is not None:
             Lasting.waits_for[fault_id] = waits_for
-        return FaultPlan(id=fault_id, fault="lasting", at_s=0.0, targets=targets, duration_s=lasts)
+        return FaultPlan(id=fault_id, fault="lasting", at_s=at, targets=targets, duration_s=lasts)
 
     return planned
 
@@ -234,6 +236,19 @@ def test_who_waits_for_a_heal_before_it_injects_keeps_no_other_heal_waiting(run,
     assert executor.stop() == ()
     assert run.steps("pause") == run.steps("cut") == run.steps("k") == ALL
     assert at_s(run, "k", "injected") >= 0.6
+
+
+def test_who_waits_for_a_member_injects_in_the_order_in_which_it_came(run, lasting):
+    late = [lasting(f"late-{n}", "node-1", at=0.2 + 0.05 * n, lasts=60.0) for n in range(12)]
+    gate = Lasting.over["gate"] = threading.Event()
+    executor = run.start(lasting("slow", "node-1", lasts=0.0, waits_for="gate"), *late)
+    until(lambda: now_ns() > run.began_ns + 1.2 * NS)  # All are late by now.
+    gate.set()
+    until(lambda: len(run.steps("late-11")) == 3)
+
+    injected = [entry.fault_id for entry in run.entries() if entry.step == "injected"]
+    assert injected == ["slow", *(fault.id for fault in late)]
+    assert executor.stop() == ()
 
 
 def test_a_kill_of_a_member_that_is_down_fails_and_leaves_the_first_alone(run, kill):

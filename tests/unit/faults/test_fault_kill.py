@@ -1,9 +1,14 @@
 """kill: what it sees, what it claims, and what it does not claim."""
 
+import threading
+import time
+from typing import Any
+
 import pytest
 
 from harness.errors import HarnessError, MemberError
 from harness.faults.base import NotProven
+from harness.faults.downtime import bring_back
 from harness.faults.kill import Kill
 from harness.faults.registry import FAULTS
 
@@ -141,3 +146,29 @@ def test_several_targets_are_named_one_by_one(run, kill):
         "before": "node-1: pid 100 started t100; node-3: pid 102 started t102",
         "after": "node-1: down; node-3: down",
     }
+
+
+def test_a_member_that_two_heals_miss_is_started_once() -> None:
+    """They run side by side: both see it down before either has started it."""
+
+    class Slow:
+        lives, started = False, 0
+
+        def identity(self, member: str) -> str | None:
+            return "new" if self.lives else None
+
+        def restart(self, member: str) -> None:
+            self.started += 1
+            time.sleep(0.2)  # so long the other one has to come in between
+            self.lives = True
+
+        def wait_ready(self, member: str, *, timeout_s: float) -> None:
+            assert self.lives
+
+    backend: Any = Slow()
+    heals = [threading.Thread(target=bring_back, args=(backend, ["node-1"])) for _ in range(2)]
+    for heal in heals:
+        heal.start()
+    for heal in heals:
+        heal.join()
+    assert backend.started == 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.backends.abilities import GONE, Evidence, Impairment
-from harness.backends.base import Member
+from harness.backends.base import Identity, Member
 from harness.faults.bandwidth import Bandwidth
 from harness.faults.base import NotProven
 from harness.faults.latency import Latency
@@ -21,12 +21,14 @@ class Links:
         self._last = 0.001
         self._counts, self.gone = counts, gone
         self._counted = 0
+        self.stuck = False  # what `restore` does nothing about
 
     def impair(self, impairment: Impairment) -> str:
         return "1"
 
     def restore(self, handle: str) -> None:
-        self._counts = self.gone = False
+        if not self.stuck:
+            self._counts = self.gone = False
 
     def evidence(self, handle: str) -> Evidence:
         return {"bytes": str(self._counted), "shaper": GONE if self.gone else "runs"}
@@ -50,6 +52,12 @@ class Cluster:
             Member(name="redis", role=Role.REDIS, url=None),
             Member(name="node-1", role=Role.NODE, url=None),
         )
+
+    def identity(self, member: str) -> Identity:
+        return Identity(kind="container", host_pid=1, started="now")
+
+    def paused(self, member: str) -> bool:
+        return False
 
 
 def injected(kind: type[LinkFault], links: Links, **settings: Setting) -> LinkFault:
@@ -76,6 +84,27 @@ def test_a_delay_that_varies_as_much_as_it_is_long_and_is_never_seen_is_not_prov
     fault = injected(Latency, Links(0.001), delay=0.1, jitter=0.1)
     with pytest.raises(NotProven, match=r"wanted one answer after 0\.19 s or more.* node-1–redis: 1\.0 ms"):
         fault.prove()
+
+
+def test_a_delay_that_varies_much_and_stays_is_not_healed_by_an_answer_that_was_lucky() -> None:
+    links = Links(0.001, 0.21, 0.39, 0.02)
+    fault = injected(Latency, links, delay=0.1, jitter=0.1)
+    fault.prove()
+    links.stuck = True
+    with pytest.raises(NotProven, match="after the heal an exchange is still counted at node-1"):
+        fault.heal()
+    links.stuck = False
+    assert fault.heal() is not None
+
+
+def test_a_delay_that_is_over_is_healed_also_when_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.faults.link_fault.HEALED_S", 0.2)
+    fault = injected(Latency, Links(0.001, 0.2, 0.2, 0.001), delay=0.1)
+    fault.prove()
+    assert fault.heal() is not None
+    assert fault.heal() is not None
 
 
 def test_a_narrow_place_whose_shaper_has_ended_is_not_proven() -> None:

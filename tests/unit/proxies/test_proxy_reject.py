@@ -64,6 +64,17 @@ def test_when_all_callers_are_refused_the_kernel_does_it(proxies):
     link.pair(as_member="node-3")
 
 
+def test_who_is_down_is_not_counted_among_those_that_a_rejection_closed(proxies):
+    one, two = proxies.link("node-1"), proxies.link("node-2")
+    two.server.down()
+    assert two.turns_away()  # The first who tries shows that nobody is there.
+    until(lambda: not two.is_open(), "the listener of who is down is closed")
+    reject = proxies.impair("reject", member="node-1")
+    with pytest.raises(ConnectionRefusedError):
+        one.dial()
+    assert proxies.evidence(reject)["listeners_closed"] == 1
+
+
 def test_the_impairment_of_a_member_is_about_its_own_links_only(proxies):
     one, two = proxies.link("node-1"), proxies.link("node-2")
     proxies.impair("reject", member="node-1")

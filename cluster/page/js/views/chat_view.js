@@ -82,6 +82,7 @@ export class ChatView {
 
   #show(room) {
     this.#close();
+    this.#client.look(room.name);
     const title = titleOf(room);
     const composer = new Composer(this.#find("composer"), this.#client, room.name, {
       drafts: this.#drafts,
