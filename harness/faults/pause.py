@@ -39,7 +39,7 @@ class Pause:
         self._targets = plan.targets
         self._backend = backend
         self._before: dict[str, Identity] = {}  # who lived when it was to be paused
-        self._paused_ns = 0
+        self._paused_ns = 0  # when all of them stood
 
     def undo(self) -> Undo:
         """Return whom to let go on; with the cluster's end a paused member ends, too."""
@@ -87,8 +87,8 @@ class Pause:
         resumed_ns = now_ns()
         together(self._backend.resume, self._before)
         together(self._goes_on, self._before)
-        stood_s, ready_s = (resumed_ns - self._paused_ns) / NS, (now_ns() - resumed_ns) / NS
-        return {"stood": f"{stood_s:.3f} s", "ready": f"{ready_s:.3f} s after it was resumed"}
+        stood = {"stood": f"{(resumed_ns - self._paused_ns) / NS:.3f} s"} if self._paused_ns else {}
+        return {**stood, "ready": f"{(now_ns() - resumed_ns) / NS:.3f} s after it was resumed"}
 
     def _goes_on(self, member: str) -> None:
         before, after = self._before[member], self._backend.identity(member)

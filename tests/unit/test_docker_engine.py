@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +67,53 @@ def test_start_without_an_engine_raises_and_close_after_it_is_fine(
     backend.close()
     with pytest.raises(HarnessError, match="started already"):
         backend.start(plan, run_id="00000000", logs=tmp_path)
+
+
+# --- pausing ---------------------------------------------------------------------------------------------
+
+
+class FreezingEngine:
+    """Freezes a container after some tries, as an older kernel's freezer may."""
+
+    def __init__(self, *refusals: str) -> None:
+        self.refusals = list(refusals)
+        self.frozen = False
+
+    def pause(self, container: str) -> None:
+        if self.refusals:
+            response = requests.Response()
+            response.status_code = 500
+            raise APIError("500", response=response, explanation=self.refusals.pop(0))
+        self.frozen = True
+
+
+@pytest.fixture
+def freezing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[DockerBackend, FreezingEngine]]:
+    def made(*refusals: str) -> tuple[DockerBackend, FreezingEngine]:
+        engine, backend = FreezingEngine(*refusals), DockerBackend()
+        monkeypatch.setattr(DockerBackend, "_api", property(lambda backend: engine))
+        monkeypatch.setattr(backend, "_living", lambda member, done: "id")
+        monkeypatch.setattr(backend, "paused", lambda member: engine.frozen)
+        return backend, engine
+
+    return made
+
+
+def test_a_freezer_that_was_not_able_to_is_asked_again(
+    freezing: Callable[..., tuple[DockerBackend, FreezingEngine]],
+) -> None:
+    backend, engine = freezing(*2 * ["OCI runtime pause failed: unable to freeze: unknown"])
+    backend.pause("node-1")
+    assert engine.frozen
+
+
+def test_any_other_refusal_to_pause_is_an_error_at_once(
+    freezing: Callable[..., tuple[DockerBackend, FreezingEngine]],
+) -> None:
+    backend, engine = freezing("OCI runtime pause failed: freezer not supported")
+    with pytest.raises(HarnessError, match=r"Docker could not pause node-1: .*freezer not supported"):
+        backend.pause("node-1")
+    assert not engine.frozen
 
 
 # --- removing --------------------------------------------------------------------------------------------

@@ -75,6 +75,15 @@ def test_who_came_back_as_another_did_not_survive(run, pause):
         fault.heal()
 
 
+def test_how_long_they_stood_is_not_told_where_not_all_were_paused(run, pause):
+    run.backend.kill("node-2")
+    fault = pause("node-1", "node-2")
+    with pytest.raises(HarnessError, match="node-2 could not be paused"):
+        fault.inject()
+
+    assert "stood" not in fault.heal()
+
+
 def test_who_is_down_cannot_be_paused_and_nothing_is_resumed(run, pause):
     run.backend.kill("node-1")
     fault = pause("node-1")
