@@ -36,8 +36,11 @@ FAST = {
     ("split-clients", "process"),
     ("slow-redis", "docker"),
     ("lossy-network", "docker"),
+    ("narrow-bandwidth", "docker"),
     ("reconnect-storm", "process"),
     ("clock-skew", "process"),
+    ("cpu-starved", "process"),
+    ("redis-disk-full", "process"),
 }
 
 
