@@ -15,7 +15,7 @@ from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
 from harness.faults.base import Evidence, Spec
 from harness.faults.downtime import Downtime
-from harness.faults.together import spoken
+from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan, Role
 from harness.scenario.keys import TakesDown
 
@@ -89,7 +89,13 @@ class Memory(Downtime):
         return {**super().prove(), "held": spoken(self._held)}
 
     def heal(self) -> Evidence | None:
-        """End the limits, and go on as of every downtime."""
-        for member in self._before:
-            self._backend.resources.limit_memory(member, None)
-        return super().heal()
+        """End the limits, and go on as of every downtime; one that cannot be ended keeps nobody down.
+
+        Raises:
+            HarnessError: a limit could not be ended; the others were, and all targets were started.
+        """
+        try:
+            together(lambda member: self._backend.resources.limit_memory(member, None), self._before)
+        finally:
+            evidence = super().heal()
+        return evidence
