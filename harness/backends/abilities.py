@@ -77,6 +77,12 @@ class Clock(Protocol):
     def offset(self, member: str) -> float:
         """Return how far a clock that is read in the member's place is from the machine's, in seconds."""
 
+    def holders(self, member: str) -> Mapping[str, bool]:
+        """Return of each living process of the member whether it has what shifts its clock; none: it is down.
+
+        A program that is linked statically is given it like any other, and goes by the machine's clock.
+        """
+
 
 class Disk(Protocol):
     """The disk that Redis writes its log to, which is its own and small."""
