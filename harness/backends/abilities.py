@@ -106,6 +106,9 @@ class Resources(Protocol):
     def limit_memory(self, member: str, bytes_: int | None) -> Evidence:
         """Let it have that much memory at most; who wants more is ended by the kernel."""
 
+    def ended_for_memory(self, member: str) -> str | None:
+        """Return who ended the member, which is down, for what it held; `None`: nothing says that."""
+
     def held_back(self, member: str) -> int:
         """Return how often its limit of CPU made the member wait so far; only differences mean something."""
 

@@ -4,6 +4,7 @@ A limit lasts over restarts of the member. Memory and swap are limited together:
 ended by the kernel, not slowed.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import docker
 
 from harness.backends.abilities import Evidence
 from harness.backends.docker_engine import engine_errors
+from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
 
 _PERIOD_US = (
@@ -18,6 +20,8 @@ _PERIOD_US = (
 )
 _NO_QUOTA = -1
 _NS = 1e9
+_TOLD_S = 2.0  # The engine hears of the end, and of what it was for, from two sides.
+_POLL_S = 0.05
 # What was read from files and can be had again at any time is no member's: version 2 of control groups, 1.
 _CACHED = ("inactive_file", "total_inactive_file")
 
@@ -52,6 +56,23 @@ class DockerResources:
             limit = self._api.info()["MemTotal"] if bytes_ is None else bytes_
             self._api.update_container(self._container(member), mem_limit=limit, memswap_limit=limit)
         return {"limit": "none" if bytes_ is None else f"{bytes_} bytes"}
+
+    def ended_for_memory(self, member: str) -> str | None:
+        """Return the engine's word that the kernel ended the member, which is down, for its limit of memory.
+
+        Raises:
+            HarnessError: there is no such member, or the engine does not answer.
+        """
+        deadline = deadline_ns(_TOLD_S)
+        while True:
+            with engine_errors(f"tell what ended {member}"):
+                state: Any = self._api.inspect_container(self._container(member))["State"]
+            if state["OOMKilled"]:
+                how = f"OOMKilled, exit status {state['ExitCode']}"
+                return f"by the kernel's OOM killer, as the engine says ({how})"
+            if not left_s(deadline):
+                return None
+            time.sleep(_POLL_S)
 
     def held_back(self, member: str) -> int:
         """Return in how many periods the member had used its quota up, and waited for the next.

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from harness.backends.base import Backend
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, Spec
+from harness.faults.base import Evidence, NotProven, Spec
 from harness.faults.downtime import Downtime
 from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan, Role
@@ -52,6 +52,7 @@ class Memory(Downtime):
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         super().__init__(plan, backend)
         self._held: dict[str, str] = {}
+        self._ended_by: dict[str, str | None] = {}
 
     def take_down(self, member: str) -> None:
         """Limit its memory, and send it what it must hold, until it is gone.
@@ -72,6 +73,7 @@ class Memory(Downtime):
                 if not left_s(deadline):
                     raise HarnessError(f"{member} did not run out of memory within {KILLED_S:g} s")
                 time.sleep(_POLL_S)
+        self._ended_by[member] = self._backend.resources.ended_for_memory(member)
         self._held[member] = f"{held} bytes before, {held + HEADROOM} allowed"
 
     def _send(self, member: str, senders: contextlib.ExitStack) -> None:
@@ -85,8 +87,16 @@ class Memory(Downtime):
             sender.sendall(_COMMAND if target.role is Role.REDIS else _REQUEST)
 
     def prove(self) -> Evidence:
-        """As of every downtime, and what each target held."""
-        return {**super().prove(), "held": spoken(self._held)}
+        """As of every downtime, and what each target held, and who ended it for that.
+
+        Raises:
+            NotProven: a target did not go down, or for another reason.
+        """
+        evidence = super().prove()
+        ended_by = {member: how for member, how in self._ended_by.items() if how is not None}
+        if otherwise := ", ".join(sorted(self._ended_by.keys() - ended_by)):
+            raise NotProven(f"{otherwise} is down, but nothing says that it was killed for what it held")
+        return {**evidence, "held": spoken(self._held), "ended by": spoken(ended_by)}
 
     def heal(self) -> Evidence | None:
         """End the limits, and go on as of every downtime; one that cannot be ended keeps nobody down.

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.faults import memory
+from harness.faults.base import NotProven
 from harness.records.plan import FaultPlan
 
 
@@ -16,9 +17,13 @@ class Resources:
         self._backend = backend
         self.stuck: set[str] = set()  # whose limit cannot be lifted
         self.lifted: list[str] = []
+        self.otherwise: set[str] = set()  # whose end nothing says that it was for memory
 
     def usage(self, member: str) -> tuple[float, int]:
         return 1.0, 2**20
+
+    def ended_for_memory(self, member: str) -> str | None:
+        return None if member in self.otherwise else f"{member}: killed for 2 bytes"
 
     def limit_memory(self, member: str, bytes_: int | None) -> dict[str, str]:
         if bytes_ is not None:
@@ -55,3 +60,15 @@ def test_a_limit_that_cannot_be_lifted_keeps_no_other_target_down_or_limited(run
     assert run.backend.identity("node-3") is not None
     resources.stuck.clear()
     assert fault.heal() is not None
+
+
+def test_the_proof_has_what_ended_each_target(run, resources):
+    assert hit(run, "node-1").prove()["ended by"] == "node-1: killed for 2 bytes"
+
+
+def test_an_end_that_nothing_says_was_for_memory_proves_nothing(run, resources):
+    resources.otherwise.add("node-2")
+    with pytest.raises(
+        NotProven, match="node-2 is down, but nothing says that it was killed for what it held"
+    ):
+        hit(run, "node-1", "node-2").prove()
