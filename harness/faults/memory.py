@@ -49,6 +49,15 @@ class Memory(Downtime):
     noun = "the kill"
     past = "run out of memory"
 
+    @classmethod
+    def available(cls, backend: str) -> str | None:
+        """Ask the engine whether it has limits; whoever started a process can end it."""
+        if backend != "docker":
+            return None
+        from harness.backends.docker_resources import limit_lacking  # It takes time to import.
+
+        return limit_lacking("MemoryLimit")
+
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         super().__init__(plan, backend)
         self._held: dict[str, str] = {}

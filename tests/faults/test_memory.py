@@ -73,12 +73,12 @@ def test_a_member_that_somebody_else_killed_meanwhile_did_not_run_out_of_memory(
         if bytes_ is not None:
             cluster.backend.kill(member)
 
-    fault = cluster.fault("memory", "node-2", back=1.0)
+    fault = cluster.fault("memory", "node-1", back=1.0)
     with monkeypatch.context() as broken:
         broken.setattr(type(cluster.backend.resources), "limit_memory", killed)
         fault.inject()
     with pytest.raises(
-        NotProven, match="node-2 is down, but nothing says that it was killed for what it held"
+        NotProven, match="node-1 is down, but nothing says that it was killed for what it held"
     ):
         fault.prove()
 
