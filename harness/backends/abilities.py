@@ -24,6 +24,7 @@ class Impairment:
     `direction` is seen from the member: `to` is what it sends to the peers, `from` what it gets from them.
     `drop` lets bytes vanish, `reject` refuses and resets; `delay` is one way, `delay_s` ± `jitter_s`; `loss`
     is the share of packets that vanish; `rate` is what passes, in bytes a second.
+    Jitter is drawn from `seed`.
     """
 
     member: str
@@ -34,6 +35,7 @@ class Impairment:
     jitter_s: float = 0.0
     loss: float = 0.0
     bytes_per_s: int = 0
+    seed: int = 0
 
 
 class Links(Protocol):

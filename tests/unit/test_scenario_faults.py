@@ -316,3 +316,17 @@ def test_disk_full__with_a_log_that_is_synced_always__is_a_plan() -> None:
     assert planned(FULL)["full"].fault == "disk-full"
     text = HEAD.replace("nodes: 4", "nodes: 4, redis: {appendfsync: always}")
     assert parse(f"{text}  - {{{FULL}}}\n", label="f.yaml").faults[0].id == "full"
+
+
+# --- the seed of what a fault draws itself ---------------------------------------------------------------
+
+SLOW = "id: slow, fault: latency, at: 1s, target: {role: node, mode: all}, delay: 100ms, jitter: 50ms"
+SLOW += ", duration: 2s"
+
+
+def test_seed__of_a_fault__comes_of_the_runs_and_of_its_id() -> None:
+    repeated = f"{SLOW}, repeat: {{times: 3, every: 5s}}"
+    seeds = [plan.seed for plan in planned(repeated, seed=5).values()]
+    assert len(set(seeds)) == 3
+    assert [plan.seed for plan in planned(CUT, repeated, seed=5).values() if plan.fault == "latency"] == seeds
+    assert not set(seeds) & {plan.seed for plan in planned(repeated, seed=6).values()}

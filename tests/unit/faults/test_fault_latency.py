@@ -22,8 +22,10 @@ class Links:
         self._counts, self.gone = counts, gone
         self._counted = 0
         self.stuck = False  # what `restore` does nothing about
+        self.impaired: list[Impairment] = []
 
     def impair(self, impairment: Impairment) -> str:
+        self.impaired.append(impairment)
         return "1"
 
     def restore(self, handle: str) -> None:
@@ -121,3 +123,23 @@ def test_a_narrow_place_whose_shaper_has_ended_before_its_time_was_not_there_all
     with pytest.raises(NotProven, match=f"node-1–redis was not impaired to the end: {GONE}"):
         fault.heal()
     assert fault.heal() is not None  # It is over all the same.
+
+
+def test_the_jitter_of_each_member_is_drawn_from_the_faults_own_seed() -> None:
+    def seeds(seed: int) -> dict[str, int]:
+        links = Links(0.001)
+        plan = FaultPlan(
+            id="f",
+            fault="latency",
+            at_s=0,
+            targets=("node-1", "node-2"),
+            peers=("redis",),
+            duration_s=1.0,
+            settings={"delay": 0.1, "jitter": 0.1},
+            seed=seed,
+        )
+        Latency(plan, Cluster(links)).inject()  # type: ignore[arg-type]
+        return {impairment.member: impairment.seed for impairment in links.impaired}
+
+    assert seeds(1) == seeds(1)
+    assert len({*seeds(1).values(), *seeds(2).values()}) == 4
