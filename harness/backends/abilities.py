@@ -37,6 +37,10 @@ class Impairment:
     bytes_per_s: int = 0
     seed: int = 0
 
+    def touches(self, one: str, other: str) -> bool:
+        """Tell whether it is about the link between these two ends, in whatever direction."""
+        return (self.member == one and other in self.peers) or (self.member == other and one in self.peers)
+
 
 class Links(Protocol):
     """Cuts, slows and thins the links between members, and between members and clients. Thread-safe.
@@ -59,6 +63,9 @@ class Links(Protocol):
 
     def restore(self, handle: str) -> None:
         """End it. Idempotent, also after the member was restarted or has died."""
+
+    def in_force(self) -> Mapping[str, Impairment]:
+        """Return all that holds now, of whoever, by its handle."""
 
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Cut the established connections between the member and its peers; return how many."""

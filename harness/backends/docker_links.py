@@ -157,6 +157,12 @@ class DockerLinks:
             if known.placed:
                 self._remove(known)
 
+    def in_force(self) -> dict[str, Impairment]:
+        """Return all that holds now, or as soon as its member starts, and what could not be removed."""
+        with self._handles:
+            found = tuple(self._known.items())
+        return {handle: it.ruling.impairment for handle, it in found if it.placed or not it.ended}
+
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Cut the member's established connections with these peers, whoever opened them; return how many."""
         check(Impairment(member=member, peers=peers, effect="reject"), self._addresses)
