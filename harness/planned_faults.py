@@ -17,6 +17,8 @@ from harness.scenario.model import Scenario
 from harness.scenario.targets import REDIS, candidates, cut_off, how_many, member_names
 from harness.scenario.times import Timing, rounded
 
+_SEEDS = 2**53  # what one draw of `random()` can tell apart
+
 # What has a place of its own in a planned fault; whatever else a fault's keys have are its settings.
 _PLACED = (
     set(FaultKeys.model_fields)
@@ -44,7 +46,12 @@ def planned_faults(scenario: Scenario, seed: int, *, chaos_s: float) -> tuple[Fa
         known.planned[fault.id] = plans
         known.hit[fault.id] = tuple(dict.fromkeys(member for plan in plans for member in plan.targets))
     every = (plan for plans in known.planned.values() for plan in plans)
-    return tuple(sorted(every, key=lambda plan: plan.at_s))
+    seeded = (replace(plan, seed=_own_seed(seed, plan.id)) for plan in every)
+    return tuple(sorted(seeded, key=lambda plan: plan.at_s))
+
+
+def _own_seed(seed: int, fault_id: str) -> int:
+    return int(random.Random(f"{seed}:within:{fault_id}").random() * _SEEDS)
 
 
 def _occurrences(

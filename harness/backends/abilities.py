@@ -24,6 +24,7 @@ class Impairment:
     `direction` is seen from the member: `to` is what it sends to the peers, `from` what it gets from them.
     `drop` lets bytes vanish, `reject` refuses and resets; `delay` is one way, `delay_s` ± `jitter_s`; `loss`
     is the share of packets that vanish; `rate` is what passes, in bytes a second.
+    Jitter is drawn from `seed`.
     """
 
     member: str
@@ -34,6 +35,11 @@ class Impairment:
     jitter_s: float = 0.0
     loss: float = 0.0
     bytes_per_s: int = 0
+    seed: int = 0
+
+    def touches(self, one: str, other: str) -> bool:
+        """Tell whether it is about the link between these two ends, in whatever direction."""
+        return (self.member == one and other in self.peers) or (self.member == other and one in self.peers)
 
 
 class Links(Protocol):
@@ -58,6 +64,9 @@ class Links(Protocol):
     def restore(self, handle: str) -> None:
         """End it. Idempotent, also after the member was restarted or has died."""
 
+    def in_force(self) -> Mapping[str, Impairment]:
+        """Return all that holds now, of whoever, by its handle."""
+
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Cut the established connections between the member and its peers; return how many."""
 
@@ -76,6 +85,12 @@ class Clock(Protocol):
 
     def offset(self, member: str) -> float:
         """Return how far a clock that is read in the member's place is from the machine's, in seconds."""
+
+    def holders(self, member: str) -> Mapping[str, bool]:
+        """Return of each living process of the member whether it has what shifts its clock; none: it is down.
+
+        A program that is linked statically is given it like any other, and goes by the machine's clock.
+        """
 
 
 class Disk(Protocol):
@@ -99,6 +114,9 @@ class Resources(Protocol):
 
     def limit_memory(self, member: str, bytes_: int | None) -> Evidence:
         """Let it have that much memory at most; who wants more is ended by the kernel."""
+
+    def ended_for_memory(self, member: str) -> str | None:
+        """Return who ended the member, which is down, for what it held; `None`: nothing says that."""
 
     def held_back(self, member: str) -> int:
         """Return how often its limit of CPU made the member wait so far; only differences mean something."""

@@ -21,6 +21,18 @@ _FOLDER = "/opt/wordaround/clock"  # In the helpers' image, and where members se
 _TRIAL_S = 20
 # The machine's clock, the member's, the machine's: there, since a busy machine takes its time to get there.
 _READ = "LD_PRELOAD= date +%s.%N; date +%s.%N; LD_PRELOAD= date +%s.%N"
+# Of each process but this one: its id, whether it has the library, its name. Who ended meanwhile has no maps.
+_HOLDERS = f"""
+for process in /proc/[0-9]*; do
+    [ "$process" != /proc/$$ ] && name=$(cat $process/comm 2>/dev/null) || continue
+    maps=$(cat $process/maps 2>&1) || case $maps in *denied*) echo "$maps"; exit 1 ;; *) continue ;; esac
+    case $maps in
+        "") ;;
+        *{LIBRARY}*) echo "${{process#/proc/}} yes $name" ;;
+        *) echo "${{process#/proc/}} no $name" ;;
+    esac
+done
+"""
 
 
 class DockerClock:
@@ -61,6 +73,27 @@ class DockerClock:
         except ValueError as error:
             raise HarnessError(f"the clock of {member} could not be read: {said!r}") from error
         return seen - (before + after) / 2
+
+    def holders(self, member: str) -> dict[str, bool]:
+        """Return whether each process of the living member's container has the library, as its maps say.
+
+        Raises:
+            HarnessError: they could not be read, as when the member is down.
+        """
+        # A process shows its maps to its own user, who is not the image's where it was begun as root.
+        user = self._look(member, "stat -c %u:%g /proc/1").strip()
+        rows = (line.split(" ", 2) for line in self._look(member, _HOLDERS, user=user).splitlines())
+        return {f"{name} (pid {pid})": has == "yes" for pid, has, name in rows}
+
+    def _look(self, member: str, script: str, *, user: str = "") -> str:
+        with engine_errors(f"look at the processes of {member}"):
+            container = self._slots[member].container
+            asked = self._api.exec_create(container, ["sh", "-c", script], user=user)["Id"]
+            said = self._api.exec_start(asked).decode("utf-8", "replace")
+            failed = self._api.exec_inspect(asked)["ExitCode"]
+        if failed:
+            raise HarnessError(f"the processes of {member} could not be looked at: {said.strip()}")
+        return said
 
 
 def prepare_clock(

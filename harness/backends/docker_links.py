@@ -157,6 +157,12 @@ class DockerLinks:
             if known.placed:
                 self._remove(known)
 
+    def in_force(self) -> dict[str, Impairment]:
+        """Return all that holds now, or as soon as its member starts, and what could not be removed."""
+        with self._handles:
+            found = tuple(self._known.items())
+        return {handle: it.ruling.impairment for handle, it in found if it.placed or not it.ended}
+
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Cut the member's established connections with these peers, whoever opened them; return how many."""
         check(Impairment(member=member, peers=peers, effect="reject"), self._addresses)
@@ -246,7 +252,7 @@ class DockerLinks:
         helper = self._helper(ruling)
         known.placed = True  # Also when it fails half-way: what is there must be removed.
         if ruling.shaped:
-            helper.run(*_shaper(ruling))
+            helper.run(*shaper(ruling))
         apply_rules(helper, self._kind, ruling.added())
         if ruling.impairment.effect == "reject":
             # What stands idle would not notice; it is refused now as well.
@@ -274,11 +280,12 @@ class DockerLinks:
         return self._helpers[ruling.impairment.member]
 
 
-def _shaper(ruling: Ruling) -> tuple[str, ...]:
+def shaper(ruling: Ruling) -> tuple[str, ...]:
+    """Return the command that begins the shaper of an impairment."""
     wanted = ruling.impairment
     queues = (f"--{side.name}={ruling.queue(side)}" for side in ruling.sides)
     return (
         *("python3", "-m", "netns.shaper", f"--name={ruling.handle}", f"--bit={ruling.bit}", *queues),
         *(f"--delay={wanted.delay_s}", f"--jitter={wanted.jitter_s}", f"--rate={wanted.bytes_per_s}"),
-        f"--seed={ruling.number}",
+        f"--seed={wanted.seed}",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.backends.base import Identity, Member
 from harness.backends.prepared import Prepared
-from harness.backends.process_group import spoken_end
+from harness.backends.process_group import ProcessGroup, spoken_end
 from harness.backends.process_layout import Layout, inherited
 from harness.backends.process_links import LinkPorts, ProcessLinks
 from harness.backends.process_needs import Needs
@@ -256,13 +256,19 @@ class ProcessBackend(Prepared):
 
     def _prepare_needs(self, cluster: ClusterPlan, folder: Path) -> None:
         data = self._slots[cluster.redis].folder
-        self._needs = Needs(cluster, folder=folder, data=data, environment=inherited(self._run_id))
+        environment = inherited(self._run_id)
+        self._needs = Needs(
+            cluster, folder=folder, data=data, environment=environment, group_of=self._group_of
+        )
         for slot in self._slots.values():
             slot.command = self._needs.command(slot.name, slot.command)
         self._disk, self._clock = self._needs.disk, self._needs.clock
         self._resources = self._limits = ProcessResources(
-            lambda member: self._slot(member).group, environment=inherited(self._run_id), folder=folder
+            self._group_of, environment=environment, folder=folder
         )
+
+    def _group_of(self, member: str) -> ProcessGroup | None:
+        return self._slot(member).group
 
     def _redis(self) -> RedisBinary:
         if self._redis_binary is None:

@@ -5,12 +5,17 @@ file is read at each look at the clock (2 µs), so that a shift is seen at once.
 in /dev/shm behind when its process is killed: the members get a private one.
 """
 
+import contextlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
+from harness import throttle
 from harness.backends import faketime, private_mounts
 from harness.backends.faketime import LIBRARY
+from harness.backends.process_group import ProcessGroup
 from harness.clock import utc_now
 from harness.errors import HarnessError
 
@@ -21,6 +26,7 @@ _FOLDERS = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib*/faketi
 _READ_S = 10.0
 
 Inside = Callable[[tuple[str, ...]], tuple[str, ...]]
+GroupOf = Callable[[str], ProcessGroup | None]
 
 
 def library() -> Path:
@@ -50,10 +56,11 @@ def lacking() -> str | None:
 class ProcessClock:
     """Shifts the clocks of members that were started through `preloaded` (see `abilities.Clock`)."""
 
-    def __init__(self, folder: Path, members: tuple[str, ...], inside: Inside) -> None:
+    def __init__(self, folder: Path, members: tuple[str, ...], inside: Inside, group_of: GroupOf) -> None:
         """Prepare the members' clocks, unshifted; `folder` is for the files with their offsets.
 
-        `inside` returns the command that runs where the members' private /dev/shm is.
+        `inside` returns the command that runs where the members' private /dev/shm is, `group_of` a member's
+        process group.
 
         Raises:
             HarnessError: libfaketime is not on this machine.
@@ -61,6 +68,7 @@ class ProcessClock:
         self._library = library()
         self._folder = folder
         self._inside = inside
+        self._group_of = group_of
         for member in members:
             self.shift(member, 0.0)
 
@@ -91,5 +99,27 @@ class ProcessClock:
             raise HarnessError(f"the clock of {member} could not be read: {error}") from error
         return seen - (before + utc_now().timestamp()) / 2
 
+    def holders(self, member: str) -> dict[str, bool]:
+        """Return whether each of the member's living processes has the library, as the kernel's maps say.
+
+        Raises:
+            HarnessError: those of one cannot be read.
+        """
+        group = self._group_of(member)
+        if group is None or not group.lives:
+            return {}
+        found: dict[str, bool] = {}
+        for process in throttle.members(group.pid):
+            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+                found[f"{process.name()} (pid {process.pid})"] = LIBRARY in _maps(process.pid)
+        return found
+
     def _file(self, member: str) -> Path:
         return self._folder / f"{member}.clock"
+
+
+def _maps(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except PermissionError as error:
+        raise HarnessError(f"what process {pid} has loaded cannot be seen: {error}") from error

@@ -23,7 +23,7 @@ from harness.backends.readiness import LOOPBACK, free_port, tail_lines
 from harness.clock import NS, deadline_ns, left_s, now_ns
 from harness.errors import HarnessError
 from harness.labels import labelled
-from harness.proxies.commands import encoded
+from harness.proxies.commands import decoded, encoded
 from harness.records.plan import CLIENTS, ClusterPlan
 
 _ANSWER_S = 5.0  # The proxies answer within a millisecond, on a machine that does anything at all.
@@ -166,6 +166,11 @@ class ProcessLinks:
     def restore(self, handle: str) -> None:
         """End it; what was stalled goes on. Idempotent."""
         self._ask("restore", handle=handle)
+
+    def in_force(self) -> dict[str, Impairment]:
+        """Return all that holds now, by the word of the proxies."""
+        found: dict[str, dict[str, Any]] = self._ask("in_force")
+        return {handle: decoded(plain) for handle, plain in found.items()}
 
     def reset(self, member: str, peers: tuple[str, ...]) -> int:
         """Reset the established connections between the member and its peers; return how many."""

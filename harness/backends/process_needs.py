@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.backends.private_mounts import PrivateMounts
-from harness.backends.process_clock import SHARED_MEMORY, SHARED_MEMORY_SIZE, ProcessClock
+from harness.backends.process_clock import SHARED_MEMORY, SHARED_MEMORY_SIZE, GroupOf, ProcessClock
 from harness.backends.process_disk import SIZE, ProcessDisk
 from harness.records.plan import ClusterPlan
 
@@ -13,9 +13,15 @@ class Needs:
     """A small disk for Redis and clocks that can be shifted, each where the plan needs it; else nothing."""
 
     def __init__(
-        self, cluster: ClusterPlan, *, folder: Path, data: Path, environment: Mapping[str, str]
+        self,
+        cluster: ClusterPlan,
+        *,
+        folder: Path,
+        data: Path,
+        environment: Mapping[str, str],
+        group_of: GroupOf,
     ) -> None:
-        """Prepare; `folder` is the run's own, `data` what Redis writes to.
+        """Prepare; `folder` is the run's own, `data` what Redis writes to, `group_of` a member's processes.
 
         Raises:
             HarnessError: this machine cannot give what the plan needs; the message says what is missing.
@@ -25,7 +31,7 @@ class Needs:
         own = self._mounts is not None and "disk" in cluster.needs
         self.disk = ProcessDisk(self._mounts.seen(data) if self._mounts and own else data, own=own)
         self.clock = (
-            ProcessClock(folder, cluster.members, self._mounts.inside)
+            ProcessClock(folder, cluster.members, self._mounts.inside, group_of)
             if self._mounts and "clock" in cluster.needs
             else None
         )

@@ -6,6 +6,7 @@ but few users may write to them; this needs no rights and leaves nothing behind.
 restarts of the member, one of memory ends with it.
 """
 
+import signal
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from harness.errors import HarnessError
 
 _BEGINS_S = 10.0
 _POLL_S = 0.01
+_ENDS_S = 5.0  # For our own thread, which ends with the member.
 _LOOK_S = 0.02  # How often a member that may not hold more is looked at.
 
 
@@ -76,6 +78,12 @@ class ProcessResources:
                 raise HarnessError(f"the memory of {member} cannot be limited: it is down")
             self._ceilings[member] = _Ceiling(group, bytes_)
         return {"limit": f"{bytes_} bytes"}
+
+    def ended_for_memory(self, member: str) -> str | None:
+        """Return that we ended the member, which is down, and for how much; `None`: it ended otherwise."""
+        with self._lock:
+            watched = self._ceilings.get(member)
+        return None if watched is None else watched.ended()
 
     def held_back(self, member: str) -> int:
         """Return how often the member was stopped by the limit that is in force; 0 where there is none."""
@@ -158,9 +166,19 @@ class _Ceiling:
     def __init__(self, group: ProcessGroup, bytes_: int) -> None:
         self.over = threading.Event()
         self._group, self._bytes = group, bytes_
-        threading.Thread(target=self._watch, name=f"memory of {group.pid}", daemon=True).start()
+        self._ended: str | None = None
+        self._thread = threading.Thread(target=self._watch, name=f"memory of {group.pid}", daemon=True)
+        self._thread.start()
+
+    def ended(self) -> str | None:
+        """Return by what and for what the group, which is down, was ended; `None`: not by us."""
+        self._thread.join(_ENDS_S)
+        return self._ended
 
     def _watch(self) -> None:
         while self._group.lives and not self.over.wait(_LOOK_S):
-            if throttle.held_bytes(self._group.pid) > self._bytes:
-                self._group.end()
+            held = throttle.held_bytes(self._group.pid)
+            if held > self._bytes and self._group.end() == -signal.SIGKILL:
+                self._ended = (
+                    f"by the harness (SIGKILL), since it held {held} bytes, and may hold {self._bytes}"
+                )

@@ -6,7 +6,7 @@ A fault is only done to a cluster through its backend; it never talks to the bot
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from harness.backends.abilities import Evidence
 from harness.backends.base import Backend
@@ -50,6 +50,7 @@ class Spec:
     needs: tuple[Need, ...] = ()
     traits: tuple[Trait, ...] = ()
     of_its_own: bool = False  # each may be something else, so that two may hold one member
+    appendfsync: Literal["always"] | None = None  # the one setting of Redis's log with which it is proven
 
 
 class Fault(Protocol):

@@ -14,6 +14,7 @@ from harness.scenario.values import offset
 
 # Reading a clock from outside takes a process, and so some time, on a busy machine up to this.
 TOLERANCE_S = 0.5
+LOADED_S = 5.0  # For a process that was begun just now: it has no library yet.
 GOES_ON_S = 30.0  # For a member that stands still: in a frozen container nobody can read a clock.
 _POLL_S = 0.05
 
@@ -28,7 +29,11 @@ class ClockSkewKeys(Reversible):
 
 
 class ClockSkew:
-    """Shifts the targets' clocks and sets them right again. The proof is a clock read in their place."""
+    """Shifts the targets' clocks and sets them right again.
+
+    The proof is a clock read in their place, and that each process of theirs has mapped what shifts it:
+    read in its place alone, the clock of a program that is linked statically would seem to be shifted, too.
+    """
 
     spec: ClassVar[Spec] = Spec(
         name="clock-skew",
@@ -68,12 +73,24 @@ class ClockSkew:
         return {"offset": f"{self._offset_s:+g} s"}
 
     def prove(self) -> Evidence:
-        """Read the clocks.
+        """Read the clocks, and see whose they are.
 
         Raises:
-            NotProven: one does not show the offset.
+            NotProven: one does not show the offset, or a process of a target does not go by it.
         """
-        return {"clock": spoken(self._read(self._offset_s))}
+        read = self._read(self._offset_s)
+        return {"clock": spoken(read), "library mapped by": spoken(together(self._held_by, self._targets))}
+
+    def _held_by(self, member: str) -> str:
+        deadline = deadline_ns(LOADED_S)
+        while True:
+            found = self._backend.clock.holders(member)
+            without = [process for process, has in found.items() if not has]
+            if found and not without:
+                return ", ".join(found)
+            if not left_s(deadline):
+                raise NotProven(_unmoved(member, without))
+            time.sleep(_POLL_S)
 
     def heal(self) -> Evidence | None:
         """Set the clocks right, and read them; that of a member that another fault pauses, when it goes on.
@@ -98,3 +115,12 @@ class ClockSkew:
             if abs(offset_s - wanted_s) > TOLERANCE_S:
                 raise NotProven(f"the clock of {member} is {offset_s:+.3f} s off, and not {wanted_s:+g} s")
         return {member: f"{offset_s:+.3f} s" for member, offset_s in read.items()}
+
+
+def _unmoved(member: str, without: list[str]) -> str:
+    if not without:
+        return f"{member} has no process whose clock could be off: it is down"
+    return (
+        f"{', '.join(without)} of {member} runs without libfaketime, so its clock is the machine's: it does "
+        "not preload libraries, as programs that are linked statically do not"
+    )

@@ -43,8 +43,12 @@ class Cpu:
 
     @classmethod
     def available(cls, backend: str) -> str | None:
-        """Signals and quotas are there wherever the backends are."""
-        return None
+        """Ask the engine whether it has quotas; signals are there wherever processes are."""
+        if backend != "docker":
+            return None
+        from harness.backends.docker_resources import limit_lacking  # It takes time to import.
+
+        return limit_lacking("CpuCfsQuota")
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         self._targets = plan.targets

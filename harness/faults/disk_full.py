@@ -1,7 +1,7 @@
 """disk-full: the disk that Redis writes its log to has no space left.
 
 With `appendfsync: always` Redis ends at its next write, since it cannot keep what it promises; that end is
-the receipt. With other settings it goes on and refuses writes: there the fault is not proven.
+the receipt. With other settings it goes on and refuses writes: no scenario can have the fault then.
 """
 
 import time
@@ -29,7 +29,7 @@ class DiskFull:
 
     spec: ClassVar[Spec] = Spec(
         name="disk-full",
-        summary="The disk of Redis's log is full; with `appendfsync: always` Redis ends at its next write.",
+        summary="The disk of Redis's log is full: Redis, with `appendfsync: always`, ends at its next write.",
         keys=Reversible,
         mechanisms={
             "process": "a small tmpfs in a mount namespace, filled",
@@ -39,6 +39,7 @@ class DiskFull:
         roles=("redis",),
         needs=("disk",),
         traits=("takes-down",),
+        appendfsync="always",
     )
 
     @classmethod

@@ -12,6 +12,7 @@ from harness.records.plan import FaultPlan
 from harness.scenario.keys import Duration, DurationOrZero, ReversibleOnLinks, told
 
 GRAIN = 0.95  # of the delay must be seen: clocks and timers have a grain
+ANSWERS = 3  # late ones, below something else that slows the link, after which time tells nothing
 TRIES = 20  # With jitter every second answer takes the delay itself or longer.
 
 
@@ -44,7 +45,8 @@ class Latency(LinkFault):
         super().__init__(plan, backend)
         self._delay_s = float(str(plan.settings["delay"]))
         self._jitter_s = float(str(plan.settings.get("jitter") or 0.0))
-        self._last: Trips = {}  # just before it was ended
+        self._during: Trips = {}  # when it was proven
+        self._otherwise: dict[Link, list[str]] = {}  # what else was wrong, each time an answer was late
 
     @property
     def _least_s(self) -> float:
@@ -82,6 +84,7 @@ class Latency(LinkFault):
         if uncounted := asked & set(self.uncounted_since(first)):
             members = ", ".join(sorted(uncounted))
             raise NotProven(f"answers came late, but nothing of them was counted at {members}")
+        self._during = during
         return during
 
     def _late(self, links: Iterable[Link]) -> Trips:
@@ -92,17 +95,54 @@ class Latency(LinkFault):
         return during
 
     def heal(self) -> Evidence | None:
-        """End it; what is measured right before tells how much must be gone, also below another delay.
+        """End it at once, and see that it is over.
 
-        With much jitter an answer may be early all the same: so nothing may be counted any more, either.
+        Nobody is asked before: over a link that another fault cuts, the answer would be waited for in vain,
+        and the delay last longer than planned. An answer that comes sooner than through the delay shows its
+        end, and that nothing is counted any more does; that alone where another fault slows or cuts the link.
+
+        Raises:
+            NotProven: an answer comes as late as before, or none, and nobody else makes it so; or the delay
+                is still in force, or still counts.
+            HarnessError: a link could not be restored; the others were.
         """
-        if self._handles and not self._last:  # Who tries again finds nothing delayed any more.
-            self._last = self._ends.trips(self._ends.links, timeout_s=self._patience_s)
+        self._otherwise = {}
         evidence = super().heal()
+        if evidence is None:
+            return None
         self.see_uncounted(exchanges=1)
-        return evidence
+        in_force = self._backend.links.in_force()
+        if still := ", ".join(m for m, handle in self._handles.items() if handle in in_force):
+            raise NotProven(f"after the heal the delay is still in force at {still}")
+        return {
+            **evidence,
+            "seen by": "; ".join(f"{link}: {self._seen_by(link)}" for link in self._ends.links),
+        }
 
     def is_back(self, link: Link, trip: float | None) -> bool:
-        """Tell whether half of the delay is gone at least; the rest is left to a busy machine."""
-        last = self._last.get(link)
-        return last is None or (trip is not None and trip <= max(0.0, last - self._least_s / 2))
+        """Tell whether half of the delay is gone at least; the rest is left to a busy machine.
+
+        Also where something else that is wrong with the link hides it; below what only slows, a few answers
+        have the chance to show it all the same.
+        """
+        if trip is not None and trip < self._soonest_s(link):
+            self._otherwise.pop(link, None)
+            return True
+        mine = set(self._handles.values())
+        in_force = self._backend.links.in_force()
+        others = [
+            it for handle, it in in_force.items() if handle not in mine and it.touches(link.member, link.peer)
+        ]
+        self._otherwise.setdefault(link, []).append(", ".join(sorted({it.effect for it in others})))
+        return bool(others) and (trip is None or len(self._otherwise[link]) >= ANSWERS)
+
+    def _soonest_s(self, link: Link) -> float:
+        """Return what an answer must not take any more, below whatever else slowed it when it was proven."""
+        during = self._during.get(link) or self._usual_s
+        return max(self._least_s, during - self._least_s / 2)
+
+    def _seen_by(self, link: Link) -> str:
+        if not (seen := self._otherwise.get(link)):
+            return "time and counts"
+        why = f"{seen[-1]} of another fault holds" if seen[-1] else "an end is down, or stands still"
+        return f"counts alone, since {why}: it is not in force, and nothing is counted any more"

@@ -4,6 +4,8 @@ That is done before, during and after. A link on which nobody answered before (a
 fault cuts it) can prove nothing, and no answer is expected of it afterwards either while an end is down.
 """
 
+import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -20,6 +22,8 @@ Trips = dict[Link, float | None]  # seconds of an exchange; `None`: no answer in
 
 ANSWER_S = 2.0  # What an exchange may take on a link that nothing is wrong with; on an idle machine, 1 ms.
 HEALED_S = 15.0  # How long the heal waits until the links are as they were.
+_SEEDS = 2**53  # what one draw of `random()` can tell apart
+_POLL_S = 0.02
 AT_ONCE = 16  # links that are measured at the same time
 
 NOT_OURS = {"attach": "the links of an attached cluster are not ours to cut or slow"}
@@ -80,6 +84,7 @@ class LinkEnds:
             if not left_s(deadline):
                 seen = spoken_trips({link: trips[link] for link in missing})
                 raise NotProven(f"{HEALED_S:g} s after the heal not as before: {seen}")
+            time.sleep(_POLL_S)  # Who is refused has the answer at once.
 
     def _works(self, link: Link) -> bool:
         members = {member.name for member in self._backend.members()} & {link.member, link.peer}
@@ -98,6 +103,7 @@ class LinkFault:
 
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         self._backend = backend
+        self._seed = plan.seed
         self._direction = direction_of(plan)
         self._ways = 2 if self._direction == "both" else 1  # that an exchange goes through what is wrong
         self._ends = LinkEnds(plan, backend)
@@ -213,6 +219,7 @@ class LinkFault:
             jitter_s=how.get("jitter_s", 0.0),
             loss=how.get("loss", 0.0),
             bytes_per_s=int(how.get("bytes_per_s", 0)),
+            seed=int(random.Random(f"{self._seed}:{member}").random() * _SEEDS),
         )
 
 

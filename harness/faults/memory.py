@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from harness.backends.base import Backend
 from harness.clock import deadline_ns, left_s
 from harness.errors import HarnessError
-from harness.faults.base import Evidence, Spec
+from harness.faults.base import Evidence, NotProven, Spec
 from harness.faults.downtime import Downtime
-from harness.faults.together import spoken
+from harness.faults.together import spoken, together
 from harness.records.plan import FaultPlan, Role
 from harness.scenario.keys import TakesDown
 
@@ -49,9 +49,19 @@ class Memory(Downtime):
     noun = "the kill"
     past = "run out of memory"
 
+    @classmethod
+    def available(cls, backend: str) -> str | None:
+        """Ask the engine whether it has limits; whoever started a process can end it."""
+        if backend != "docker":
+            return None
+        from harness.backends.docker_resources import limit_lacking  # It takes time to import.
+
+        return limit_lacking("MemoryLimit")
+
     def __init__(self, plan: FaultPlan, backend: Backend) -> None:
         super().__init__(plan, backend)
         self._held: dict[str, str] = {}
+        self._ended_by: dict[str, str | None] = {}
 
     def take_down(self, member: str) -> None:
         """Limit its memory, and send it what it must hold, until it is gone.
@@ -72,6 +82,7 @@ class Memory(Downtime):
                 if not left_s(deadline):
                     raise HarnessError(f"{member} did not run out of memory within {KILLED_S:g} s")
                 time.sleep(_POLL_S)
+        self._ended_by[member] = self._backend.resources.ended_for_memory(member)
         self._held[member] = f"{held} bytes before, {held + HEADROOM} allowed"
 
     def _send(self, member: str, senders: contextlib.ExitStack) -> None:
@@ -85,11 +96,25 @@ class Memory(Downtime):
             sender.sendall(_COMMAND if target.role is Role.REDIS else _REQUEST)
 
     def prove(self) -> Evidence:
-        """As of every downtime, and what each target held."""
-        return {**super().prove(), "held": spoken(self._held)}
+        """As of every downtime, and what each target held, and who ended it for that.
+
+        Raises:
+            NotProven: a target did not go down, or for another reason.
+        """
+        evidence = super().prove()
+        ended_by = {member: how for member, how in self._ended_by.items() if how is not None}
+        if otherwise := ", ".join(sorted(self._ended_by.keys() - ended_by)):
+            raise NotProven(f"{otherwise} is down, but nothing says that it was killed for what it held")
+        return {**evidence, "held": spoken(self._held), "ended by": spoken(ended_by)}
 
     def heal(self) -> Evidence | None:
-        """End the limits, and go on as of every downtime."""
-        for member in self._before:
-            self._backend.resources.limit_memory(member, None)
-        return super().heal()
+        """End the limits, and go on as of every downtime; one that cannot be ended keeps nobody down.
+
+        Raises:
+            HarnessError: a limit could not be ended; the others were, and all targets were started.
+        """
+        try:
+            together(lambda member: self._backend.resources.limit_memory(member, None), self._before)
+        finally:
+            evidence = super().heal()
+        return evidence

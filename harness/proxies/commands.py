@@ -16,7 +16,10 @@ from harness.backends.abilities import Impairment
 from harness.proxies.loop import READ, Loop
 from harness.proxies.switchboard import Switchboard
 
-COMMANDS = ("listen", "serving", "started", "announce", "withdraw", "impair", "evidence", "restore", "reset")
+COMMANDS = (
+    *("listen", "serving", "started", "announce", "withdraw"),
+    *("impair", "evidence", "in_force", "restore", "reset"),
+)
 
 
 def encoded(command: str, **arguments: Any) -> bytes:
@@ -26,6 +29,11 @@ def encoded(command: str, **arguments: Any) -> bytes:
         for name, value in arguments.items()
     }
     return json.dumps({"do": command, **plain}).encode() + b"\n"
+
+
+def decoded(plain: dict[str, Any]) -> Impairment:
+    """Return the impairment that an object stands for."""
+    return Impairment(**_typed(plain))
 
 
 class Control:
@@ -66,5 +74,5 @@ def _typed(arguments: dict[str, Any]) -> dict[str, Any]:
         name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()
     }
     if "impairment" in typed:
-        typed["impairment"] = Impairment(**_typed(typed["impairment"]))
+        typed["impairment"] = decoded(typed["impairment"])
     return typed

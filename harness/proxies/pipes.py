@@ -46,11 +46,11 @@ class Rule:
 class Pipe:
     """One direction between two ends."""
 
-    __slots__ = ("_free_ns", "_rng", "cut", "most", "piece", "refused", "rules", "sink", "source")
+    __slots__ = ("_free_ns", "_rngs", "cut", "most", "piece", "refused", "rules", "sink", "source")
 
-    def __init__(self, source: str, sink: str, rng: random.Random) -> None:
+    def __init__(self, source: str, sink: str) -> None:
         self.source, self.sink = source, sink
-        self._rng = rng
+        self._rngs: dict[Rule, random.Random] = {}  # whose draws go on where they were
         self._free_ns: dict[Rule, int] = {}  # when the narrow place of a rate is free again
         self.rules: tuple[Rule, ...] = ()
         self.cut = self.refused = False
@@ -63,6 +63,7 @@ class Pipe:
         if wanted == self.rules:
             return
         self.rules = wanted
+        self._rngs = {rule: self._rngs.get(rule) or self._rng(rule) for rule in wanted}
         effects = {rule.impairment.effect for rule in self.rules}
         self.cut = "drop" in effects
         self.refused = "reject" in effects and not self.cut  # Nobody hears a refusal over a link that is cut.
@@ -77,8 +78,11 @@ class Pipe:
         for rule in self.rules:
             if rate := rule.impairment.bytes_per_s:
                 at = self._free_ns[rule] = max(at, self._free_ns[rule]) + size * NS // rate
-            at += rule.lag_ns(self._rng)
+            at += rule.lag_ns(self._rngs[rule])
         return at
+
+    def _rng(self, rule: Rule) -> random.Random:
+        return random.Random(f"{rule.impairment.seed}:{self.source}:{self.sink}")
 
     def passed(self, size: int) -> None:
         """Count bytes that came to be slowed or delayed."""
@@ -87,14 +91,13 @@ class Pipe:
 
     def lag_ns(self) -> int:
         """Return one draw of the delay of a packet of no size."""
-        return sum(rule.lag_ns(self._rng) for rule in self.rules)
+        return sum(rule.lag_ns(self._rngs[rule]) for rule in self.rules)
 
 
 class Pipes:
     """All pipes by their ends, and all rules by their handles."""
 
     def __init__(self) -> None:
-        self._rng = random.Random()
         self._pipes: dict[tuple[str, str], Pipe] = {}
         self.rules: dict[str, Rule] = {}
 
@@ -102,7 +105,7 @@ class Pipes:
         """Return the pipe from `source` to `sink`."""
         pipe = self._pipes.get((source, sink))
         if pipe is None:
-            pipe = self._pipes[source, sink] = Pipe(source, sink, self._rng)
+            pipe = self._pipes[source, sink] = Pipe(source, sink)
             self._fit(pipe)
         return pipe
 

@@ -1,6 +1,8 @@
 """What the harness can ask of the proxies, one method a command, and the one place that knows them all."""
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from harness.backends.abilities import Impairment
 from harness.proxies.connection import Connection
@@ -61,6 +63,10 @@ class Switchboard:
         """Return what it has done so far; of one that was ended: what it had done then."""
         rule = self._pipes.rules.get(handle)
         return self._done[handle] if rule is None else self._seen(rule)
+
+    def in_force(self) -> dict[str, dict[str, Any]]:
+        """Return all impairments that hold now, as plain objects, by their handles."""
+        return {handle: dataclasses.asdict(rule.impairment) for handle, rule in self._pipes.rules.items()}
 
     def restore(self, *, handle: str) -> None:
         """End an impairment. Idempotent."""

@@ -108,6 +108,7 @@ class FaultPlan:
     A reversible fault is healed `duration_s` after its inject. `restart_after_s` belongs to faults that take
     a member down: the harness brings it back that much later, as part of the plan; `None` leaves it down.
     `settings` are the fault's own keys as the scenario has them, `traits` what the judge must know of it.
+    `seed` is for what the fault itself draws while it lasts (jitter).
     """
 
     id: str
@@ -120,6 +121,7 @@ class FaultPlan:
     peers: tuple[str, ...] = ()  # the other ends of the links that it is about: member names, or CLIENTS
     settings: dict[str, Setting] = field(default_factory=dict)
     traits: tuple[Trait, ...] = ()
+    seed: int = 0
 
     @property
     def heal_after_s(self) -> float | None:

@@ -50,6 +50,7 @@ class Facts:
 
     nodes: int | None
     delivery: str | None
+    appendfsync: str | None
     command: tuple[str, ...] | None  # `None`, too, where it is left out
     no_command: bool  # it is left out, for certain
     ready: str | None  # as `command`
@@ -96,6 +97,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     return Facts(
         nodes=nodes,
         delivery=cluster.get("delivery"),
+        appendfsync=getattr(cluster.get("redis"), "appendfsync", None),
         command=cluster.get("command"),
         no_command=cluster.get("command", ()) is None,
         ready=cluster.get("ready"),

@@ -23,7 +23,7 @@ Finding = tuple[Path, str]
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield everything about the faults that does not fit together."""
-    for check in (_ids, _own, _moments, _times, _repeats, _shapes, _links):
+    for check in (_ids, _own, _log, _moments, _times, _repeats, _shapes, _links):
         yield from check(facts)
     reaches: dict[int, Reach] = {}
     yield from _targets(facts, reaches)
@@ -49,6 +49,18 @@ def _own(facts: Facts) -> Iterator[Finding]:
     for fault in facts.faults:
         if fault.spec is not None:
             yield from ((fault.path + key, what) for key, what in fault.spec.keys.findings(fault.valid))
+
+
+def _log(facts: Facts) -> Iterator[Finding]:
+    """Some faults show only where Redis keeps its log in one way."""
+    for fault in facts.faults:
+        wanted = fault.spec.appendfsync if fault.spec is not None else None
+        if fault.spec is not None and wanted is not None and facts.appendfsync not in (None, wanted):
+            yield (
+                (*fault.path, "fault"),
+                f"{fault.spec.name!r} is proven only where Redis has `appendfsync: {wanted}`, not "
+                f"`{facts.appendfsync}`; write that in `redis` of `cluster`, or leave it out",
+            )
 
 
 # Times

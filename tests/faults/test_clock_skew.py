@@ -1,6 +1,9 @@
 """clock-skew: the member's own word for the time is off, its monotonic clock is not; later it is right."""
 
+import contextlib
 import json
+import re
+import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 from harness.backends.process_clock import SHARED_MEMORY
 from harness.clock import utc_now
+from harness.faults import clock_skew
 from harness.faults.base import NotProven
 
 FAULT = "clock-skew"
@@ -38,6 +42,7 @@ def test_redis_has_another_time_and_goes_on_and_gets_the_right_one_back(cluster,
 
     assert abs(redis_is_off(cluster) - offset) < 1
     assert abs(float(evidence["clock"].split()[0]) - offset) < 1
+    assert re.fullmatch(r"redis-server \(pid \d+\)", evidence["library mapped by"])
     assert cluster.round_trip("redis") is not None
     fault.heal()
     assert abs(redis_is_off(cluster)) < 1
@@ -95,6 +100,47 @@ def test_a_clock_that_does_not_show_the_offset_proves_nothing(cluster):
     with pytest.raises(NotProven, match=r"the clock of redis is \+(9\.|10\.)\d+ s off, and not \+60 s"):
         fault.prove()
     fault.heal()
+
+
+@contextlib.contextmanager
+def a_process_without_the_library(cluster, member):
+    """One of its own processes does not have it, as a program that is linked statically would not."""
+    if cluster.backend.name == "docker":
+        asked = cluster.backend._api.exec_create(
+            cluster.backend._slots[member].container, ["env", "-u", "LD_PRELOAD", "sleep", "60"]
+        )["Id"]
+        cluster.backend._api.exec_start(asked, detach=True)
+        yield
+        restarted(cluster, member)
+        return
+    slot = cluster.backend._slots[member]
+    command = slot.command
+    program = command.index(sys.executable)
+    slot.command = (*command[:program], "env", "-u", "LD_PRELOAD", *command[program:])
+    restarted(cluster, member)
+    try:
+        yield
+    finally:
+        slot.command = command
+        restarted(cluster, member)
+
+
+def restarted(cluster, member):
+    cluster.backend.kill(member)
+    cluster.backend.restart(member)
+    cluster.backend.wait_ready(member, timeout_s=20)
+
+
+def test_a_member_that_runs_without_the_library_is_not_proven_by_a_clock_in_its_place(cluster, monkeypatch):
+    monkeypatch.setattr(clock_skew, "LOADED_S", 0.5)
+    fault = cluster.fault("clock-skew", "node-2", duration=1.0, offset=60.0)
+    with a_process_without_the_library(cluster, "node-2"):
+        fault.inject()
+        with pytest.raises(
+            NotProven, match=r"^(python|sleep)\S* \(pid \d+\) of node-2 runs without libfaketime"
+        ):
+            fault.prove()
+        fault.heal()
 
 
 def test_nothing_of_the_library_is_left_in_shared_memory(cluster):

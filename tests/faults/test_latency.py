@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.backends.abilities import Impairment
+from harness.clock import NS, now_ns
 from harness.faults.base import NotProven
 from harness.records.plan import CLIENTS
 from tests.faults.links import ALL, LINKS, trips
@@ -63,6 +65,28 @@ def test_two_at_once_add_up_and_each_heals_its_own(cluster):
     first.heal()
     assert cluster.backend.links.round_trip("node-1", "redis", timeout_s=5.0) >= 2 * 0.2 * 0.95
     second.heal()
+    cluster.until(lambda: quick(cluster), "afterwards, answers come at once", timeout_s=60.0)
+
+
+def test_on_a_link_that_is_cut_meanwhile_it_ends_in_time(cluster, monkeypatch):
+    links, ended = cluster.backend.links, []
+    monkeypatch.setattr("harness.faults.link_fault.ANSWER_S", 0.5)
+    fault = cluster.fault(FAULT, "node-1", duration=3.0, peers=("redis",), delay=0.2)
+    fault.inject()
+    fault.prove()
+    cut = links.impair(Impairment(member="redis", peers=("node-1",), effect="drop"))
+    restore = links.restore
+    monkeypatch.setattr(links, "restore", lambda handle: (restore(handle), ended.append(now_ns())))
+
+    began = now_ns()
+    healed = fault.heal()
+
+    assert (ended[0] - began) / NS < 2.0  # Waiting for an answer that cannot come would take longer.
+    assert healed["after"] == "node-1–redis: no answer"
+    assert "counts alone, since drop of another fault holds" in healed["seen by"]
+    assert list(links.in_force()) == [cut]
+    links.restore(cut)
+    assert not links.in_force()
     cluster.until(lambda: quick(cluster), "afterwards, answers come at once", timeout_s=60.0)
 
 

@@ -1,11 +1,18 @@
 """memory: who holds more than it may is killed, not asked, and comes back without a limit, with its data."""
 
+import re
+
 import pytest
 
 from harness.errors import HarnessError
 from harness.faults import memory
+from harness.faults.base import NotProven
 
 FAULT = "memory"
+ENDED_BY = {
+    "process": r"by the harness \(SIGKILL\), since it held \d+ bytes, and may hold \d+",
+    "docker": r"by the kernel's OOM killer, as the engine says \(OOMKilled, exit status 137\)",
+}
 
 
 @pytest.mark.parametrize("target", ["node-1", "redis"])
@@ -22,6 +29,7 @@ def test_a_member_that_runs_out_of_memory_is_killed_and_comes_back_as_another(cl
     assert (evidence["before"], evidence["after"]) == (str(before), "down")
     held, allowed = (int(word) for word in evidence["held"].split() if word.isdigit())
     assert 2**20 < held < allowed < held + 2**24
+    assert re.search(ENDED_BY[cluster.backend.name], evidence["ended by"])
     assert cluster.round_trip(target) is None
     assert not any("drain" in line for line in cluster.backend.log_tail(target, 1000)[len(said) :])
 
@@ -57,6 +65,23 @@ def test_who_is_not_limited_is_not_killed_by_what_is_sent_and_the_fault_fails(cl
         fault.inject()
 
     assert cluster.backend.identity("node-2") == before
+    fault.heal()
+
+
+def test_a_member_that_somebody_else_killed_meanwhile_did_not_run_out_of_memory(cluster, monkeypatch):
+    def killed(resources, member, bytes_):
+        if bytes_ is not None:
+            cluster.backend.kill(member)
+
+    fault = cluster.fault("memory", "node-1", back=1.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(cluster.backend.resources), "limit_memory", killed)
+        fault.inject()
+    with pytest.raises(
+        NotProven, match="node-1 is down, but nothing says that it was killed for what it held"
+    ):
+        fault.prove()
+
     fault.heal()
 
 

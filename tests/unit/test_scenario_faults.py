@@ -294,3 +294,39 @@ def test_groups__say_all_of_it() -> None:
 )
 def test_what_links_cannot_have_is_a_located_mistake(fault: str, sentence: str) -> None:
     assert [line for line in mistakes(fault) if sentence in line], mistakes(fault)
+
+
+# --- disk-full -------------------------------------------------------------------------------------------
+
+FULL = "id: full, fault: disk-full, at: 2s, target: {name: redis}, duration: 4s"
+
+
+@pytest.mark.parametrize("setting", ["everysec", "no"])
+def test_disk_full__where_redis_would_only_refuse_writes__is_a_located_mistake(setting: str) -> None:
+    text = HEAD.replace("nodes: 4", f"nodes: 4, redis: {{appendfsync: {setting}}}")
+    with pytest.raises(ScenarioError) as caught:
+        parse(f"{text}  - {{{FULL}}}\n", label="f.yaml")
+    assert [line.strip() for line in str(caught.value).splitlines()[1:]] == [
+        f"f.yaml:7:23: 'disk-full' is proven only where Redis has `appendfsync: always`, not `{setting}`; "
+        "write that in `redis` of `cluster`, or leave it out"
+    ]
+
+
+def test_disk_full__with_a_log_that_is_synced_always__is_a_plan() -> None:
+    assert planned(FULL)["full"].fault == "disk-full"
+    text = HEAD.replace("nodes: 4", "nodes: 4, redis: {appendfsync: always}")
+    assert parse(f"{text}  - {{{FULL}}}\n", label="f.yaml").faults[0].id == "full"
+
+
+# --- the seed of what a fault draws itself ---------------------------------------------------------------
+
+SLOW = "id: slow, fault: latency, at: 1s, target: {role: node, mode: all}, delay: 100ms, jitter: 50ms"
+SLOW += ", duration: 2s"
+
+
+def test_seed__of_a_fault__comes_of_the_runs_and_of_its_id() -> None:
+    repeated = f"{SLOW}, repeat: {{times: 3, every: 5s}}"
+    seeds = [plan.seed for plan in planned(repeated, seed=5).values()]
+    assert len(set(seeds)) == 3
+    assert [plan.seed for plan in planned(CUT, repeated, seed=5).values() if plan.fault == "latency"] == seeds
+    assert not set(seeds) & {plan.seed for plan in planned(repeated, seed=6).values()}

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from harness.backends import process_clock
 from harness.backends.private_mounts import PrivateMounts
 from harness.backends.process_clock import SHARED_MEMORY, SHARED_MEMORY_SIZE, ProcessClock
-from harness.clock import now_ns, utc_now
+from harness.backends.process_group import ProcessGroup
+from harness.clock import deadline_ns, left_s, now_ns, utc_now
 from harness.errors import HarnessError
 
 pytestmark = pytest.mark.process
@@ -19,12 +21,21 @@ _TELLER = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monoton
 
 
 @pytest.fixture
-def clock(tmp_path):
+def clock(tmp_path, groups):
     if missing := process_clock.lacking():
         pytest.skip(missing)
     mounts = PrivateMounts({SHARED_MEMORY: SHARED_MEMORY_SIZE}, log=tmp_path / "log", environment=os.environ)
-    yield ProcessClock(tmp_path, ("one", "other"), mounts.inside), mounts
+    yield ProcessClock(tmp_path, ("one", "other"), mounts.inside, groups.get), mounts
     mounts.close()
+
+
+@pytest.fixture
+def groups():
+    """The members' processes, by their names."""
+    groups: dict[str, ProcessGroup] = {}
+    yield groups
+    for group in groups.values():
+        group.end()
 
 
 @pytest.fixture
@@ -62,6 +73,27 @@ def test_a_running_process_sees_its_wall_clock_jump_and_its_monotonic_clock_run_
 
     shifted.shift("one", 0.0)
     assert max(map(abs, teller())) < 1
+
+
+def test_whose_processes_have_the_library_is_told_by_the_kernel(clock, groups, tmp_path):
+    shifted, mounts = clock
+
+    def started(*command: str) -> ProcessGroup:
+        log = tmp_path / "member.log"
+        return ProcessGroup(command, folder=tmp_path, environment=os.environ, log=log)
+
+    # As a program that is linked statically: it is given the library, and has no use for it.
+    without = ("env", "-u", "LD_PRELOAD", "sleep", "60")
+    groups["one"] = started(*mounts.inside(shifted.preloaded("one", ("sleep", "60"))))
+    groups["other"] = started(*mounts.inside(shifted.preloaded("other", without)))
+
+    has, has_not = f"sleep (pid {groups['one'].pid})", f"sleep (pid {groups['other'].pid})"
+    deadline = deadline_ns(10.0)
+    while shifted.holders("one") != {has: True} or shifted.holders("other") != {has_not: False}:
+        assert left_s(deadline), (shifted.holders("one"), shifted.holders("other"))
+        time.sleep(0.01)  # They become `sleep` by several programs, each of which loads what it needs.
+    groups["one"].end()
+    assert shifted.holders("one") == {}
 
 
 def test_where_the_library_is_missing_the_error_says_how_to_get_it(monkeypatch):

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness.backends.abilities import Direction, Effect, Impairment
+from harness.backends.docker_links import shaper
 from harness.backends.docker_rules import Ruling, check, counted, sockets
 from harness.errors import HarnessError
 from harness.records.plan import CLIENTS
@@ -113,3 +114,14 @@ def test_connections_of_members_and_of_clients_are_found_by_their_other_end() ->
 def test_links_that_are_none_are_refused(member: str, peers: tuple[str, ...], said: str) -> None:
     with pytest.raises(HarnessError, match=said):
         check(Impairment(member=member, peers=peers, effect="drop"), ADDRESSES)
+
+
+def test_a_shaper_draws_from_the_seed_of_its_impairment() -> None:
+    def asked(seed: int) -> tuple[str, ...]:
+        slow = Impairment(
+            member="node-1", peers=("redis",), effect="delay", delay_s=0.1, jitter_s=0.05, seed=seed
+        )
+        return shaper(Ruling(number=7, impairment=slow, addresses=ADDRESSES, bit=4))
+
+    assert {"--jitter=0.05", "--seed=9007199254740991"} <= set(asked(2**53 - 1))
+    assert "--seed=3" in asked(3)

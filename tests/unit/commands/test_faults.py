@@ -26,6 +26,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that can do everything."""
     monkeypatch.setattr("harness.backends.docker.lacking", lambda: None)
     monkeypatch.setattr("harness.backends.docker_iptables.links_lacking", lambda: None)
+    monkeypatch.setattr("harness.backends.docker_resources.limit_lacking", lambda limit: None)
     for path in ("process_clock", "private_mounts"):
         monkeypatch.setattr(f"harness.backends.{path}.lacking", lambda: None)
     monkeypatch.setattr("harness.backends.process.find_redis_binary", lambda: "a Redis")
@@ -74,6 +75,16 @@ def test_where_links_of_containers_cannot_be_had_no_fault_that_needs_them_can(
     monkeypatch.setattr("harness.backends.docker_iptables.links_lacking", lambda: "no NFQUEUE")
     need_links = {(name, "docker") for name, kind in FAULTS.items() if "links" in kind.spec.needs}
     assert missing(command) == dict.fromkeys(need_links, "no NFQUEUE")
+
+
+def test_where_the_engine_has_no_limits_no_fault_that_limits_containers_can_be_had(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.backends.docker_resources.limit_lacking", lambda limit: f"no {limit}")
+    assert missing(command) == {
+        ("cpu", "docker"): "no CpuCfsQuota",
+        ("memory", "docker"): "no MemoryLimit",
+    }
 
 
 def test_what_a_try_shows_is_told_beside_the_fault(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
