@@ -277,10 +277,20 @@ class DockerBackend(Prepared):
                 return
 
     def resume(self, member: str) -> None:
-        """Thaw the member's container; no harm where it runs or is down."""
-        if self.paused(member):
+        """Thaw the member's container; no harm where it runs or is down.
+
+        Raises:
+            HarnessError: there is no such member, or the engine cannot thaw it.
+        """
+        if not self.paused(member):
+            return
+        try:
             with engine_errors(f"unpause {member}"):
                 self._api.unpause(self._slot(member).container)
+        except HarnessError:
+            if self.paused(member):
+                raise
+            # The engine was faster: it thaws by itself whom it is told to send a signal to.
 
     def paused(self, member: str) -> bool:
         """Return whether the member lives and the engine says that its container is frozen."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -114,6 +115,36 @@ def test_any_other_refusal_to_pause_is_an_error_at_once(
     with pytest.raises(HarnessError, match=r"Docker could not pause node-1: .*freezer not supported"):
         backend.pause("node-1")
     assert not engine.frozen
+
+
+class ThawingEngine:
+    """Has thawed a container by itself, or cannot, when it is told to."""
+
+    def __init__(self, *, by_itself: bool) -> None:
+        self.by_itself = by_itself
+        self.frozen = True
+
+    def unpause(self, container: str) -> None:
+        self.frozen = not self.by_itself
+        response = requests.Response()
+        response.status_code = 500
+        raise APIError("500", response=response, explanation="Container id is not paused")
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_who_thawed_by_itself_is_resumed_and_who_stays_frozen_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, by_itself: bool
+) -> None:
+    """An engine that sends a frozen container a signal thaws it a moment later, without being asked to."""
+    engine, backend = ThawingEngine(by_itself=by_itself), DockerBackend()
+    monkeypatch.setattr(DockerBackend, "_api", property(lambda backend: engine))
+    monkeypatch.setattr(backend, "paused", lambda member: engine.frozen)
+    monkeypatch.setattr(backend, "_slot", lambda member: SimpleNamespace(container="id"))
+    if by_itself:
+        backend.resume("node-1")
+    else:
+        with pytest.raises(HarnessError, match="Docker could not unpause node-1"):
+            backend.resume("node-1")
 
 
 # --- removing --------------------------------------------------------------------------------------------
