@@ -6,12 +6,11 @@ of each what it may expect. Pure, as all of the plan is.
 """
 
 from dataclasses import replace
-from random import Random
 
 from harness.records.plan import BotPlan, PhasePlan, Plan
+from harness.seeds import seed_of
 
 LONGEST_S = 24 * 60 * 60.0
-_SEEDS = 2**53  # what one draw of `random()` can tell apart
 
 
 def open_ended(plan: Plan, *, run_time_s: float | None, with_faults: bool) -> Plan:
@@ -50,7 +49,7 @@ def nth_bot(bots: tuple[BotPlan, ...], ordinal: int) -> BotPlan:
         pattern,
         ordinal=ordinal,
         name=f"bot-{ordinal:0{_digits(pattern)}}",
-        seed=int(Random(f"{pattern.seed}:{ordinal}").random() * _SEEDS),
+        seed=seed_of(f"{pattern.seed}:{ordinal}"),
     )
 
 

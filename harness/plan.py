@@ -6,7 +6,6 @@ used, whose values for a seed are the same in every version of Python (`choice`,
 promise no such thing).
 """
 
-import random
 from collections.abc import Iterable
 
 from harness.faults.registry import FAULTS
@@ -24,8 +23,7 @@ from harness.records.steady import SteadyBound
 from harness.scenario.model import Load, Phases, Scenario
 from harness.scenario.targets import node_names
 from harness.scenario.times import rounded
-
-_SEEDS = 2**53  # what one draw of `random()` can tell apart
+from harness.seeds import seed_of
 
 # The shape of the load beside what a scenario says: what the guarantees of order and membership need to bite.
 REPLY_SHARE = 0.1  # one message in ten answers the one that its sender heard last
@@ -127,7 +125,7 @@ def _bots(
             first_node=nodes[(round_ + room) % len(nodes)],
             start_at_s=rounded(index / load.spawn_rate),
             messages_per_second=load.messages_per_second / load.users,
-            seed=int(random.Random(f"{seed}:bot:{index + 1}").random() * _SEEDS),
+            seed=seed_of(f"{seed}:bot:{index + 1}"),
             reply_share=REPLY_SHARE,
             roam_every_s=ROAM_EVERY_S if index % ROAMER == ROAMER - 1 else None,
             roam_until_s=rounded(max(0.0, end_s - REST_S)),

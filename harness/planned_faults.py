@@ -16,8 +16,7 @@ from harness.scenario.keys import FaultKeys, Links, OneShot, Reversible, Side, T
 from harness.scenario.model import Scenario
 from harness.scenario.targets import REDIS, candidates, cut_off, how_many, member_names
 from harness.scenario.times import Timing, rounded
-
-_SEEDS = 2**53  # what one draw of `random()` can tell apart
+from harness.seeds import seed_of
 
 # What has a place of its own in a planned fault; whatever else a fault's keys have are its settings.
 _PLACED = (
@@ -46,12 +45,8 @@ def planned_faults(scenario: Scenario, seed: int, *, chaos_s: float) -> tuple[Fa
         known.planned[fault.id] = plans
         known.hit[fault.id] = tuple(dict.fromkeys(member for plan in plans for member in plan.targets))
     every = (plan for plans in known.planned.values() for plan in plans)
-    seeded = (replace(plan, seed=_own_seed(seed, plan.id)) for plan in every)
+    seeded = (replace(plan, seed=seed_of(f"{seed}:within:{plan.id}")) for plan in every)
     return tuple(sorted(seeded, key=lambda plan: plan.at_s))
-
-
-def _own_seed(seed: int, fault_id: str) -> int:
-    return int(random.Random(f"{seed}:within:{fault_id}").random() * _SEEDS)
 
 
 def _occurrences(

@@ -4,7 +4,6 @@ That is done before, during and after. A link on which nobody answered before (a
 fault cuts it) can prove nothing, and no answer is expected of it afterwards either while an end is down.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,12 @@ from harness.errors import HarnessError
 from harness.faults.base import NotProven, Spec, Undo
 from harness.faults.link_ends import Link, by_member, direction_of, links_of
 from harness.records.plan import FaultPlan, Role
+from harness.seeds import seed_of
 
 Trips = dict[Link, float | None]  # seconds of an exchange; `None`: no answer in time
 
 ANSWER_S = 2.0  # What an exchange may take on a link that nothing is wrong with; on an idle machine, 1 ms.
 HEALED_S = 15.0  # How long the heal waits until the links are as they were.
-_SEEDS = 2**53  # what one draw of `random()` can tell apart
 _POLL_S = 0.02
 AT_ONCE = 16  # links that are measured at the same time
 
@@ -219,7 +218,7 @@ class LinkFault:
             jitter_s=how.get("jitter_s", 0.0),
             loss=how.get("loss", 0.0),
             bytes_per_s=int(how.get("bytes_per_s", 0)),
-            seed=int(random.Random(f"{self._seed}:{member}").random() * _SEEDS),
+            seed=seed_of(f"{self._seed}:{member}"),
         )
 
 
