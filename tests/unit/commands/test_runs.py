@@ -14,6 +14,7 @@ from harness import claims, judging
 from harness.claims import Claim
 from harness.clock import utc_now
 from harness.records.folder import RunFolder
+from tests.unit.folders import not_ours
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -161,7 +162,7 @@ def test_a_folder_that_is_not_ours_to_read_is_told_as_broken(
     judged: Path, runs: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Path(shutil.copytree(judged, runs / name_of(timedelta(hours=2), "secret-1")))
-    refuse(other, monkeypatch)
+    not_ours(other, monkeypatch)
     good, secret = told(command, runs)
     assert (good["verdict"], secret["verdict"]) == ("pass", "broken")
     assert "Permission denied" in str(secret["why"])
@@ -182,18 +183,6 @@ def test_a_folder_that_vanishes_while_it_is_looked_at_is_told_as_broken(
     good, gone = told(command, runs)
     assert (good["verdict"], gone["verdict"]) == ("pass", "broken")
     assert "No such file or directory" in str(gone["why"])
-
-
-def refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody look into a folder: permissions themselves would not stop root."""
-    asked = os.stat
-
-    def stat(path: object, *arguments: object, **options: object) -> os.stat_result:
-        if isinstance(path, Path) and folder in path.parents:
-            raise PermissionError(13, "Permission denied", str(path))
-        return asked(path, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "stat", stat)
 
 
 def test_what_is_no_run_folder_is_not_told(runs: Path, command: Command) -> None:

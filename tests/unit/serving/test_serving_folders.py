@@ -16,6 +16,7 @@ from harness.records.live import LiveWriter, Moment, Said
 from harness.saved_runs import SavedRun
 from harness.serving import listing as listing_module
 from harness.serving.listing import Listing
+from tests.unit.folders import not_ours
 
 Get = Callable[..., tuple[int, str, dict[str, str]]]
 NAME = "20260101T000000Z-passing-4711"
@@ -55,18 +56,6 @@ def test_what_is_no_run_is_listed_with_the_reason(get: Get, runs_dir: Path) -> N
     assert body.count("its name is not that of a run folder") == 2
     assert "it is a link, and links are not followed" in body
     assert "plan.json is missing" in body or "meta.json is missing" in body
-
-
-def not_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody look into a folder: permissions themselves would not stop root."""
-    asked = os.stat
-
-    def stat(path: object, *arguments: object, **options: object) -> os.stat_result:
-        if isinstance(path, Path) and folder in path.parents:
-            raise PermissionError(13, "Permission denied", str(path))
-        return asked(path, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "stat", stat)
 
 
 def test_a_folder_that_is_not_ours_to_read_is_listed_as_broken_beside_the_others(
